@@ -1,0 +1,30 @@
+package action
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/callbin/callbin/media"
+)
+
+// Prompts opens what a play action names. ref is a file: or http(s): URL; a relative
+// file: URL is relative to dir (the folder of the flow's file, may be empty) and
+// stays below it. The source is a fresh one on shared, decoded sound.
+type Prompts interface {
+	OpenPrompt(ctx context.Context, dir, ref string) (media.Source, error)
+}
+
+// HTTPDoer sends the requests that flows name; *http.Client is one, the engine's is
+// guarded against private networks.
+type HTTPDoer interface {
+	Do(*http.Request) (*http.Response, error)
+}
+
+// Deps are the things that built-in actions work with. A nil field makes the
+// actions that need it fail flow.Check by the field's name.
+type Deps struct {
+	Prompts       Prompts
+	Speaker       media.Speaker
+	HTTP          HTTPDoer
+	WebhookSecret string // signs webhook_send: X-VoIPBIN-Signature: sha256=<hex HMAC-SHA256 of the body>
+}
