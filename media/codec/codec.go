@@ -1,5 +1,23 @@
-// Package codec turns 16-bit linear PCM into RTP payloads and back.
 package codec
+
+import (
+	"errors"
+	"strings"
+)
+
+// ErrShortBuffer says that dst cannot hold what Encode or Decode was to write.
+// Nothing was written.
+var ErrShortBuffer = errors.New("codec: destination is too short for the frame")
+
+// ByName finds a codec of this package by its name in SDP, in any case (RFC 4855 3).
+func ByName(name string) (Codec, bool) {
+	for _, c := range [...]Codec{PCMU, PCMA} {
+		if strings.EqualFold(c.Name(), name) {
+			return c, true
+		}
+	}
+	return nil, false
+}
 
 // Codec is one payload format. Values are shared and safe for concurrent use;
 // the state of a stream lives in the Encoder and Decoder made from it.
