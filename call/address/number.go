@@ -75,7 +75,7 @@ func ParseNumber(s, defaultRegion string) (Number, error) {
 			if n.region == "" {
 				n.region = phonenumbers.GetRegionCodeForCountryCode(n.country)
 			}
-			if n.region == "ZZ" {
+			if n.region == "ZZ" || n.region == "001" { // unknown, no country
 				n.region = ""
 			}
 			return n, nil
