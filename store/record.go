@@ -1,0 +1,143 @@
+package store
+
+import (
+	"encoding/json"
+
+	"github.com/callbin/callbin/call/address"
+)
+
+// VoIPBIN's values of the fields of a Call.
+const (
+	TypeFlow = "flow" // Call.Type
+
+	DirectionIncoming = "incoming"
+	DirectionOutgoing = "outgoing"
+
+	StatusDialing     = "dialing"     // created, not yet ringing
+	StatusRinging     = "ringing"     // the far end rings, or an incoming call before its answer
+	StatusProgressing = "progressing" // answered
+	StatusTerminating = "terminating" // we are hanging up
+	StatusCanceling   = "canceling"   // we hang up an outgoing call before its answer
+	StatusHangup      = "hangup"      // over
+
+	HangupByRemote = "remote"
+	HangupByLocal  = "local"
+
+	ReasonNormal   = "normal"
+	ReasonFailed   = "failed"
+	ReasonBusy     = "busy"
+	ReasonCancel   = "cancel"
+	ReasonTimeout  = "timeout"
+	ReasonNoAnswer = "noanswer"
+	ReasonDialout  = "dialout"
+	ReasonAMD      = "amd"
+)
+
+// VoIPBIN's values of the fields of a Recording.
+const (
+	ReferenceCall       = "call"
+	ReferenceConfbridge = "confbridge"
+
+	RecordingInitiating = "initiating"
+	RecordingRecording  = "recording"
+	RecordingStopping   = "stopping"
+	RecordingEnded      = "ended"
+
+	FormatWAV = "wav"
+)
+
+// Call is the record of one call, with VoIPBIN's JSON keys and, after them, ours.
+// It is the row of a call detail record once Status is "hangup".
+type Call struct {
+	ID             string            `json:"id"`
+	CustomerID     string            `json:"customer_id,omitempty"`
+	FlowID         string            `json:"flow_id,omitempty"`
+	ActiveflowID   string            `json:"activeflow_id,omitempty"`
+	Type           string            `json:"type,omitempty"` // "flow"
+	MasterCallID   string            `json:"master_call_id,omitempty"`
+	ChainedCallIDs []string          `json:"chained_call_ids,omitempty"`
+	RecordingID    string            `json:"recording_id,omitempty"` // the current one
+	RecordingIDs   []string          `json:"recording_ids,omitempty"`
+	GroupcallID    string            `json:"groupcall_id,omitempty"`
+	Source         address.Address   `json:"source"`
+	Destination    address.Address   `json:"destination"`
+	Status         string            `json:"status,omitempty"`
+	Metadata       map[string]string `json:"metadata,omitempty"`
+	Direction      string            `json:"direction,omitempty"`
+	MuteDirection  string            `json:"mute_direction,omitempty"` // in, out, both
+	HangupBy       string            `json:"hangup_by,omitempty"`      // empty while alive
+	HangupReason   string            `json:"hangup_reason,omitempty"`  // empty while alive
+
+	TmCreate      Time `json:"tm_create,omitzero"` // required; lists are ordered by it
+	TmRinging     Time `json:"tm_ringing,omitzero"`
+	TmProgressing Time `json:"tm_progressing,omitzero"`
+	TmHangup      Time `json:"tm_hangup,omitzero"`
+	TmUpdate      Time `json:"tm_update,omitzero"`
+
+	JourneyID    string          `json:"journey_id,omitempty"` // joins the calls of one caller's way
+	SIPCode      int             `json:"sip_code,omitempty"`   // final status of the INVITE, 200 to 699
+	Cause        int             `json:"cause,omitempty"`      // Q.850
+	Code         string          `json:"code,omitempty"`       // why it ended, for machines: "caller_hung_up"
+	Sentence     string          `json:"sentence,omitempty"`   // why it ended, for people
+	FlowPosition string          `json:"flow_position,omitempty"`
+	Verdict      json.RawMessage `json:"verdict,omitempty"` // of the caller's verification, with evidence
+	SIPCallID    string          `json:"sip_call_id,omitempty"`
+	Peer         string          `json:"peer,omitempty"`      // host:port of the signalling
+	Transport    string          `json:"transport,omitempty"` // udp, tcp, tls, ws, wss
+
+	Sums
+}
+
+// Sums is what is added up over a call; its fields are JSON keys of Call.
+type Sums struct {
+	RingMS      int64            `json:"ring_ms,omitempty"`
+	TalkMS      int64            `json:"talk_ms,omitempty"`
+	SilenceMS   int64            `json:"silence_ms,omitempty"`
+	ActionMS    map[string]int64 `json:"action_ms,omitempty"` // milliseconds by type of action
+	PacketsIn   uint64           `json:"packets_in,omitempty"`
+	PacketsOut  uint64           `json:"packets_out,omitempty"`
+	PacketsLost uint64           `json:"packets_lost,omitempty"`
+	JitterMS    float64          `json:"jitter_ms,omitempty"`
+	MOS         *float64         `json:"mos,omitempty"` // 1 to 4.5 by G.107; nil until measured
+}
+
+// Recording is the record of one recording, with VoIPBIN's JSON keys and, after
+// them, ours.
+type Recording struct {
+	ID            string `json:"id"`
+	CustomerID    string `json:"customer_id,omitempty"`
+	ActiveflowID  string `json:"activeflow_id,omitempty"`
+	ReferenceType string `json:"reference_type,omitempty"` // call, confbridge
+	ReferenceID   string `json:"reference_id,omitempty"`   // the call's or conference's id
+	Status        string `json:"status,omitempty"`
+	Format        string `json:"format,omitempty"` // wav
+	OnEndFlowID   string `json:"on_end_flow_id,omitempty"`
+	TmStart       Time   `json:"tm_start,omitzero"`
+	TmEnd         Time   `json:"tm_end,omitzero"`
+	TmCreate      Time   `json:"tm_create,omitzero"` // required; lists are ordered by it
+	TmUpdate      Time   `json:"tm_update,omitzero"`
+
+	JourneyID  string          `json:"journey_id,omitempty"`
+	Files      []RecordingFile `json:"files,omitempty"`
+	DurationMS int64           `json:"duration_ms,omitempty"`
+	Code       string          `json:"code,omitempty"`     // why it ended, for machines: "end_of_silence"
+	Sentence   string          `json:"sentence,omitempty"` // why it ended, for people
+}
+
+// RecordingFile is one file of a recording.
+type RecordingFile struct {
+	Name      string `json:"name"`                // of the blob
+	Direction string `json:"direction,omitempty"` // in, out, both
+	Bytes     int64  `json:"bytes,omitempty"`
+}
+
+// Flow is a stored flow. Body is what package flow parses; a driver does not look into it.
+type Flow struct {
+	ID       string          `json:"id"`
+	Name     string          `json:"name,omitempty"`
+	Detail   string          `json:"detail,omitempty"`
+	Body     json.RawMessage `json:"body,omitempty"`
+	Rev      int64           `json:"rev,omitempty"`      // counts the puts, from 1; 0: not stored yet
+	TmCreate Time            `json:"tm_create,omitzero"` // of the first put; set by the driver
+	TmUpdate Time            `json:"tm_update,omitzero"` // of the last put; set by the driver
+}
