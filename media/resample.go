@@ -12,11 +12,11 @@ import (
 var ErrRate = errors.New("media: sample rate is not supported")
 
 // The filter, in parts of the lower of the two rates: with 8000 Hz it is flat to
-// 3400 Hz and shut from 4100 Hz on.
+// 3400 Hz and shut from 4000 Hz on.
 const (
 	passEdge     = 0.425
-	stopEdge     = 0.5125
-	tapsPerLow   = 48  // taps for each sample of the lower rate: what 68 dB needs between the edges
+	stopEdge     = 0.5
+	tapsPerLow   = 56  // taps for each sample of the lower rate: what 68 dB needs between the edges
 	kaiserBeta   = 6.6 // about 68 dB
 	maxPhases    = 2048
 	minRate      = 4000

@@ -1,0 +1,381 @@
+package media
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// ErrRecorderClosed says that Recorders was closed.
+var ErrRecorderClosed = errors.New("media: recorders are closed")
+
+// StereoWriter is where a recording goes: a WAV file, an upload. Its methods are called
+// by one goroutine and may block, all recordings of its Recorders with it.
+type StereoWriter interface {
+	// WriteStereo writes samples left, right, left, right. It must not keep them.
+	WriteStereo(interleaved []int16) error
+	Close() error
+}
+
+// EndReason says why a recording ended.
+type EndReason string
+
+const (
+	EndStopped  EndReason = "stopped"  // by Stop, or by closing the Recorders
+	EndSilence  EndReason = "silence"  // the peer was silent for RecorderOptions.EndOfSilence
+	EndDuration EndReason = "duration" // RecorderOptions.MaxDuration was reached
+	EndError    EndReason = "error"    // the writer failed
+)
+
+// Recording tells what became of a recording.
+type Recording struct {
+	Duration time.Duration // of the sound; that of the call while it was recorded
+	Lost     time.Duration // how much of it is silence because the disk was too slow
+	Reason   EndReason
+	Err      error // of the writer; the sound until then is written
+}
+
+// RecorderOptions of one recording. Zero limits are none.
+type RecorderOptions struct {
+	Rate         int           // of the port, in Hz; 0: 8000
+	EndOfSilence time.Duration // end after so much silence of the peer, also from the start on
+	SilenceLevel int           // mean amplitude of a frame below which it is silence; 0: 256 (-42 dB)
+	MaxDuration  time.Duration // the longest length; the recording is cut there to the sample
+	Buffer       time.Duration // how long the disk may stall without loss; 0: 3 s
+
+	// OnEnd is told once how the recording ended. The goroutine that writes to disk calls it,
+	// when the writer is closed: it must not block, and may call Stop.
+	OnEnd func(Recording)
+}
+
+// Recorders writes recordings. One goroutine does so for all of them, so that a media
+// thread never waits for a disk. The zero value is ready; Close ends it.
+type Recorders struct {
+	Interval time.Duration // between two writes of a recording; 0: 250 ms. Set it before the first Start.
+
+	mu     sync.Mutex
+	active []*Recorder // guarded by mu
+	closed bool        // guarded by mu
+	wake   chan struct{}
+	disk   sync.WaitGroup
+}
+
+// maxGap bounds the silence that one jump of the clock can become.
+const maxGap = time.Hour
+
+// Start begins a recording. The Recorder it returns is a Tap, to be hung on a port of o.Rate.
+func (s *Recorders) Start(w StereoWriter, o RecorderOptions) (*Recorder, error) {
+	if o.Rate == 0 {
+		o.Rate = 8000
+	}
+	if o.Rate < minRate || o.Rate > maxRate {
+		return nil, fmt.Errorf("media: start recording: %w: %d Hz", ErrRate, o.Rate)
+	}
+	if o.SilenceLevel <= 0 {
+		o.SilenceLevel = 256
+	}
+	if o.Buffer <= 0 {
+		o.Buffer = 3 * time.Second
+	}
+	slots := max(2, int(o.Buffer/FrameDuration))
+	r := &Recorder{
+		group: s, w: w, o: o, frame: FrameLen(o.Rate), done: make(chan struct{}),
+		ticks: make([]uint64, slots), pcm: make([]int16, slots*2*FrameLen(o.Rate)),
+		maxSamples: math.MaxInt64,
+	}
+	if o.MaxDuration > 0 {
+		r.maxSamples = max(1, int64(durationSamples(o.MaxDuration, o.Rate)))
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil, fmt.Errorf("media: start recording: %w", ErrRecorderClosed)
+	}
+	s.active = append(s.active, r)
+	if s.wake == nil {
+		s.wake = make(chan struct{}, 1) // one signal pending is as good as many
+		s.disk.Go(s.run)
+	}
+	s.signal()
+	return r, nil
+}
+
+// Close stops all recordings, waits until they are written, and ends the goroutine.
+func (s *Recorders) Close() error {
+	s.mu.Lock()
+	s.closed = true
+	for _, r := range s.active {
+		r.stop.Store(true)
+	}
+	if s.wake != nil {
+		s.signal()
+	}
+	s.mu.Unlock()
+	s.disk.Wait()
+	return nil
+}
+
+func (s *Recorders) signal() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+// run is the disk goroutine.
+func (s *Recorders) run() {
+	interval := s.Interval
+	if interval <= 0 {
+		interval = 250 * time.Millisecond
+	}
+	t := time.NewTicker(interval)
+	defer t.Stop()
+	idle := false
+	for {
+		if idle {
+			<-s.wake
+			t.Reset(interval)
+		}
+		select {
+		case <-t.C:
+			s.drain(false)
+		case <-s.wake:
+			s.drain(true)
+		}
+		s.mu.Lock()
+		idle = len(s.active) == 0
+		closed := s.closed
+		s.mu.Unlock()
+		if idle && closed {
+			return
+		}
+	}
+}
+
+// drain writes what the recordings have, or only that of those that were stopped.
+func (s *Recorders) drain(stoppedOnly bool) {
+	s.mu.Lock()
+	work := append([]*Recorder(nil), s.active...)
+	s.mu.Unlock()
+	for _, r := range work {
+		stopped := r.stop.Load() // read before the ring, so that what came before Stop is in
+		if stoppedOnly && !stopped {
+			continue
+		}
+		r.drain()
+		if stopped && r.result.Reason == "" {
+			r.finish(EndStopped, nil)
+		}
+		if r.result.Reason == "" {
+			continue
+		}
+		s.mu.Lock()
+		for i, a := range s.active {
+			if a == r {
+				s.active = append(s.active[:i], s.active[i+1:]...)
+				break
+			}
+		}
+		s.mu.Unlock()
+		close(r.done)
+		if r.o.OnEnd != nil {
+			r.o.OnEnd(r.result)
+		}
+	}
+}
+
+// Recorder is one recording: left is what the peer says, right what it hears. Its
+// length is that of the time between its first tick and its end: where the clock
+// jumped or the ring was full there is silence.
+type Recorder struct {
+	group *Recorders
+	w     StereoWriter
+	o     RecorderOptions
+	frame int           // samples of a frame
+	stop  atomic.Bool   // Stop was called
+	ended atomic.Bool   // nothing is taken any more
+	done  chan struct{} // closed after result was set for good
+
+	// The ring has a slot for each frame. The media thread writes at head and the disk
+	// goroutine reads at tail; both only grow.
+	ticks      []uint64
+	pcm        []int16
+	head, tail atomic.Uint64
+	last       atomic.Uint64 // the newest tick, whether it found room or not
+	ticked     atomic.Bool
+
+	// Owned by the disk goroutine.
+	started    bool
+	next       uint64 // the tick that follows what is written
+	samples    int64  // written, per channel
+	lost       int64  // of those, silence in place of what found no room
+	maxSamples int64
+	quiet      int64 // samples of silence of the peer up to now
+	zeros      []int16
+	result     Recording
+}
+
+// Tick takes a frame (see Tap): it copies both directions to the ring and never waits.
+func (r *Recorder) Tick(n uint64, in, out []int16) {
+	if r.ended.Load() || r.stop.Load() {
+		return
+	}
+	r.last.Store(n)
+	r.ticked.Store(true)
+	head := r.head.Load()
+	if head-r.tail.Load() == uint64(len(r.ticks)) {
+		return // the disk stalls: the gap in the ticks tells how much is missing
+	}
+	slot := int(head % uint64(len(r.ticks)))
+	r.ticks[slot] = n
+	interleave(r.pcm[slot*2*r.frame:(slot+1)*2*r.frame], in, out)
+	r.head.Store(head + 1)
+}
+
+// interleave writes left and right to dst by turns; what they lack is silence.
+func interleave(dst, left, right []int16) {
+	n := len(dst) / 2
+	if len(left) < n || len(right) < n {
+		clear(dst)
+		for i, s := range left[:min(n, len(left))] {
+			dst[2*i] = s
+		}
+		for i, s := range right[:min(n, len(right))] {
+			dst[2*i+1] = s
+		}
+		return
+	}
+	left, right = left[:n], right[:n]
+	for i := range left {
+		d := dst[2*i : 2*i+2 : 2*i+2]
+		d[0], d[1] = left[i], right[i]
+	}
+}
+
+// Stop ends the recording, waits until all of it is written and the writer is closed, and
+// returns what became of it; the error is Recording.Err. Later calls return the same. When ctx ends
+// first, its cause is returned, and the recording is finished all the same.
+func (r *Recorder) Stop(ctx context.Context) (Recording, error) {
+	r.stop.Store(true)
+	r.group.signal()
+	select {
+	case <-r.done:
+		return r.result, r.result.Err
+	case <-ctx.Done():
+		return Recording{}, fmt.Errorf("media: stop recording: %w", context.Cause(ctx))
+	}
+}
+
+// Done is closed when the recording has ended and is written.
+func (r *Recorder) Done() <-chan struct{} { return r.done }
+
+// drain writes what is in the ring.
+func (r *Recorder) drain() {
+	last, ticked := r.last.Load(), r.ticked.Load()
+	head, tail := r.head.Load(), r.tail.Load()
+	for tail < head && r.result.Reason == "" {
+		slot := int(tail % uint64(len(r.ticks)))
+		first := r.ticks[slot]
+		switch {
+		case !r.started:
+			r.started, r.next = true, first
+		case first > r.next:
+			r.gap(first - r.next)
+			continue // the recording may have ended in it
+		}
+		// Frames that follow each other are written at once, up to the end of the ring.
+		n := 1
+		for tail+uint64(n) < head && slot+n < len(r.ticks) && r.ticks[slot+n] == first+uint64(n) {
+			n++
+		}
+		r.write(r.pcm[slot*2*r.frame : (slot+n)*2*r.frame])
+		// A clock that goes back counts as one that goes on.
+		r.next = max(r.next, first) + uint64(n)
+		tail += uint64(n)
+		r.tail.Store(tail)
+	}
+	// Where the newest ticks found no room nothing in the ring tells of them.
+	if r.stop.Load() && r.result.Reason == "" && ticked && r.started && last >= r.next && r.head.Load() == tail {
+		r.gap(last - r.next + 1)
+	}
+}
+
+// gap writes silence for so many ticks.
+func (r *Recorder) gap(ticks uint64) {
+	most := uint64(maxGap / FrameDuration)
+	n := int64(min(ticks, most)) * int64(r.frame)
+	r.next += ticks
+	r.lost += n
+	if r.zeros == nil {
+		r.zeros = make([]int16, 2*r.frame*10)
+	}
+	for n > 0 && r.result.Reason == "" {
+		k := min(n, int64(len(r.zeros)/2))
+		r.write(r.zeros[:2*k])
+		n -= k
+	}
+}
+
+// write writes interleaved samples up to what ends the recording.
+func (r *Recorder) write(pcm []int16) {
+	var reason EndReason
+	if left := r.maxSamples - r.samples; int64(len(pcm)/2) >= left {
+		pcm, reason = pcm[:2*left], EndDuration
+	}
+	if n, ok := r.silenceEnds(pcm); ok {
+		pcm, reason = pcm[:2*n], EndSilence
+	}
+	if err := r.w.WriteStereo(pcm); err != nil {
+		r.finish(EndError, fmt.Errorf("media: write recording: %w", err))
+		return
+	}
+	r.samples += int64(len(pcm) / 2)
+	if reason != "" {
+		r.finish(reason, nil)
+	}
+}
+
+// silenceEnds looks for the place in pcm where the peer has been silent for long enough.
+func (r *Recorder) silenceEnds(pcm []int16) (samples int, ok bool) {
+	if r.o.EndOfSilence <= 0 {
+		return 0, false
+	}
+	enough := int64(durationSamples(r.o.EndOfSilence, r.o.Rate))
+	for at := 0; at < len(pcm); at += 2 * r.frame {
+		frame := pcm[at:min(at+2*r.frame, len(pcm))]
+		sum := 0
+		for i := 0; i < len(frame); i += 2 {
+			if v := int(frame[i]); v < 0 {
+				sum -= v
+			} else {
+				sum += v
+			}
+		}
+		n := len(frame) / 2
+		if sum >= n*r.o.SilenceLevel {
+			r.quiet = 0
+			continue
+		}
+		if r.quiet += int64(n); r.quiet >= enough {
+			return at/2 + n, true
+		}
+	}
+	return 0, false
+}
+
+// finish closes the writer and sets the result.
+func (r *Recorder) finish(reason EndReason, err error) {
+	r.ended.Store(true)
+	if cerr := r.w.Close(); cerr != nil && err == nil {
+		reason, err = EndError, fmt.Errorf("media: close recording: %w", cerr)
+	}
+	r.result = Recording{
+		Duration: time.Duration(r.samples * int64(time.Second) / int64(r.o.Rate)),
+		Lost:     time.Duration(r.lost * int64(time.Second) / int64(r.o.Rate)),
+		Reason:   reason, Err: err,
+	}
+}
