@@ -14,6 +14,12 @@ type Prompts interface {
 	OpenPrompt(ctx context.Context, dir, ref string) (media.Source, error)
 }
 
+// PromptChecker is a Prompts that can tell beforehand, without the network, that ref
+// cannot be opened.
+type PromptChecker interface {
+	CheckPrompt(dir, ref string) error
+}
+
 // HTTPDoer sends the requests that flows name; *http.Client is one, the engine's is
 // guarded against private networks.
 type HTTPDoer interface {
@@ -25,6 +31,7 @@ type HTTPDoer interface {
 type Deps struct {
 	Prompts       Prompts
 	Speaker       media.Speaker
+	Beep          func() media.Source // the sound of the beep action, a fresh one each time
 	HTTP          HTTPDoer
 	WebhookSecret string // signs webhook_send: X-VoIPBIN-Signature: sha256=<hex HMAC-SHA256 of the body>
 }

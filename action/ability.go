@@ -1,0 +1,95 @@
+package action
+
+import (
+	"maps"
+	"slices"
+)
+
+// Ability is one thing that an engine, or a leg, can do. Own actions may have own
+// abilities; the text should tell the user what is missing where it is.
+type Ability string
+
+// What the built-in actions need. Those of a leg are named by their interface, the
+// others by the field of Deps that brings them.
+const (
+	CanAnswer  Ability = "a leg with action.Answerer"
+	CanHangup  Ability = "a leg with action.Hanger"
+	CanPlay    Ability = "a leg with action.Player"
+	CanDigits  Ability = "a leg with action.DigitReader"
+	CanEcho    Ability = "a leg with action.Echoer"
+	CanRecord  Ability = "a leg with action.Recorder"
+	HasPrompts Ability = "Deps.Prompts"
+	HasSpeaker Ability = "Deps.Speaker"
+	HasBeep    Ability = "Deps.Beep"
+	HasHTTP    Ability = "Deps.HTTP"
+)
+
+// Abilities are a set, a value to be copied and compared, not to be changed once shared.
+type Abilities map[Ability]bool
+
+// AbilitiesOf returns the set of those given.
+func AbilitiesOf(list ...Ability) Abilities {
+	a := make(Abilities, len(list))
+	for _, x := range list {
+		a[x] = true
+	}
+	return a
+}
+
+// With returns the set of all that are in a or b.
+func (a Abilities) With(b Abilities) Abilities {
+	c := make(Abilities, len(a)+len(b))
+	maps.Copy(c, a)
+	for x, ok := range b {
+		if ok {
+			c[x] = true
+		}
+	}
+	return c
+}
+
+// List returns the abilities in the set, sorted.
+func (a Abilities) List() []Ability {
+	var list []Ability
+	for x, ok := range a {
+		if ok {
+			list = append(list, x)
+		}
+	}
+	slices.Sort(list)
+	return list
+}
+
+// Abilities returns what actions can do because of d.
+func (d Deps) Abilities() Abilities {
+	a := make(Abilities)
+	for x, ok := range map[Ability]bool{
+		HasPrompts: d.Prompts != nil,
+		HasSpeaker: d.Speaker != nil,
+		HasBeep:    d.Beep != nil,
+		HasHTTP:    d.HTTP != nil,
+	} {
+		if ok {
+			a[x] = true
+		}
+	}
+	return a
+}
+
+// LegAbilities returns what leg can do.
+func LegAbilities(leg Leg) Abilities {
+	a := make(Abilities)
+	has[Answerer](a, leg, CanAnswer)
+	has[Hanger](a, leg, CanHangup)
+	has[Player](a, leg, CanPlay)
+	has[DigitReader](a, leg, CanDigits)
+	has[Echoer](a, leg, CanEcho)
+	has[Recorder](a, leg, CanRecord)
+	return a
+}
+
+func has[T any](a Abilities, leg Leg, x Ability) {
+	if _, err := Need[T](leg); err == nil {
+		a[x] = true
+	}
+}

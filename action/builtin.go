@@ -1,0 +1,26 @@
+package action
+
+// Builtin returns a registry with the built-in actions, which work with d:
+// answer, beep, branch, condition_variable, digits_receive, echo, goto, hangup, play,
+// recording_start, recording_stop, sleep, stop, talk, variable_set, webhook_send.
+// What each does, and where it differs from VoIPBIN, is in the documentation of package flow.
+func Builtin(d Deps) *Registry {
+	r := NewRegistry()
+	Register[answer](r, "answer")
+	r.Add("beep", func() Action { return &beep{deps: d} })
+	Register[branch](r, "branch")
+	Register[conditionVariable](r, "condition_variable")
+	Register[digitsReceive](r, "digits_receive")
+	r.Add("echo", func() Action { return &echo{Duration: defaultEchoMS} })
+	Register[gotoAction](r, "goto")
+	Register[hangup](r, "hangup")
+	r.Add("play", func() Action { return &play{deps: d} })
+	Register[recordingStart](r, "recording_start")
+	Register[recordingStop](r, "recording_stop")
+	Register[sleep](r, "sleep")
+	Register[stop](r, "stop")
+	r.Add("talk", func() Action { return &talk{deps: d} })
+	Register[variableSet](r, "variable_set")
+	r.Add("webhook_send", func() Action { return &webhookSend{deps: d} })
+	return r
+}

@@ -1,0 +1,36 @@
+package action
+
+import (
+	"context"
+	"slices"
+)
+
+// hangupReasons are VoIPBIN's; empty is normal.
+var hangupReasons = []string{"normal", "failed", "busy", "cancel", "timeout", "noanswer", "dialout", "amd"}
+
+// hangup hangs the leg up, or refuses it while it is unanswered. It ends the flow.
+type hangup struct {
+	Reason      string `json:"reason"`
+	ReferenceID string `json:"reference_id"` // another call, whose end is copied; wins over Reason
+}
+
+func (a *hangup) Check(c *CheckContext) {
+	if a.Reason != "" {
+		c.At("reason").OneOf(a.Reason, hangupReasons...)
+	}
+}
+
+func (a *hangup) Needs(c *CheckContext) { c.Need(CanHangup) }
+
+func (a *hangup) Run(ctx context.Context, leg Leg) (Outcome, error) {
+	StopPlaying(ctx)
+	l, err := Need[Hanger](leg)
+	if err != nil {
+		return Stop(), err // the end of the flow ends the call as well
+	}
+	e := Ending{Reason: a.Reason, ReferenceID: CanonicalID(a.ReferenceID)}
+	if !slices.Contains(hangupReasons, e.Reason) {
+		e.Reason = "normal" // a variable held something else: the call must end nevertheless
+	}
+	return Stop(), l.Hangup(ctx, e)
+}

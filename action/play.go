@@ -1,0 +1,117 @@
+package action
+
+import (
+	"context"
+	"errors"
+	"net/url"
+	"strings"
+
+	"github.com/callbin/callbin/media"
+)
+
+// maxStreamURLs bounds the sources that one play holds open.
+const maxStreamURLs = 1000
+
+// play plays URLs one after another. It does not answer the leg: on an unanswered one
+// it is early media.
+type play struct {
+	StreamURLs []string `json:"stream_urls"`
+	deps       Deps
+}
+
+func (a *play) Timing() Timing { return TimePrompt }
+
+func (a *play) Check(c *CheckContext) {
+	c.At("stream_urls").Required(len(a.StreamURLs) > 0)
+	if len(a.StreamURLs) > maxStreamURLs {
+		c.At("stream_urls").Errorf("has %d URLs, at most %d", len(a.StreamURLs), maxStreamURLs)
+		return
+	}
+	for i, ref := range a.StreamURLs {
+		if HasVar(ref) {
+			continue
+		}
+		at := c.At("stream_urls", i)
+		u, err := url.Parse(ref)
+		switch {
+		case ref == "":
+			at.Errorf("is empty")
+		case err != nil:
+			at.Errorf("is not a URL: %v", err)
+		case u.Scheme == "":
+			at.Errorf("must be a file:, http: or https: URL; a file beside the flow is %q", "file:"+ref)
+		case u.Scheme != "file" && u.Scheme != "http" && u.Scheme != "https":
+			at.Errorf("must be a file:, http: or https: URL, not %q", u.Scheme+":")
+		case u.Scheme != "file" && u.Host == "":
+			at.Errorf("has no host")
+		}
+	}
+}
+
+func (a *play) Needs(c *CheckContext) {
+	c.Need(CanPlay)
+	c.Need(HasPrompts)
+	checker, ok := a.deps.Prompts.(PromptChecker)
+	if !ok {
+		return
+	}
+	for i, ref := range a.StreamURLs {
+		if HasVar(ref) {
+			continue
+		}
+		if err := checker.CheckPrompt(c.Dir, ref); err != nil {
+			c.At("stream_urls", i).Warnf("cannot be played: %v", err)
+		}
+	}
+}
+
+// Run notes what cannot be played and plays the rest.
+func (a *play) Run(ctx context.Context, leg Leg) (Outcome, error) {
+	if _, err := Need[Player](leg); err != nil {
+		return Continue(), err
+	}
+	if a.deps.Prompts == nil {
+		return Continue(), missing(HasPrompts)
+	}
+	refs := make([]string, 0, len(a.StreamURLs))
+	for _, ref := range a.StreamURLs {
+		if ref = strings.TrimSpace(ref); ref != "" { // a variable that is not set
+			refs = append(refs, ref)
+		}
+	}
+	o := openAll(ctx, a.deps.Prompts, FlowInfo(ctx).Dir, refs)
+	err := playAll(ctx, leg, o.sources)
+	o.close()
+	if err != nil {
+		return Continue(), err
+	}
+	return Continue(), errors.Join(o.errs...)
+}
+
+// playAll plays the sources of a channel, in one go as long as their rate is the same.
+func playAll(ctx context.Context, leg Leg, sources <-chan media.Source) error {
+	var first media.Source
+	for {
+		if first == nil {
+			select {
+			case src, ok := <-sources:
+				if !ok {
+					return nil
+				}
+				first = src
+			case <-ctx.Done():
+				return context.Cause(ctx)
+			}
+		}
+		c := newChain(first, sources)
+		err := Play(ctx, leg, c)
+		_ = c.Close()
+		first = c.takeRest()
+		if err != nil {
+			if first != nil {
+				closeSource(first)
+			}
+			return err
+		}
+	}
+}

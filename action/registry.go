@@ -1,0 +1,153 @@
+package action
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+)
+
+// Registry is the list of actions that flows may use, by the name that stands as
+// "type" in a flow. Fill it, then share it: Add and Register must not run beside
+// other methods, all others are safe for concurrent use.
+type Registry struct {
+	mk map[string]func() Action
+}
+
+// NewRegistry returns an empty registry; Builtin returns one with the built-in actions.
+func NewRegistry() *Registry { return &Registry{mk: make(map[string]func() Action)} }
+
+// Add makes an action known by name. mk returns a new one with its defaults: a pointer
+// to a struct whose exported fields are the options, or an action without options.
+// Add panics when the name is empty or taken.
+func (r *Registry) Add(name string, mk func() Action) {
+	if name == "" || mk == nil {
+		panic("action: Registry.Add needs a name and a function")
+	}
+	if _, ok := r.mk[name]; ok {
+		panic(fmt.Sprintf("action: %q is registered twice", name))
+	}
+	r.mk[name] = mk
+}
+
+// Register makes the struct T known by name; it is Add for structs without defaults.
+func Register[T any, P interface {
+	*T
+	Action
+}](r *Registry, name string) {
+	r.Add(name, func() Action { return P(new(T)) })
+}
+
+// Names returns all names, sorted.
+func (r *Registry) Names() []string { return slices.Sorted(maps.Keys(r.mk)) }
+
+// Has tells whether there is an action of that name.
+func (r *Registry) Has(name string) bool { return r.mk[name] != nil }
+
+// Decode returns the action of that name with option, one JSON object or nothing, as
+// its fields. It is strict: unknown and doubled keys and wrong types are an error,
+// which is of type Problems unless the name is unknown.
+func (r *Registry) Decode(name string, option json.RawMessage) (Action, error) {
+	if !r.Has(name) {
+		return nil, fmt.Errorf("action: type %q is unknown%s", name, Suggest(name, r.Names(), "there are"))
+	}
+	if len(option) == 0 {
+		option = json.RawMessage("{}")
+	}
+	n, problems := ParseJSON(option)
+	if n == nil {
+		return nil, problems
+	}
+	t, more := r.Template(name, option, n)
+	if problems = append(problems, more...); len(problems) > 0 {
+		return nil, problems
+	}
+	return t.example, nil
+}
+
+// Template is one step's action as it is written in a flow, variables not yet filled
+// in. It never changes and is safe for concurrent use.
+type Template struct {
+	mk      func() Action
+	option  json.RawMessage // compact
+	example Action          // decoded from option as it is written
+	subst   Substituter     // nil: the usual substitution
+	dynamic bool            // option holds variables
+}
+
+// Substituter is an Action that says itself how variables go into the strings of
+// its options; SubstituteOption stands in for v.Substitute(text). option is the key
+// of the option that the string belongs to. The fields of the receiver mean nothing then.
+type Substituter interface {
+	SubstituteOption(option, text string, v *Vars) string
+}
+
+// Template checks option, a node of data or nil, against the action of that name and
+// prepares it for runs. The name must be known.
+func (r *Registry) Template(name string, data []byte, option *Node) (*Template, Problems) {
+	mk := r.mk[name]
+	t := &Template{mk: mk, option: json.RawMessage("{}"), example: mk()}
+	t.subst, _ = t.example.(Substituter)
+	if option == nil || option.Kind == Null {
+		return t, nil
+	}
+	rt := reflect.TypeOf(t.example)
+	if rt.Kind() != reflect.Pointer || rt.Elem().Kind() != reflect.Struct {
+		if option.Kind != Object || len(option.Members) > 0 {
+			return nil, Problems{{Offset: option.Start, Message: fmt.Sprintf("%s has no options", name)}}
+		}
+		return t, nil
+	}
+	if problems := CheckType(data, option, t.example, "option"); len(problems) > 0 {
+		return nil, problems
+	}
+	var b bytes.Buffer
+	if err := json.Compact(&b, data[option.Start:option.End]); err != nil {
+		return nil, Problems{{Offset: option.Start, Message: err.Error()}}
+	}
+	t.option = b.Bytes()
+	t.dynamic = option.hasVar() || t.subst != nil
+	if err := json.Unmarshal(t.option, t.example); err != nil && !option.hasVar() {
+		return nil, Problems{{Offset: option.Start, Message: err.Error()}}
+	}
+	return t, nil
+}
+
+// Example is the action with its options as they are written, variables not filled
+// in. It is for checks and must not be run.
+func (t *Template) Example() Action { return t.example }
+
+// Make returns a new action to run, with variables filled in, and its options as JSON.
+// It fails where an option gets too large, or its type refuses the value.
+func (t *Template) Make(v *Vars) (Action, json.RawMessage, error) {
+	if !t.dynamic {
+		return clone(t.example), t.option, nil
+	}
+	option, err := substituteJSON(t.option, func(key, text string) string {
+		if t.subst != nil {
+			return t.subst.SubstituteOption(key, text, v)
+		}
+		return v.Substitute(text)
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	a := t.mk()
+	if err := json.Unmarshal(option, a); err != nil {
+		return nil, option, fmt.Errorf("action: read option: %w", err)
+	}
+	return a, option, nil
+}
+
+// clone copies the struct behind a, so that a run may write to its fields.
+func clone(a Action) Action {
+	v := reflect.ValueOf(a)
+	if v.Kind() != reflect.Pointer || v.Elem().Kind() != reflect.Struct {
+		return a
+	}
+	c := reflect.New(v.Type().Elem())
+	c.Elem().Set(v.Elem())
+	return c.Interface().(Action)
+}

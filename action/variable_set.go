@@ -1,0 +1,29 @@
+package action
+
+import (
+	"context"
+	"strings"
+)
+
+// variableSet writes one variable.
+type variableSet struct {
+	Key   string `json:"key"`
+	Value string `json:"value"`
+}
+
+func (a *variableSet) Timing() Timing { return TimeNone }
+
+func (a *variableSet) Check(c *CheckContext) {
+	key := strings.TrimSpace(a.Key)
+	c.At("key").Required(key != "")
+	if len(key) > MaxVarName {
+		c.At("key").Errorf("has %d bytes, at most %d", len(key), MaxVarName)
+	}
+	if len(a.Value) > MaxVarValue {
+		c.At("value").Errorf("has %d bytes, at most %d", len(a.Value), MaxVarValue)
+	}
+}
+
+func (a *variableSet) Run(_ context.Context, leg Leg) (Outcome, error) {
+	return Continue(), leg.Vars().Set(strings.TrimSpace(a.Key), a.Value)
+}

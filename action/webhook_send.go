@@ -1,0 +1,142 @@
+package action
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+const (
+	webhookTries   = 3
+	webhookPause   = time.Second      // between tries
+	webhookTimeout = 10 * time.Second // of one try
+	webhookBody    = 4 << 10          // bytes of the answer that are kept
+)
+
+// webhookSend sends an HTTP request.
+type webhookSend struct {
+	Sync     bool   `json:"sync"` // waits for the answer, which is its result
+	URI      string `json:"uri"`
+	Method   string `json:"method"`
+	DataType string `json:"data_type"` // content type of Data
+	Data     string `json:"data"`
+	deps     Deps
+}
+
+var webhookMethods = []string{http.MethodPost, http.MethodGet, http.MethodPut, http.MethodDelete}
+
+func (a *webhookSend) Check(c *CheckContext) {
+	c.At("uri").Required(a.URI != "")
+	if a.Method != "" {
+		c.At("method").OneOf(a.Method, webhookMethods...)
+	}
+	if a.URI != "" && !HasVar(a.URI) {
+		if err := checkWebhookURI(a.URI); err != nil {
+			c.At("uri").Errorf("%v", err)
+		}
+	}
+}
+
+func checkWebhookURI(uri string) error {
+	u, err := url.Parse(uri)
+	switch {
+	case err != nil:
+		return fmt.Errorf("is not a URL: %w", err)
+	case u.Scheme != "http" && u.Scheme != "https":
+		return fmt.Errorf("must be an http: or https: URL, as %.80q is not", uri)
+	case u.Host == "":
+		return fmt.Errorf("has no host: %.80q", uri)
+	default:
+		return nil
+	}
+}
+
+func (a *webhookSend) Needs(c *CheckContext) { c.Need(HasHTTP) }
+
+func (a *webhookSend) Run(ctx context.Context, leg Leg) (Outcome, error) {
+	if a.deps.HTTP == nil {
+		return Continue(), missing(HasHTTP)
+	}
+	if err := checkWebhookURI(a.URI); err != nil {
+		return Continue(), fmt.Errorf("action: webhook_send: uri %w", err)
+	}
+	if a.Method == "" {
+		a.Method = http.MethodPost
+	}
+	if !a.Sync {
+		return Continue(), Background(ctx, leg, func(ctx context.Context) error {
+			_, err := a.deliver(ctx)
+			return err
+		})
+	}
+	result, err := a.deliver(ctx)
+	return Outcome{Result: result}, err
+}
+
+// deliver tries until there is an answer that is not the server's fault (5xx).
+func (a *webhookSend) deliver(ctx context.Context) (result map[string]string, err error) {
+	for try := range webhookTries {
+		if try > 0 {
+			if err := pause(ctx, webhookPause); err != nil {
+				return result, err
+			}
+		}
+		var again bool
+		result, again, err = a.try(ctx)
+		if ctx.Err() != nil {
+			return result, context.Cause(ctx)
+		}
+		if !again {
+			break
+		}
+	}
+	return result, err
+}
+
+func (a *webhookSend) try(ctx context.Context) (result map[string]string, again bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, webhookTimeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, a.Method, a.URI, strings.NewReader(a.Data))
+	if err != nil {
+		return nil, false, fmt.Errorf("action: webhook_send: %w", err)
+	}
+	if a.DataType != "" {
+		req.Header.Set("Content-Type", a.DataType)
+	}
+	if a.deps.WebhookSecret != "" {
+		req.Header.Set("X-VoIPBIN-Signature", sign(a.deps.WebhookSecret, a.Data))
+	}
+	res, err := a.deps.HTTP.Do(req)
+	if err != nil {
+		return nil, true, fmt.Errorf("action: webhook_send: %w", err)
+	}
+	defer res.Body.Close()
+	body, readErr := io.ReadAll(io.LimitReader(res.Body, webhookBody+utf8.UTFMax))
+	result = map[string]string{
+		"status": strconv.Itoa(res.StatusCode),
+		"body":   cutText(strings.ToValidUTF8(string(body), "\uFFFD"), webhookBody),
+	}
+	if res.StatusCode >= 500 {
+		return result, true, fmt.Errorf("action: webhook_send: %s answered %d", req.URL.Redacted(), res.StatusCode)
+	}
+	if readErr != nil {
+		return result, false, fmt.Errorf("action: webhook_send: read the answer: %w", readErr)
+	}
+	return result, false, nil
+}
+
+// sign is VoIPBIN's signature of a webhook's body.
+func sign(secret, body string) string {
+	h := hmac.New(sha256.New, []byte(secret))
+	h.Write([]byte(body))
+	return "sha256=" + hex.EncodeToString(h.Sum(nil))
+}
