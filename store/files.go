@@ -44,7 +44,7 @@ func (b *FileBlobs) begin(ctx context.Context, verb, name string) error {
 		return fmt.Errorf("store: %s blob %.80q: %w", verb, name, context.Cause(ctx))
 	}
 	if err := CheckBlobName(name); err != nil {
-		return fmt.Errorf("store: %s blob: %w", verb, err)
+		return err
 	}
 	b.mu.RLock()
 	if b.closed {
