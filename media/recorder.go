@@ -34,7 +34,7 @@ const (
 // Recording tells what became of a recording.
 type Recording struct {
 	Duration time.Duration // of the sound; that of the call while it was recorded
-	Lost     time.Duration // how much of it is silence because the disk was too slow
+	Lost     time.Duration // how much of it is silence because the disk or the media thread was held up
 	Reason   EndReason
 	Err      error // of the writer; the sound until then is written
 }
@@ -134,24 +134,26 @@ func (s *Recorders) run() {
 	}
 	t := time.NewTicker(interval)
 	defer t.Stop()
-	idle := false
+	tick := t.C
 	for {
-		if idle {
-			<-s.wake
-			t.Reset(interval)
-		}
 		select {
-		case <-t.C:
+		case <-tick:
 			s.drain(false)
 		case <-s.wake:
 			s.drain(true)
 		}
 		s.mu.Lock()
-		idle = len(s.active) == 0
-		closed := s.closed
+		idle, closed := len(s.active) == 0, s.closed
 		s.mu.Unlock()
-		if idle && closed {
+		switch {
+		case idle && closed:
 			return
+		case idle: // no need to wake up until there is something to write
+			t.Stop()
+			tick = nil
+		case tick == nil:
+			t.Reset(interval)
+			tick = t.C
 		}
 	}
 }
