@@ -1,0 +1,393 @@
+package media
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// ShardsConfig says how media threads are made. The zero value is one shard per
+// CPU, on epoll where the system has it.
+type ShardsConfig struct {
+	N        int          // number of shards; 0: one per CPU
+	Portable bool         // a goroutine per socket and Go timers instead of epoll; always so outside Linux
+	Logger   *slog.Logger // nil: slog.Default()
+}
+
+// Shards are the media threads of a program. Each owns its ports, sockets and
+// clock alone, so that nothing on the way of a packet takes a lock. It is safe
+// for concurrent use.
+type Shards struct {
+	log      *slog.Logger
+	portable bool
+	all      []*Shard
+	ran      atomic.Bool
+}
+
+// NewShards makes the shards; nothing runs before Run.
+func NewShards(cfg ShardsConfig) *Shards {
+	n := cfg.N
+	if n <= 0 {
+		n = runtime.NumCPU()
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.Default()
+	}
+	s := &Shards{log: cfg.Logger, portable: cfg.Portable || !pollerAvailable}
+	base := time.Now()
+	for range n {
+		s.all = append(s.all, newShard(base, s.portable, cfg.Logger))
+	}
+	return s
+}
+
+// Portable tells whether sockets are to be read by a goroutine each.
+func (s *Shards) Portable() bool { return s.portable }
+
+// Run drives the shards until ctx ends, then closes every port on them and
+// returns nil. It blocks; call it once. What was posted before is kept. An error
+// means that the system refused the event queue.
+func (s *Shards) Run(ctx context.Context) error {
+	if s.ran.Swap(true) {
+		return errors.New("media: Shards.Run called twice")
+	}
+	var wg sync.WaitGroup
+	errs := make([]error, len(s.all))
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	for i, sh := range s.all {
+		wg.Go(func() {
+			if err := sh.run(ctx); err != nil {
+				errs[i] = fmt.Errorf("media: shard %d: %w", i, err)
+				cancel()
+			}
+			sh.inline() // what came too late for run to see
+		})
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
+// Pick returns the shard with the fewest residents.
+func (s *Shards) Pick() *Shard {
+	best := s.all[0]
+	for _, sh := range s.all[1:] {
+		if sh.load.Load() < best.load.Load() {
+			best = sh
+		}
+	}
+	return best
+}
+
+// Lateness sums up how late the ticks of all shards were since the start.
+func (s *Shards) Lateness() LatenessStats {
+	var h lateness
+	for _, sh := range s.all {
+		h.merge(&sh.clock.late)
+	}
+	return h.stats()
+}
+
+// Resident is something that lives on a shard and must give up its sockets when
+// the shard ends. ShardEnds runs on the shard.
+type Resident interface{ ShardEnds() }
+
+// Delivery is something that another goroutine hands to a shard: a packet that
+// was read elsewhere. Deliver runs on the shard.
+type Delivery interface{ Deliver() }
+
+// Readable is told that a watched socket can be read (or has an error to fetch).
+// Readable runs on the shard and must take at least one datagram without
+// blocking; it is called again while there is more.
+type Readable interface{ Readable() }
+
+// Shard is one media thread. Post, Do, Feed and Portable may be called from any
+// goroutine; every other method from the shard itself only, that is inside Post,
+// Do, a Timer, Deliver or Readable.
+type Shard struct {
+	base     time.Time
+	portable bool
+	log      *slog.Logger
+	load     atomic.Int32 // residents
+
+	// exec is held by whoever is the shard at the moment: run for its whole life,
+	// before and after it the goroutine that drains the queue inline.
+	exec sync.Mutex
+
+	mu       sync.Mutex
+	queue    []func() // guarded by mu
+	poll     poller   // guarded by mu for wake; set while run runs
+	posted   atomic.Bool
+	sleeping atomic.Bool
+	stopping atomic.Bool
+
+	inbox inbox
+
+	// Owned by the shard.
+	now       time.Duration
+	spare     []func()
+	residents map[Resident]struct{}
+	watched   map[int]Readable
+	clock     clock
+	scratch   Scratch
+}
+
+// Scratch is memory that whatever runs on a shard may use until it returns.
+type Scratch struct {
+	Packet  [2048]byte // a datagram being built
+	Receive [2048]byte // a datagram being read
+	in, out [frameMax]int16
+}
+
+// frameMax is one frame at 48 kHz.
+const frameMax = 960
+
+func newShard(base time.Time, portable bool, log *slog.Logger) *Shard {
+	s := &Shard{base: base, portable: portable, log: log, residents: map[Resident]struct{}{}, watched: map[int]Readable{}}
+	s.inbox.init(inboxLen)
+	s.clock.shard = s
+	return s
+}
+
+// Portable tells whether sockets of this shard are read by a goroutine each, which
+// uses Feed, instead of by Watch.
+func (s *Shard) Portable() bool { return s.portable }
+
+// Post runs f on the shard soon, in the order of posting. It does not wait, save
+// while the shard does not run (before and after Shards.Run): then the caller
+// itself becomes the shard for as long as the queue is not empty.
+func (s *Shard) Post(f func()) {
+	s.mu.Lock()
+	s.queue = append(s.queue, f)
+	s.posted.Store(true)
+	if s.poll != nil {
+		if s.sleeping.Load() {
+			s.poll.wake()
+		}
+		s.mu.Unlock()
+		return
+	}
+	s.mu.Unlock()
+	s.inline()
+}
+
+// inline drains the queue in the caller's goroutine, unless somebody is the shard.
+func (s *Shard) inline() {
+	for s.posted.Load() && s.exec.TryLock() {
+		s.now = time.Since(s.base)
+		s.drain()
+		s.exec.Unlock()
+	}
+}
+
+// Do runs f on the shard and returns when it has run. It must not be called on
+// the shard itself.
+func (s *Shard) Do(f func()) {
+	done := make(chan struct{})
+	s.Post(func() {
+		defer close(done)
+		f()
+	})
+	<-done
+}
+
+// Feed hands d to the shard without waiting, locking or allocating. It reports
+// false when the shard is so far behind that its queue is full, or has ended.
+func (s *Shard) Feed(d Delivery) bool {
+	if s.stopping.Load() || !s.inbox.push(d) {
+		return false
+	}
+	if s.sleeping.Load() {
+		s.mu.Lock()
+		if s.poll != nil {
+			s.poll.wake()
+		}
+		s.mu.Unlock()
+	}
+	return true
+}
+
+// Now is the time of the shard since its Shards were made, as of its last wake-up.
+func (s *Shard) Now() time.Duration { return s.now }
+
+// At turns a time of the shard into a wall-clock time.
+func (s *Shard) At(d time.Duration) time.Time { return s.base.Add(d) }
+
+// Scratch is the shard's scratch memory.
+func (s *Shard) Scratch() *Scratch { return &s.scratch }
+
+// Admit makes r a resident, told when the shard ends; false if it has ended.
+func (s *Shard) Admit(r Resident) bool {
+	if s.stopping.Load() {
+		return false
+	}
+	if _, ok := s.residents[r]; !ok {
+		s.residents[r] = struct{}{}
+		s.load.Add(1)
+	}
+	return true
+}
+
+// Dismiss ends r's residence.
+func (s *Shard) Dismiss(r Resident) {
+	if _, ok := s.residents[r]; ok {
+		delete(s.residents, r)
+		s.load.Add(-1)
+	}
+}
+
+// Watch calls r whenever the socket fd can be read. It is for non-portable shards.
+func (s *Shard) Watch(fd int, r Readable) error {
+	s.watched[fd] = r
+	if s.poll == nil {
+		return nil
+	}
+	if err := s.poll.watch(fd, r); err != nil {
+		delete(s.watched, fd)
+		return fmt.Errorf("media: watch socket: %w", err)
+	}
+	return nil
+}
+
+// Unwatch ends Watch; call it before fd is closed.
+func (s *Shard) Unwatch(fd int) {
+	if _, ok := s.watched[fd]; !ok {
+		return
+	}
+	delete(s.watched, fd)
+	if s.poll != nil {
+		s.poll.unwatch(fd)
+	}
+}
+
+func (s *Shard) drain() {
+	s.mu.Lock()
+	q := s.queue
+	s.queue = s.spare[:0]
+	s.posted.Store(false)
+	s.mu.Unlock()
+	for i, f := range q {
+		q[i] = nil
+		f()
+	}
+	s.spare = q
+}
+
+func (s *Shard) run(ctx context.Context) error {
+	s.exec.Lock()
+	defer s.exec.Unlock()
+	if !s.portable {
+		// A thread of its own: the kernel then schedules it by itself, and its
+		// caches are not handed from goroutine to goroutine.
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+	}
+	p, err := newPoller(s)
+	if err != nil {
+		s.end()
+		return err
+	}
+	for fd, r := range s.watched {
+		if err := p.watch(fd, r); err != nil {
+			s.log.Error("media: watch socket", "err", err)
+		}
+	}
+	s.mu.Lock()
+	s.poll = p
+	s.mu.Unlock()
+	release := context.AfterFunc(ctx, func() { s.Post(func() { s.stopping.Store(true) }) })
+	defer release()
+
+	for !s.stopping.Load() {
+		s.now = time.Since(s.base)
+		if s.posted.Load() {
+			s.drain()
+		}
+		s.inbox.drain()
+		s.clock.run(s.now)
+		wait := s.clock.next()
+		if wait >= 0 {
+			if wait -= time.Since(s.base); wait < 0 {
+				wait = 0
+			}
+		}
+		s.sleeping.Store(true)
+		if s.posted.Load() || !s.inbox.empty() || s.stopping.Load() {
+			wait = 0
+		}
+		p.wait(wait)
+	}
+	s.end()
+	s.mu.Lock()
+	s.poll = nil
+	s.mu.Unlock()
+	p.close()
+	return nil
+}
+
+// end closes what lives here.
+func (s *Shard) end() {
+	s.stopping.Store(true)
+	for r := range s.residents {
+		r.ShardEnds()
+		s.Dismiss(r)
+	}
+	s.inbox.drain()
+}
+
+// poller waits for sockets, posts and deadlines.
+type poller interface {
+	// wait sleeps up to d (negative: for ever), clears sleeping and dispatches readable sockets.
+	wait(d time.Duration)
+	wake()
+	watch(fd int, r Readable) error
+	unwatch(fd int)
+	close()
+}
+
+// chanPoller is the portable one: packets arrive by Feed.
+type chanPoller struct {
+	s     *Shard
+	ring  chan struct{}
+	timer *time.Timer
+}
+
+func newChanPoller(s *Shard) *chanPoller {
+	t := time.NewTimer(time.Hour)
+	t.Stop()
+	// One token is enough: it only says "look again".
+	return &chanPoller{s: s, ring: make(chan struct{}, 1), timer: t}
+}
+
+func (p *chanPoller) wait(d time.Duration) {
+	switch {
+	case d == 0:
+		runtime.Gosched()
+	case d < 0:
+		<-p.ring
+	default:
+		p.timer.Reset(d)
+		select {
+		case <-p.ring:
+			p.timer.Stop()
+		case <-p.timer.C:
+		}
+	}
+	p.s.sleeping.Store(false)
+}
+
+func (p *chanPoller) wake() {
+	select {
+	case p.ring <- struct{}{}:
+	default:
+	}
+}
+
+func (p *chanPoller) watch(int, Readable) error { return errors.ErrUnsupported }
+func (p *chanPoller) unwatch(int)               {}
+func (p *chanPoller) close()                    { p.timer.Stop() }

@@ -1,0 +1,8 @@
+//go:build !linux
+
+package media
+
+// pollerAvailable: sockets are read by a goroutine each.
+const pollerAvailable = false
+
+func newPoller(s *Shard) (poller, error) { return newChanPoller(s), nil }
