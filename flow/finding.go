@@ -1,0 +1,83 @@
+package flow
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Severity of a Finding.
+type Severity string
+
+const (
+	SeverityError   Severity = "error"   // the flow cannot be used
+	SeverityWarning Severity = "warning" // the flow can be used and will probably not do what is meant
+)
+
+// Finding is one fault of a flow, with its place in the file.
+type Finding struct {
+	Severity Severity `json:"severity"`
+	File     string   `json:"file,omitempty"`
+	Line     int      `json:"line"`             // from 1; 0: the file as a whole
+	Column   int      `json:"column"`           // from 1, in bytes
+	Action   string   `json:"action,omitempty"` // id of the action, if it is about one
+	Type     string   `json:"type,omitempty"`   // type of the action
+	Path     string   `json:"path,omitempty"`   // of the option or key, like "target_ids.1"
+	Message  string   `json:"message"`
+}
+
+// String is the finding in one line, as compilers write it:
+//
+//	100.json:7:21: action "menu" (digits_receive): option "lenght" is unknown, did you mean "length"?
+func (f Finding) String() string {
+	var b strings.Builder
+	if f.File != "" {
+		b.WriteString(f.File)
+		b.WriteByte(':')
+	}
+	if f.Line > 0 {
+		fmt.Fprintf(&b, "%d:%d:", f.Line, f.Column)
+	}
+	if b.Len() > 0 {
+		b.WriteByte(' ')
+	}
+	if f.Severity == SeverityWarning {
+		b.WriteString("warning: ")
+	}
+	if f.Action != "" {
+		fmt.Fprintf(&b, "action %q", f.Action)
+		if f.Type != "" {
+			fmt.Fprintf(&b, " (%s)", f.Type)
+		}
+		b.WriteString(": ")
+	}
+	b.WriteString(f.Message)
+	return b.String()
+}
+
+// Error is everything that is wrong with a flow, or with a folder of flows.
+type Error struct {
+	Findings []Finding
+}
+
+// Error gives one finding a line.
+func (e *Error) Error() string {
+	lines := make([]string, len(e.Findings))
+	for i, f := range e.Findings {
+		lines[i] = f.String()
+	}
+	return strings.Join(lines, "\n")
+}
+
+// hasError tells whether one of findings makes the flow unusable.
+func hasError(findings []Finding) bool {
+	return slices.ContainsFunc(findings, func(f Finding) bool { return f.Severity == SeverityError })
+}
+
+// position returns line and column, from 1 and in bytes, of an offset.
+func position(data []byte, offset int) (line, column int) {
+	offset = max(0, min(offset, len(data)))
+	before := data[:offset]
+	return bytes.Count(before, []byte("\n")) + 1, offset - (bytes.LastIndexByte(before, '\n') + 1) + 1
+}

@@ -1,0 +1,98 @@
+package flow
+
+import (
+	"context"
+	"encoding/json"
+
+	"github.com/callbin/callbin/action"
+)
+
+// Program is what runs on a call: a Flow, or a Func. Run blocks until it is over; when
+// ctx ends, it returns context.Cause(ctx) soon. The end of the program is the end of
+// the call.
+type Program interface {
+	Run(ctx context.Context, leg action.Leg) error
+}
+
+// Func is a Program in plain Go.
+type Func func(ctx context.Context, leg action.Leg) error
+
+// Run calls f.
+func (f Func) Run(ctx context.Context, leg action.Leg) error { return f(ctx, leg) }
+
+// Flow is a list of actions, read from JSON by Parse. It never changes and may run on any
+// number of legs at once.
+type Flow struct {
+	id         string
+	name       string
+	onComplete string
+	dir        string
+	steps      []step
+	byID       map[string]int // ids that the user wrote; generated ones are no targets
+	warnings   []Finding
+	file       string
+}
+
+// step is one action of a flow.
+type step struct {
+	info     action.Info
+	next     string // id of the following action; empty: the next one in the list
+	template *action.Template
+	timing   action.Timing
+
+	// where it stands, for findings of Check
+	line, column int
+	option       *action.Node // the option, or the action itself where there is none
+	data         []byte       // the text that option is a node of
+}
+
+// ID returns the flow's own id; empty if it has none.
+func (f *Flow) ID() string { return f.id }
+
+// Name returns the flow's name: the one it says, or ParseOptions.Name.
+func (f *Flow) Name() string { return f.name }
+
+// OnCompleteFlowID returns the id of the flow that is to run when this one is
+// complete; empty for none. Run does not act on it.
+func (f *Flow) OnCompleteFlowID() string { return f.onComplete }
+
+// Len returns the number of actions.
+func (f *Flow) Len() int { return len(f.steps) }
+
+// Step is one action of a running flow. It is a value and JSON-encodable.
+type Step struct {
+	Flow     string          `json:"flow"`               // name of the flow
+	Seq      int             `json:"seq"`                // number of the step in the run, from 1
+	Index    int             `json:"index"`              // of the action in the flow, from 0
+	ID       string          `json:"id"`                 // of the action
+	Type     string          `json:"type"`               // of the action
+	Option   json.RawMessage `json:"option,omitempty"`   // with variables filled in
+	Counters map[string]int  `json:"counters,omitempty"` // rounds that gotos have left, before the step; must not be changed
+}
+
+// Position returns where the flow stands: running from it begins with this step.
+func (s Step) Position() Position {
+	return Position{ID: s.ID, Index: s.Index, Counters: s.Counters}
+}
+
+// Position is a place in a flow from which it can be run. The zero value is the start.
+type Position struct {
+	ID       string         `json:"id,omitempty"` // of the action; wins over Index
+	Index    int            `json:"index"`        // used if there is no such id
+	Counters map[string]int `json:"counters,omitempty"`
+}
+
+// Observer is a leg that watches the flow. Both are called on the flow's goroutine, in
+// turn, and should not block. err is what the action returned, also where the flow goes
+// on after it.
+type Observer interface {
+	ActionStarted(s Step)
+	ActionEnded(s Step, o action.Outcome, err error)
+}
+
+// Skipper is a leg whose steps can be skipped one by one: each step runs with the
+// context that StepContext returns. When that one ends and the flow's own does not, the
+// flow goes on with the next step; the cause should be action.ErrSkip.
+type Skipper interface {
+	StepContext(ctx context.Context, s Step) (context.Context, context.CancelFunc)
+}

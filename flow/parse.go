@@ -1,0 +1,298 @@
+package flow
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/callbin/callbin/action"
+)
+
+// Limits of a flow.
+const (
+	MaxSize    = 1 << 20 // bytes of the JSON text
+	MaxActions = 10_000
+	maxID      = 256 // bytes of an action's id
+)
+
+// ParseOptions says how a flow is read. The zero value is usable.
+type ParseOptions struct {
+	Registry *action.Registry // the actions there are; nil: action.Builtin(action.Deps{})
+	Name     string           // of the flow, if it has none of its own
+	Dir      string           // folder where its relative file: URLs start
+	File     string           // what findings call the file
+}
+
+// flowJSON lists VoIPBIN's keys of a flow, most of which are accepted and ignored.
+type flowJSON struct {
+	ID               string          `json:"id"`
+	CustomerID       string          `json:"customer_id"`
+	Type             string          `json:"type"`
+	Name             string          `json:"name"`
+	Detail           string          `json:"detail"`
+	Actions          json.RawMessage `json:"actions"`
+	OnCompleteFlowID string          `json:"on_complete_flow_id"`
+	DirectHash       string          `json:"direct_hash"`
+	DirectID         string          `json:"direct_id"`
+	Persist          bool            `json:"persist"`
+	TMCreate         any             `json:"tm_create"`
+	TMUpdate         any             `json:"tm_update"`
+	TMDelete         any             `json:"tm_delete"`
+}
+
+// actionJSON is the envelope of an action.
+type actionJSON struct {
+	ID        string          `json:"id"`
+	NextID    string          `json:"next_id"`
+	Type      string          `json:"type"`
+	Option    json.RawMessage `json:"option"`
+	TMExecute any             `json:"tm_execute"`
+}
+
+// Parse reads a flow: an object with "actions", or a bare list of actions. Everything that
+// is wrong with it is found at once: the error is an *Error with all findings. What is
+// only doubtful is returned by Check.
+func Parse(data []byte, opt ParseOptions) (*Flow, error) {
+	if opt.Registry == nil {
+		opt.Registry = action.Builtin(action.Deps{})
+	}
+	p := parser{
+		data: slices.Clone(data),
+		opt:  opt,
+		flow: &Flow{name: opt.Name, dir: opt.Dir, file: opt.File, byID: make(map[string]int)},
+	}
+	p.parse()
+	slices.SortStableFunc(p.findings, func(a, b Finding) int {
+		if a.Line != b.Line {
+			return a.Line - b.Line
+		}
+		return a.Column - b.Column
+	})
+	if hasError(p.findings) {
+		return nil, &Error{Findings: p.findings}
+	}
+	p.flow.warnings = p.findings
+	return p.flow, nil
+}
+
+type parser struct {
+	data     []byte
+	opt      ParseOptions
+	flow     *Flow
+	findings []Finding
+	targets  []stepTarget
+}
+
+// stepTarget is an id that a step may go to.
+type stepTarget struct {
+	info   action.Info
+	target action.Target
+}
+
+func (p *parser) add(i action.Info, problem action.Problem) {
+	f := Finding{
+		Severity: SeverityError,
+		File:     p.opt.File,
+		Action:   i.ID,
+		Type:     i.Type,
+		Path:     problem.Path,
+		Message:  problem.Message,
+	}
+	if problem.Warning {
+		f.Severity = SeverityWarning
+	}
+	f.Line, f.Column = position(p.data, problem.Offset)
+	p.findings = append(p.findings, f)
+}
+
+func (p *parser) errorf(i action.Info, offset int, path, format string, args ...any) {
+	p.add(i, action.Problem{Offset: offset, Path: path, Message: fmt.Sprintf(format, args...)})
+}
+
+func (p *parser) parse() {
+	none := action.Info{}
+	if len(p.data) > MaxSize {
+		p.errorf(none, 0, "", "the flow has %d bytes, at most %d", len(p.data), MaxSize)
+		return
+	}
+	root, problems := action.ParseJSON(p.data)
+	for _, problem := range problems {
+		p.add(none, problem)
+	}
+	if root == nil {
+		return
+	}
+	list := root
+	if root.Kind == action.Object {
+		if list = p.object(root); list == nil {
+			return
+		}
+	}
+	if list.Kind != action.Array {
+		p.errorf(none, list.Start, "", "a flow is a list of actions, or an object with one as %q, not %s", "actions", list.Kind)
+		return
+	}
+	if len(list.Elems) > MaxActions {
+		p.errorf(none, list.Start, "", "the flow has %d actions, at most %d", len(list.Elems), MaxActions)
+		return
+	}
+	if len(list.Elems) == 0 {
+		p.add(none, action.Problem{Warning: true, Offset: list.Start, Message: "the flow has no actions: a call to it ends at once"})
+	}
+	p.collectIDs(list)
+	for i, n := range list.Elems {
+		p.action(i, n)
+	}
+	for _, t := range p.targets {
+		if _, ok := p.flow.byID[t.target.ID]; !ok {
+			p.errorf(t.info, t.target.Offset, t.target.Path, "%s: there is no action with the id %q%s",
+				t.target.Path, t.target.ID, p.suggestID(t.target.ID))
+		}
+	}
+}
+
+// object reads the keys around the actions and returns their list.
+func (p *parser) object(root *action.Node) *action.Node {
+	none := action.Info{}
+	for _, problem := range action.CheckType(p.data, root, flowJSON{}, "key") {
+		p.add(none, problem)
+	}
+	text := func(key string) string {
+		if n := root.Member(key); n != nil && n.Kind == action.String {
+			return n.Text
+		}
+		return ""
+	}
+	p.flow.id = action.CanonicalID(text("id"))
+	p.flow.onComplete = action.CanonicalID(text("on_complete_flow_id"))
+	if name := text("name"); name != "" {
+		p.flow.name = name
+	}
+	list := root.Member("actions")
+	if list == nil || list.Kind == action.Null {
+		p.errorf(none, root.Start, "actions", "key %q is required: the list of actions", "actions")
+		return nil
+	}
+	return list
+}
+
+// idOf returns the id that the user gave an action.
+func idOf(n *action.Node) (string, *action.Node) {
+	id := n.Member("id")
+	if id == nil || id.Kind != action.String {
+		return "", nil
+	}
+	return action.CanonicalID(id.Text), id
+}
+
+func (p *parser) collectIDs(list *action.Node) {
+	for i, n := range list.Elems {
+		id, at := idOf(n)
+		if id == "" {
+			continue
+		}
+		if first, ok := p.flow.byID[id]; ok {
+			_, firstAt := idOf(list.Elems[first])
+			line, column := position(p.data, firstAt.Start)
+			p.errorf(action.Info{ID: id, Type: typeOf(n)}, at.Start, "id", "the id stands twice, first at %d:%d", line, column)
+			continue
+		}
+		if len(id) > maxID {
+			p.errorf(action.Info{}, at.Start, "id", "the id has %d bytes, at most %d", len(id), maxID)
+		}
+		p.flow.byID[id] = i
+	}
+}
+
+func typeOf(n *action.Node) string {
+	if t := n.Member("type"); t != nil && t.Kind == action.String {
+		return t.Text
+	}
+	return ""
+}
+
+// newID makes an id for an action that has none: the same one each time the file is
+// read, so that a flow can be taken up where it was.
+func (p *parser) newID(i int) string {
+	id := fmt.Sprintf("action-%d", i+1)
+	for {
+		if _, taken := p.flow.byID[id]; !taken {
+			return id
+		}
+		id += "x"
+	}
+}
+
+func (p *parser) action(i int, n *action.Node) {
+	info := action.Info{Flow: p.flow.name, Dir: p.opt.Dir, Index: i, Type: typeOf(n)}
+	if info.ID, _ = idOf(n); info.ID == "" {
+		info.ID = p.newID(i)
+	}
+	s := step{info: info, option: n, data: p.data}
+	s.line, s.column = position(p.data, n.Start)
+	// The step is kept also where it has faults: indexes must stay right for further findings.
+	defer func() { p.flow.steps = append(p.flow.steps, s) }()
+
+	problems := action.CheckType(p.data, n, actionJSON{}, "key")
+	for _, problem := range problems {
+		p.add(info, problem)
+	}
+	if n.Kind != action.Object {
+		return
+	}
+	if next := n.Member("next_id"); next != nil && next.Kind == action.String {
+		if s.next = action.CanonicalID(next.Text); s.next != "" {
+			p.targets = append(p.targets, stepTarget{info, action.Target{ID: s.next, Offset: next.Start, Path: "next_id"}})
+		}
+	}
+	if info.Type == "" {
+		if t := n.Member("type"); t == nil || t.Kind == action.String || t.Kind == action.Null {
+			p.errorf(info, n.Start, "type", "key %q is required: the name of an action", "type")
+		}
+		return
+	}
+	if !p.opt.Registry.Has(info.Type) {
+		p.errorf(info, n.Member("type").Start, "type", "type %q is unknown%s", info.Type,
+			action.Suggest(info.Type, p.opt.Registry.Names(), "there are"))
+		return
+	}
+	option := n.Member("option")
+	if option != nil && option.Kind != action.Null {
+		s.option = option
+	}
+	s.template, problems = p.opt.Registry.Template(info.Type, p.data, option)
+	for _, problem := range problems {
+		p.add(info, problem)
+	}
+	if s.template == nil {
+		return
+	}
+	s.timing = action.TimingOf(s.template.Example())
+	if checker, ok := s.template.Example().(action.Checker); ok {
+		c := action.NewCheckContext(p.opt.Dir, s.option)
+		checker.Check(c)
+		for _, problem := range c.Problems() {
+			p.add(info, problem)
+		}
+		for _, t := range c.Targets() {
+			p.targets = append(p.targets, stepTarget{info, t})
+		}
+	}
+}
+
+// suggestID helps with an id that does not exist.
+func (p *parser) suggestID(id string) string {
+	ids := make([]string, 0, len(p.flow.byID))
+	for known := range p.flow.byID {
+		ids = append(ids, known)
+	}
+	if len(ids) == 0 {
+		return "; no action has one"
+	}
+	s := action.Suggest(id, ids, "")
+	if !strings.Contains(s, "did you mean") {
+		return ""
+	}
+	return s
+}
