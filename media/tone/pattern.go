@@ -71,14 +71,15 @@ func (p Pattern) Source(rateHz int) media.Source {
 	}
 	s := &source{pattern: p, rate: rateHz, amplitude: 32767 * math.Pow(10, level/20)}
 	s.pattern.Segments = slices.Clone(p.Segments)
-	voices := 0
+	voices, total := 0, 0
 	for _, seg := range p.Segments {
 		voices = max(voices, len(seg.Hz))
+		total += samples(seg.Duration, rateHz)
 	}
 	s.voices = make([]voice, voices)
 	s.edge = samples(edge, rateHz)
 	s.index = -1
-	s.silent = p.Duration() < time.Second/time.Duration(max(1, rateHz))
+	s.silent = total == 0
 	return s
 }
 

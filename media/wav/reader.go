@@ -292,7 +292,7 @@ func pcmDecoder(width int) func([]byte) int {
 	case 2:
 		return func(b []byte) int { return int(int16(le.Uint16(b))) }
 	case 3:
-		return func(b []byte) int { return round16(int(int8(b[2]))<<16 | int(b[1])<<8 | int(b[0]), 8) }
+		return func(b []byte) int { return round16(int(int8(b[2]))<<16|int(b[1])<<8|int(b[0]), 8) }
 	}
 	return func(b []byte) int { return round16(int(int32(le.Uint32(b))), 16) }
 }
@@ -300,7 +300,7 @@ func pcmDecoder(width int) func([]byte) int {
 func round16(v, shift int) int { return min(32767, (v+1<<(shift-1))>>shift) }
 
 func fromFloat(f float64) int {
-	if f != f {
+	if math.IsNaN(f) {
 		return 0
 	}
 	return int(math.Round(max(-32768, min(32767, f*32768))))
