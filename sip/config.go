@@ -1,0 +1,210 @@
+package sip
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Config says what an Endpoint listens on and what it does with calls. Only
+// Listen and Invite must be set.
+type Config struct {
+	// Listen lists the sockets, at least one.
+	Listen []Listen
+
+	// LocalNets are the networks whose peers are shown the bound address
+	// instead of the advertised one.
+	LocalNets []netip.Prefix
+
+	// UserAgent is sent as Server and User-Agent; empty: "Callbin".
+	UserAgent string
+
+	// Invite gets each new call, in a goroutine of its own, after the checks of
+	// RFC 3261 8.2 passed and 100 Trying went out. It must see to it that Accept
+	// or Reject is called eventually, but may return before. A panic in it is
+	// recovered and ends that one call with 500.
+	Invite func(*Dialog)
+
+	// Ready says whether new calls are welcome; nil: always. When it returns
+	// false they get 503 with Retry-After (rounded up to seconds; 0: none). It
+	// is called for each INVITE, from any goroutine, and must not block.
+	Ready func() (ok bool, retryAfter time.Duration)
+
+	// Resolver looks up the names that stand in Contact and Record-Route; nil:
+	// net.DefaultResolver.
+	Resolver Resolver
+
+	// Logger; nil: slog.Default().
+	Logger *slog.Logger
+
+	// MaxDialogs bounds the dialogs that live at one time; more INVITEs get
+	// 503. 0: 50,000.
+	MaxDialogs int
+
+	// MaxConns bounds the TCP connections that others opened; more are closed
+	// at once. 0: 4,096.
+	MaxConns int
+
+	// MaxMessage bounds a message in bytes; a longer datagram is dropped, a
+	// longer message on TCP gets 513 and the connection is closed. 0: 65,535.
+	MaxMessage int
+
+	// MaxStrays bounds the table of requests answered in the last 32 seconds
+	// (about 80 bytes each, two a call), from which retransmissions are
+	// recognised after the dialog's end. The oldest go first. 0: 300,000.
+	MaxStrays int
+
+	// SetupTimeout ends a call that was neither accepted nor rejected with 480.
+	// 0: 10 minutes.
+	SetupTimeout time.Duration
+}
+
+// Listen is one address to receive SIP on.
+type Listen struct {
+	// Network is "udp" or "tcp".
+	Network string
+
+	// Addr is "IP:PORT" or "[IP]:PORT"; port 0 takes any free one. When
+	// PacketConn is set it is ignored.
+	Addr string
+
+	// Advertise is the "HOST:PORT" shown in Via and Contact, for an endpoint
+	// behind a NAT or bound to all addresses; empty: the bound address.
+	Advertise string
+
+	// PacketConn is used instead of a socket (udp only), so that tests can run
+	// on an in-memory network. Its addresses must be *net.UDPAddr. The endpoint
+	// closes it.
+	PacketConn net.PacketConn
+}
+
+// Resolver looks names up; *net.Resolver is one. Both methods are those of
+// that type.
+type Resolver interface {
+	LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error)
+	LookupSRV(ctx context.Context, service, proto, name string) (string, []*net.SRV, error)
+}
+
+// withDefaults returns c with its zero fields filled in, and every fault of it at once.
+func (c Config) withDefaults() (Config, error) {
+	var errs []error
+	bad := func(format string, a ...any) { errs = append(errs, fmt.Errorf("sip: config: "+format, a...)) }
+
+	if len(c.Listen) == 0 {
+		bad("Listen is empty: nothing to listen on")
+	}
+	if c.Invite == nil {
+		bad("Invite is nil: nobody to take calls")
+	}
+	if c.UserAgent == "" {
+		c.UserAgent = "Callbin"
+	} else if err := checkValue(c.UserAgent); err != nil {
+		bad("UserAgent: %w", err)
+	}
+	for i, p := range c.LocalNets {
+		if !p.IsValid() {
+			bad("LocalNets[%d] is not a network", i)
+		}
+	}
+	for i, l := range c.Listen {
+		for _, err := range l.check() {
+			bad("Listen[%d]: %w", i, err)
+		}
+	}
+	for _, f := range []struct {
+		name string
+		v    *int
+		def  int
+	}{
+		{"MaxDialogs", &c.MaxDialogs, 50_000},
+		{"MaxConns", &c.MaxConns, 4_096},
+		{"MaxMessage", &c.MaxMessage, maxDatagram},
+		{"MaxStrays", &c.MaxStrays, 300_000},
+	} {
+		switch {
+		case *f.v < 0:
+			bad("%s is negative: %d", f.name, *f.v)
+		case *f.v == 0:
+			*f.v = f.def
+		}
+	}
+	switch {
+	case c.SetupTimeout < 0:
+		bad("SetupTimeout is negative: %v", c.SetupTimeout)
+	case c.SetupTimeout == 0:
+		c.SetupTimeout = 10 * time.Minute
+	}
+	if c.Resolver == nil {
+		c.Resolver = net.DefaultResolver
+	}
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+	return c, errors.Join(errs...)
+}
+
+func (l Listen) check() (errs []error) {
+	switch l.Network {
+	case "udp":
+	case "tcp":
+		if l.PacketConn != nil {
+			errs = append(errs, errors.New("PacketConn is for udp only"))
+		}
+	default:
+		errs = append(errs, fmt.Errorf("Network is %q, not udp or tcp", l.Network))
+	}
+	if l.Advertise != "" {
+		if _, _, err := splitHostPort(l.Advertise); err != nil {
+			errs = append(errs, fmt.Errorf("Advertise %q: %w", l.Advertise, err))
+		}
+	}
+	if l.PacketConn != nil {
+		return errs
+	}
+	a, err := netip.ParseAddrPort(l.Addr)
+	switch {
+	case err != nil:
+		errs = append(errs, fmt.Errorf("Addr %q is not IP:PORT", l.Addr))
+	case a.Addr().IsUnspecified() && l.Advertise == "":
+		errs = append(errs, fmt.Errorf("Addr %q is no address a peer can answer to: set Advertise", l.Addr))
+	}
+	return errs
+}
+
+// splitHostPort splits the HOST:PORT of an Advertise field. The host comes as
+// it goes into a URI: an IPv6 address keeps its brackets.
+func splitHostPort(s string) (host string, port uint16, err error) {
+	host, p, err := net.SplitHostPort(s)
+	if err != nil {
+		return "", 0, errors.New("not HOST:PORT")
+	}
+	n, err := strconv.ParseUint(p, 10, 16)
+	if err != nil || n == 0 {
+		return "", 0, fmt.Errorf("port %q is not 1 to 65535", p)
+	}
+	if a, err := netip.ParseAddr(host); err == nil {
+		if a.IsUnspecified() {
+			return "", 0, errors.New("no address a peer can answer to")
+		}
+		return uriHost(a), uint16(n), nil
+	}
+	if host == "" || strings.Trim(host, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.") != "" {
+		return "", 0, fmt.Errorf("host %q is neither a name nor an address", host)
+	}
+	return host, uint16(n), nil
+}
+
+// uriHost writes a as the host of a URI or Via.
+func uriHost(a netip.Addr) string {
+	a = a.Unmap().WithZone("")
+	if a.Is6() {
+		return "[" + a.String() + "]"
+	}
+	return a.String()
+}

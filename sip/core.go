@@ -1,0 +1,282 @@
+package sip
+
+import (
+	"log/slog"
+	"math/rand/v2"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// response gives a response to the client transaction that waits for it.
+func (e *Endpoint) response(m *message) {
+	if m.fault != "" {
+		e.junk(m.from.remote, m.fault)
+		return
+	}
+	e.mu.Lock()
+	tx := e.clients[m.via.branch]
+	e.mu.Unlock()
+	if tx == nil {
+		e.stats.stray.Add(1)
+		return
+	}
+	tx.Receive(m.sipResponse())
+}
+
+// request does what RFC 3261 8.2 and 12.2.2 ask of a UAS, in that order.
+//
+// It keeps no server transaction for what it refuses by itself: the same
+// request gets the same answer when it comes again, To tag included, so that
+// strangers cost no memory (RFC 3261 8.2.7).
+func (e *Endpoint) request(m *message) {
+	if e.log.Enabled(e.life, slog.LevelDebug) {
+		e.log.Debug("request", "method", m.method, "uri", clip(m.uri), "peer", m.from.remote, "call_id", clip(m.callID))
+	}
+	switch {
+	case m.method == "ACK":
+		e.ack(m)
+		return
+	case m.faultStatus != 0:
+		e.refuse(m, m.faultStatus, m.fault)
+		return
+	case m.method == "CANCEL":
+		e.cancel(m)
+		return
+	}
+	if e.strays.has(e.strays.key(m)) {
+		e.stats.repeated.Add(1)
+		if m.method != "INVITE" { // that one was acknowledged: the peer has its answer
+			e.reply(m, 200, "")
+		}
+		return
+	}
+	var d *Dialog
+	if m.toTag != "" {
+		if d = e.dialog(m); d == nil {
+			e.refuse(m, 481, "")
+			return
+		}
+	}
+	switch m.method {
+	case "INVITE", "BYE", "OPTIONS", "INFO", "UPDATE":
+	case "REGISTER", "SUBSCRIBE", "NOTIFY", "REFER", "MESSAGE", "PUBLISH", "PRACK":
+		e.refuse(m, 405, "", Header{"Allow", allowed})
+		return
+	default:
+		e.refuse(m, 501, "", Header{"Allow", allowed})
+		return
+	}
+	u, err := parseURI(m.uri)
+	switch {
+	case err != nil:
+		e.refuse(m, 400, "Malformed Request-URI")
+		return
+	case u.scheme != "sip" && u.scheme != "sips" && u.scheme != "tel":
+		e.refuse(m, 416, "")
+		return
+	}
+	if d == nil && m.method == "INVITE" {
+		if e.known(m) {
+			return
+		}
+	}
+	// No extension is supported, so whatever is required is not (RFC 3261 8.2.2.3).
+	if need := m.list("require"); len(need) > 0 {
+		e.refuse(m, 420, "", Header{"Unsupported", strings.Join(need, ", ")})
+		return
+	}
+	switch {
+	case d != nil:
+		d.request(m)
+	case m.method == "INVITE":
+		e.newCall(m)
+	case m.method == "OPTIONS":
+		e.options(m)
+	default:
+		e.refuse(m, 481, "")
+	}
+}
+
+// dialog finds the dialog of a request with a To tag.
+func (e *Endpoint) dialog(m *message) *Dialog {
+	e.mu.Lock()
+	d := e.dialogs[m.toTag]
+	e.mu.Unlock()
+	if d == nil || d.callID != m.callID || d.remoteTag != m.fromTag {
+		return nil
+	}
+	return d
+}
+
+// known deals with an INVITE that is not the first of its kind: it came again,
+// or took two ways to us (RFC 3261 8.2.2.2).
+func (e *Endpoint) known(m *message) bool {
+	e.mu.Lock()
+	d := e.invites[inviteKey{m.callID, m.fromTag, m.cseq}]
+	e.mu.Unlock()
+	switch {
+	case d == nil:
+		return false
+	case d.inviteVia == m.via.key():
+		e.stats.repeated.Add(1)
+		d.inviteAgain()
+	default:
+		e.refuse(m, 482, "")
+	}
+	return true
+}
+
+// newCall checks an INVITE outside of a dialog and makes a Dialog of it.
+func (e *Endpoint) newCall(m *message) {
+	if m.maxForward == 0 {
+		// A final destination may take it, but what takes calls here can send them on.
+		e.refuse(m, 483, "")
+		return
+	}
+	if status, h := m.checkBody(); status != 0 {
+		e.refuse(m, status, "", h)
+		return
+	}
+	if m.contact == "" {
+		e.refuse(m, 400, "Missing Contact")
+		return
+	}
+	req, err := m.request()
+	if err != nil {
+		e.refuse(m, 400, badPhrase(err))
+		return
+	}
+	if u, err := parseURI(req.Contact.URI); err != nil || u.scheme != "sip" && u.scheme != "sips" {
+		e.refuse(m, 400, "Contact Is Not A SIP URI")
+		return
+	}
+	if e.cfg.Ready != nil {
+		if ok, after := e.cfg.Ready(); !ok {
+			e.unavailable(m, after)
+			return
+		}
+	}
+	d := e.newDialog(m, req)
+	if d == nil {
+		e.unavailable(m, 5*time.Second)
+		return
+	}
+	e.stats.invites.Add(1)
+	if !e.start(func() {
+		defer e.recovered("Config.Invite", d)
+		e.cfg.Invite(d)
+	}) {
+		_ = d.Reject(503, "")
+	}
+}
+
+// badPhrase makes a reason phrase of err, which may hold text of the peer.
+func badPhrase(err error) string {
+	s := strings.TrimPrefix(err.Error(), "sip: ")
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f {
+			return '?'
+		}
+		return r
+	}, "Bad Request: "+s)
+}
+
+func (e *Endpoint) unavailable(m *message, after time.Duration) {
+	if after <= 0 {
+		e.refuse(m, 503, "")
+		return
+	}
+	e.refuse(m, 503, "", retryAfter(int((after+time.Second-1)/time.Second)))
+}
+
+func retryAfter(seconds int) Header { return Header{"Retry-After", strconv.Itoa(seconds)} }
+
+// retrySoon is what RFC 3261 14.2 wants with a 500: 0 to 10 seconds.
+func retrySoon() Header { return retryAfter(rand.IntN(11)) }
+
+// checkBody says whether a session description, or nothing, is in the body
+// (RFC 3261 8.2.3). A body marked as optional is none.
+func (m *message) checkBody() (status int, h Header) {
+	if len(m.body) == 0 {
+		return 0, Header{}
+	}
+	if enc := strings.ToLower(m.value("content-encoding")); enc != "" && enc != "identity" {
+		return 415, Header{"Accept-Encoding", "identity"}
+	}
+	t := mediaType(m.ctype)
+	if t == "application/sdp" {
+		return 0, Header{}
+	}
+	if _, ok := sdpPart(m.ctype, m.body); ok {
+		return 0, Header{}
+	}
+	if _, params := cutOutside(m.value("content-disposition"), ';'); params != "" {
+		if v, _ := param(params, "handling"); strings.EqualFold(v, "optional") {
+			m.body = nil
+			return 0, Header{}
+		}
+	}
+	return 415, Header{"Accept", accepted}
+}
+
+// options answers as an INVITE would be (RFC 3261 11.2).
+func (e *Endpoint) options(m *message) {
+	if e.cfg.Ready != nil {
+		if ok, after := e.cfg.Ready(); !ok {
+			e.unavailable(m, after)
+			return
+		}
+	}
+	e.reply(m, 200, "", e.abilities()...)
+}
+
+func (e *Endpoint) abilities() []Header {
+	return []Header{{"Allow", allowed}, {"Accept", accepted}, {"Accept-Encoding", "identity"}, {"Supported", ""}}
+}
+
+// refuse answers m without a trace.
+func (e *Endpoint) refuse(m *message, status int, phrase string, hs ...Header) {
+	e.stats.rejected.Add(1)
+	e.reply(m, status, phrase, hs...)
+}
+
+func (e *Endpoint) reply(m *message, status int, phrase string, hs ...Header) {
+	rep := m.reply(e.statelessTag(m))
+	hs = append(hs, Header{"Server", e.cfg.UserAgent})
+	res := rep.response(status, phrase, "", hs...)
+	_ = encode(res, func(b []byte) error { return e.send(rep.to, b) })
+}
+
+// statelessTag is the same each time a request comes.
+func (e *Endpoint) statelessTag(m *message) string {
+	if m.toTag != "" {
+		return ""
+	}
+	return strconv.FormatUint(e.strays.key(m)^e.secret, 36)
+}
+
+// ack finds the INVITE transaction that an ACK ends; an ACK is never answered.
+func (e *Endpoint) ack(m *message) {
+	d := e.dialog(m)
+	if d == nil || m.faultStatus != 0 {
+		e.stats.stray.Add(1)
+		return
+	}
+	d.ack(m)
+}
+
+// cancel answers a CANCEL (RFC 3261 9.2).
+func (e *Endpoint) cancel(m *message) {
+	var d *Dialog
+	if m.toTag != "" {
+		d = e.dialog(m) // of a re-INVITE
+	} else {
+		e.mu.Lock()
+		d = e.invites[inviteKey{m.callID, m.fromTag, m.cseq}]
+		e.mu.Unlock()
+	}
+	if d == nil || !d.cancel(m) {
+		e.refuse(m, 481, "")
+	}
+}

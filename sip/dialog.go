@@ -1,0 +1,371 @@
+package sip
+
+import (
+	crand "crypto/rand"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/emiago/sipgo/sip"
+)
+
+// Timers of RFC 3261 appendix A.
+const (
+	t1 = 500 * time.Millisecond
+	t2 = 4 * time.Second
+	// ackTime is how long a 2xx waits for its ACK (13.3.1.4).
+	ackTime = 64 * t1
+	// repeatTime keeps the proxies on the way from giving up on a call that
+	// rings for long (13.3.1.1).
+	repeatTime = time.Minute
+)
+
+var (
+	// ErrEnded is returned by the methods of a Dialog that is over, or that is
+	// being ended.
+	ErrEnded = errors.New("sip: dialog has ended")
+	// ErrState is returned by the methods of a Dialog that make no sense at
+	// its present point, such as Accept after Accept.
+	ErrState = errors.New("sip: not possible in this state of the dialog")
+)
+
+// State is how far a dialog has got.
+type State string
+
+// The states of a dialog (RFC 3261 12, seen from the UAS):
+//
+//	INVITE -> proceeding -18x-> early
+//	              |  \____________/ |
+//	              |       |2xx      | CANCEL, BYE, 3xx-6xx
+//	              |       v         v
+//	              |    accepted    ended <- answer to our BYE, or none for 64*T1
+//	              |       |ACK      ^ ^
+//	              |       v      BYE| |
+//	              |   confirmed ----+ |
+//	              |       |our BYE    |
+//	              |       v           |
+//	              |   terminating ----+
+//	              +---------------------> ended
+const (
+	StateProceeding  State = "proceeding"  // INVITE received, 100 sent
+	StateEarly       State = "early"       // provisional response with our tag sent
+	StateAccepted    State = "accepted"    // 2xx sent, no ACK yet
+	StateConfirmed   State = "confirmed"   // ACK received
+	StateTerminating State = "terminating" // our BYE is on its way
+	StateEnded       State = "ended"
+)
+
+// Dialog is one call's signalling with one peer (RFC 3261 12), from the INVITE
+// to the end. All of its methods may be called from any goroutine, and none
+// waits for the peer: what the peer does comes as an Event.
+type Dialog struct {
+	e         *Endpoint
+	id        string
+	callID    string
+	localTag  string
+	remoteTag string
+	local     string // our From value, tag included
+	remote    string // our To value, tag included
+	secure    bool
+	invite    *Request
+	inviteVia string // transaction key of the INVITE
+	cseq0     uint32 // of the INVITE
+	contact   string // our Contact value
+
+	mu        sync.Mutex // guards the rest but events; may be held while sending
+	state     State
+	flow      flow // where the peer was last heard
+	localSeq  uint32
+	remoteSeq uint32
+	target    string   // remote target URI
+	routes    []string // route set, values of Route headers
+	inv       *serverInvite
+	update    *serverUpdate
+	offers    int
+	bye       []Header // wanted, but the ACK is not there yet
+	byeWanted bool
+	setup     *time.Timer // while unanswered
+	begun     time.Time
+
+	evMu     sync.Mutex // guards the rest; taken last
+	events   []Event
+	handler  func(Event)
+	draining bool
+	over     bool // the last event was queued
+}
+
+// serverInvite is an INVITE of the peer until it is through: unanswered, or
+// answered and not acknowledged.
+type serverInvite struct {
+	tx     *sip.ServerTx // until a 2xx: retransmits 1xx on request, 3xx-6xx on its timer
+	rep    *reply
+	key    string
+	cseq   uint32
+	offer  int    // 0: the first INVITE
+	target string // new remote target, when accepted
+	prov   *sip.Response
+	status int    // final, 0: none yet
+	wire   []byte // the 2xx
+	timer  *time.Timer
+	wait   time.Duration
+	sent   time.Time // first
+}
+
+// serverUpdate is the last UPDATE with an offer: unanswered, or kept for its
+// retransmissions.
+type serverUpdate struct {
+	rep    *reply
+	key    string
+	cseq   uint32
+	offer  int
+	target string
+	wire   []byte // nil: unanswered
+}
+
+// newDialog makes a dialog of m, registers it, and sends 100; nil: no room.
+func (e *Endpoint) newDialog(m *message, req *Request) *Dialog {
+	d := &Dialog{
+		e: e, id: crand.Text(), callID: m.callID, localTag: crand.Text()[:16], remoteTag: m.fromTag,
+		invite: req, inviteVia: m.via.key(), cseq0: m.cseq,
+		state: StateProceeding, flow: m.from, begun: time.Now(),
+		localSeq: rand.Uint32N(1 << 16), remoteSeq: m.cseq,
+		target: req.Contact.URI, routes: m.list("record-route"),
+	}
+	d.local = m.toValue + ";tag=" + d.localTag
+	d.remote = m.fromValue
+	u, _ := parseURI(m.uri)
+	d.secure = u.scheme == "sips"
+	d.contact = d.makeContact()
+	rep := m.reply(d.localTag)
+	d.inv = e.newServerInvite(m, rep)
+	key := inviteKey{m.callID, m.fromTag, m.cseq}
+
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	e.mu.Lock()
+	full := e.closed || len(e.dialogs) >= e.cfg.MaxDialogs
+	if !full {
+		e.dialogs[d.localTag] = d
+		e.invites[key] = d
+	}
+	e.mu.Unlock()
+	if full {
+		d.inv.tx.Terminate()
+		return nil
+	}
+	d.setup = time.AfterFunc(min(repeatTime, e.cfg.SetupTimeout), d.stillRinging)
+	_ = d.inv.tx.Respond(rep.response(100, "", ""))
+	return d
+}
+
+func (e *Endpoint) newServerInvite(m *message, rep *reply) *serverInvite {
+	// sipgo wants the request only to see its method and transport: without
+	// the rest it keeps nothing alive.
+	origin := &sip.Request{Method: sip.INVITE}
+	origin.SetTransport("UDP")
+	if m.from.reliable() {
+		origin.SetTransport("TCP")
+	}
+	inv := &serverInvite{rep: rep, key: m.via.key(), cseq: m.cseq}
+	inv.tx = sip.NewServerTx(inv.key, origin, txConn{e, rep.to}, e.slogs)
+	_ = inv.tx.Init() // never fails
+	return inv
+}
+
+// makeContact is what the peer shall call us by.
+func (d *Dialog) makeContact() string {
+	host, port := d.e.shown(d.flow.listener(), d.flow.remote.Addr())
+	scheme, transport := "sip", ""
+	if d.secure {
+		scheme = "sips"
+	}
+	if d.flow.reliable() {
+		transport = ";transport=tcp"
+	}
+	return fmt.Sprintf("<%s:%s:%d%s>", scheme, host, port, transport)
+}
+
+// ID is unique among all dialogs of all endpoints, and no part of the SIP messages.
+func (d *Dialog) ID() string { return d.id }
+
+// CallID is the peer's Call-ID.
+func (d *Dialog) CallID() string { return d.callID }
+
+// Invite is the INVITE that began the dialog. It must not be changed.
+func (d *Dialog) Invite() *Request { return d.invite }
+
+// Raw returns the header lines of the INVITE as "Name: value", in order and
+// unfolded: the escape hatch for what Request does not take apart.
+func (d *Dialog) Raw() []string {
+	lines := make([]string, len(d.invite.Headers))
+	for i, h := range d.invite.Headers {
+		lines[i] = h.Name + ": " + h.Value
+	}
+	return lines
+}
+
+// RemoteAddr is the transport address that the peer was last heard from.
+func (d *Dialog) RemoteAddr() netip.AddrPort {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.flow.remote
+}
+
+// LocalAddr is our address on the way to the peer: that of the socket it
+// reached, or, when that one is bound to all addresses, of the interface.
+func (d *Dialog) LocalAddr() netip.AddrPort {
+	d.mu.Lock()
+	f := d.flow
+	d.mu.Unlock()
+	l := f.listener()
+	if l == nil {
+		return netip.AddrPort{}
+	}
+	return netip.AddrPortFrom(d.e.localIP(l, f.remote.Addr()), l.bound.Port())
+}
+
+// LocalHost is the host under which the peer knows us: the advertised one, or
+// the bound address for peers in Config.LocalNets. An IPv6 address stands in brackets.
+func (d *Dialog) LocalHost() string {
+	d.mu.Lock()
+	f := d.flow
+	d.mu.Unlock()
+	l := f.listener()
+	if l == nil {
+		return ""
+	}
+	host, _ := d.e.shown(l, f.remote.Addr())
+	return host
+}
+
+// Advertised says whether the peer is shown the advertised address instead of
+// the bound one.
+func (d *Dialog) Advertised() bool {
+	d.mu.Lock()
+	f := d.flow
+	d.mu.Unlock()
+	l := f.listener()
+	return l != nil && l.advertise != "" && !d.e.isLocal(f.remote.Addr())
+}
+
+// Network is the transport the peer was last heard on: "udp" or "tcp".
+func (d *Dialog) Network() string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.flow.network()
+}
+
+// State says how far the dialog has got.
+func (d *Dialog) State() State {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.state
+}
+
+// Handle sets f, which gets the dialog's events one after the other, in the
+// order of their happening. It must not block; it may call the dialog's
+// methods. Events from before Handle were kept and come first, from within
+// Handle. A panic in f ends the call.
+func (d *Dialog) Handle(f func(Event)) {
+	d.evMu.Lock()
+	d.handler = f
+	d.evMu.Unlock()
+	d.drain()
+}
+
+// maxQueue bounds what a peer can make us keep for a handler that was never set.
+const maxQueue = 64
+
+// push queues an event; the caller drains when it has let go of d.mu.
+func (d *Dialog) push(ev Event) {
+	d.evMu.Lock()
+	defer d.evMu.Unlock()
+	if d.over || len(d.events) >= maxQueue && !ev.last() {
+		return
+	}
+	d.over = ev.last()
+	d.events = append(d.events, ev)
+}
+
+// drain delivers what is queued, unless somebody is at it already.
+func (d *Dialog) drain() {
+	d.evMu.Lock()
+	defer d.evMu.Unlock()
+	if d.draining {
+		return
+	}
+	d.draining = true
+	for len(d.events) > 0 && d.handler != nil {
+		ev, f := d.events[0], d.handler
+		d.events = slices.Delete(d.events, 0, 1)
+		d.evMu.Unlock()
+		d.deliver(f, ev)
+		d.evMu.Lock()
+	}
+	d.draining = false
+}
+
+func (d *Dialog) deliver(f func(Event), ev Event) {
+	defer d.e.recovered("event handler", d)
+	f(ev)
+}
+
+// finish takes the dialog out of the tables, and has its requests remembered
+// for as long as they can come again. d.mu is held.
+func (d *Dialog) finish() {
+	d.state = StateEnded
+	if d.setup != nil {
+		d.setup.Stop()
+	}
+	if d.inv != nil {
+		d.inv.tx.Terminate() // its ACK would find nobody
+		if d.inv.timer != nil {
+			d.inv.timer.Stop()
+		}
+	}
+	d.inv, d.update, d.bye = nil, nil, nil
+	d.e.forget(d)
+}
+
+func (e *Endpoint) forget(d *Dialog) {
+	key := inviteKey{d.callID, d.remoteTag, d.cseq0}
+	e.mu.Lock()
+	if e.dialogs[d.localTag] == d {
+		delete(e.dialogs, d.localTag)
+	}
+	mine := e.invites[key] == d
+	if mine {
+		delete(e.invites, key)
+	}
+	e.mu.Unlock()
+	if mine {
+		e.strays.add(e.strays.keyOf("INVITE", d.callID, d.remoteTag, d.inviteVia, d.cseq0))
+	}
+}
+
+// abandon ends the dialog because the endpoint closes: nothing is sent.
+func (d *Dialog) abandon() {
+	d.mu.Lock()
+	if d.state != StateEnded {
+		d.push(Event{Kind: EventFailed, Reason: "endpoint closed"})
+	}
+	d.finish()
+	d.mu.Unlock()
+	d.drain()
+}
+
+// crash ends the call after a panic of its handler.
+func (d *Dialog) crash() {
+	if d.Reject(500, "") == nil {
+		d.mu.Lock()
+		d.push(Event{Kind: EventFailed, Status: 500, Reason: "handler panicked"})
+		d.mu.Unlock()
+		d.drain()
+		return
+	}
+	_ = d.Bye()
+}

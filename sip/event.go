@@ -1,0 +1,56 @@
+package sip
+
+// EventKind names what happened in a dialog.
+type EventKind string
+
+// The kinds of events.
+const (
+	// EventAck: the ACK of our 200 to the first INVITE; Body is the answer to a late offer.
+	EventAck EventKind = "ack"
+	// EventCancel: the caller gave up; 487 has been sent. The last event of the dialog.
+	EventCancel EventKind = "cancel"
+	// EventBye: the peer hung up, 200 has been sent. Cause and Reason are those of
+	// its Reason header (RFC 3326), Cause 0 when there is none. The last event of the dialog.
+	EventBye EventKind = "bye"
+	// EventOffer: a re-INVITE or UPDATE (see Method) with the SDP Body, or, when Body is
+	// empty, a re-INVITE that asks us for an offer. Dialog.Answer must follow, with Offer.
+	EventOffer EventKind = "offer"
+	// EventOfferAck: the ACK of a re-INVITE that we accepted; Body is the answer when the
+	// offer was ours.
+	EventOfferAck EventKind = "offer_ack"
+	// EventInfo: an INFO with a Body; already answered with 200.
+	EventInfo EventKind = "info"
+	// EventAckTimeout: our 200 (to the re-INVITE with number Offer, or to the first INVITE when
+	// Offer is 0) was not acknowledged for 64*T1; a BYE is on its way, and EventByeDone follows.
+	EventAckTimeout EventKind = "ack_timeout"
+	// EventByeDone: our BYE was answered with Status, or not at all (Status 408), or could not be
+	// sent (503, with the error as Reason). The last event of the dialog.
+	EventByeDone EventKind = "bye_done"
+	// EventFailed: the dialog ended for a reason of our own side, told in Reason: its answer could
+	// not be sent, a handler panicked, nobody answered it in time, the endpoint closed. Status is
+	// what was sent to the peer, if anything. The last event of the dialog.
+	EventFailed EventKind = "failed"
+)
+
+// Event is one thing that happened in a dialog. It is a plain value that
+// survives JSON.
+type Event struct {
+	Kind        EventKind `json:"kind"`
+	Method      string    `json:"method,omitempty"`       // of the request that caused it
+	Offer       int       `json:"offer,omitempty"`        // number of the offer, from 1; 0: the first INVITE
+	ContentType string    `json:"content_type,omitempty"` // of Body, lower case, without parameters
+	Body        []byte    `json:"body,omitempty"`         // of a multipart message: its application/sdp part
+	Status      int       `json:"status,omitempty"`       // SIP status
+	Cause       int       `json:"cause,omitempty"`        // Q.850 cause, or SIP status, of a Reason header
+	Reason      string    `json:"reason,omitempty"`       // reason phrase or text
+	Headers     []Header  `json:"headers,omitempty"`      // of the message, all, in order
+}
+
+// last says that no event follows this one.
+func (e Event) last() bool {
+	switch e.Kind {
+	case EventCancel, EventBye, EventByeDone, EventFailed:
+		return true
+	}
+	return false
+}

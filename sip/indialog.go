@@ -1,0 +1,243 @@
+package sip
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+)
+
+// request handles a request within the dialog (RFC 3261 12.2.2).
+func (d *Dialog) request(m *message) {
+	d.mu.Lock()
+	defer d.drain()
+	defer d.mu.Unlock()
+	switch {
+	case d.state == StateEnded, d.state == StateTerminating && m.method != "BYE":
+		d.e.refuse(m, 481, "")
+		return
+	case d.again(m):
+		d.e.stats.repeated.Add(1)
+		return
+	case m.cseq <= d.remoteSeq:
+		d.e.refuse(m, 500, "CSeq Out Of Order")
+		return
+	}
+	d.remoteSeq = m.cseq
+	switch m.method {
+	case "BYE":
+		d.byeRequest(m)
+	case "INVITE":
+		d.reinvite(m)
+	case "UPDATE":
+		d.updateRequest(m)
+	case "INFO":
+		d.info(m)
+	case "OPTIONS":
+		d.done(m, d.e.abilities()...)
+	}
+}
+
+// again answers a retransmission of what the dialog itself still knows.
+func (d *Dialog) again(m *message) bool {
+	if inv := d.inv; inv != nil && m.method == "INVITE" && inv.cseq == m.cseq && inv.key == m.via.key() {
+		d.repeat(inv)
+		return true
+	}
+	if up := d.update; up != nil && m.method == "UPDATE" && up.cseq == m.cseq && up.key == m.via.key() {
+		if up.wire != nil {
+			d.e.stats.retransmitted.Add(1)
+			_ = d.e.send(up.rep.to, up.wire)
+		}
+		return true
+	}
+	return false
+}
+
+// done answers m with 200 and remembers that.
+func (d *Dialog) done(m *message, hs ...Header) {
+	d.e.strays.add(d.e.strays.key(m))
+	d.e.reply(m, 200, "", hs...)
+}
+
+// byeRequest ends the dialog on the peer's wish (RFC 3261 15.1.2).
+func (d *Dialog) byeRequest(m *message) {
+	d.done(m)
+	if d.state == StateTerminating {
+		return // both at once: the answer to ours is still to come
+	}
+	ev := Event{Kind: EventBye, Method: "BYE", Headers: m.all()}
+	ev.Cause, ev.Reason = parseReason(ev.Headers)
+	d.push(ev)
+	d.end()
+}
+
+// end answers what is still open with 487 and finishes the dialog. d.mu is held.
+func (d *Dialog) end() {
+	switch inv := d.inv; {
+	case inv == nil || inv.status != 0:
+		d.finish()
+	case inv.offer == 0:
+		d.refuse(inv, 487, "") // finishes when that is acknowledged
+	default:
+		d.dropOffer(inv, 487)
+		inv.tx.OnTerminate(func(string, error) { d.e.forget(d) })
+		d.state = StateEnded
+	}
+}
+
+// reinvite takes a re-INVITE (RFC 3261 14.2).
+func (d *Dialog) reinvite(m *message) {
+	if d.inv != nil || d.update != nil && d.update.wire == nil {
+		// The one before is not through. 491 would be for an offer of ours.
+		d.e.refuse(m, 500, "", retrySoon())
+		return
+	}
+	status, h := m.checkBody()
+	var target string
+	if status == 0 {
+		status, target = d.newTarget(m)
+	}
+	if status != 0 {
+		if h.Name == "" {
+			d.e.refuse(m, status, "Malformed Contact")
+			return
+		}
+		d.e.refuse(m, status, "", h)
+		return
+	}
+	rep := m.reply("")
+	inv := d.e.newServerInvite(m, rep)
+	d.offers++
+	inv.offer, inv.target = d.offers, target
+	d.inv = inv
+	d.flow = m.from
+	_ = inv.tx.Respond(rep.response(100, "", ""))
+	ev := Event{Kind: EventOffer, Method: "INVITE", Offer: inv.offer, Headers: m.all()}
+	ev.ContentType, ev.Body = m.sdp()
+	d.push(ev)
+}
+
+// newTarget reads the Contact of a target refresh request; "" leaves the target as it is.
+func (d *Dialog) newTarget(m *message) (status int, target string) {
+	if m.contact == "" {
+		return 0, ""
+	}
+	v, _ := cutOutside(m.contact, ',')
+	a, err := ParseNameAddr(v)
+	if err != nil || !strings.HasPrefix(strings.ToLower(a.URI), "sip") {
+		return 400, ""
+	}
+	return 0, a.URI
+}
+
+// updateRequest takes an UPDATE (RFC 3311): with an offer it becomes an event,
+// without one it only refreshes the target.
+func (d *Dialog) updateRequest(m *message) {
+	if status, h := m.checkBody(); status != 0 {
+		d.e.refuse(m, status, "", h)
+		return
+	}
+	status, target := d.newTarget(m)
+	if status != 0 {
+		d.e.refuse(m, status, "Malformed Contact")
+		return
+	}
+	if len(m.body) == 0 {
+		d.refresh(m.from, target)
+		d.done(m, Header{"Contact", d.contact}, Header{"Allow", allowed})
+		return
+	}
+	if d.state != StateConfirmed || d.inv != nil || d.update != nil && d.update.wire == nil {
+		// The offer of the INVITE, or of an earlier request, has no answer yet (5.2).
+		d.e.refuse(m, 500, "", retrySoon())
+		return
+	}
+	d.offers++
+	d.update = &serverUpdate{rep: m.reply(""), key: m.via.key(), cseq: m.cseq, offer: d.offers, target: target}
+	ev := Event{Kind: EventOffer, Method: "UPDATE", Offer: d.offers, Headers: m.all()}
+	ev.ContentType, ev.Body = m.sdp()
+	d.push(ev)
+}
+
+// refresh is the target refresh of RFC 3261 12.2.2, done when the request is accepted.
+func (d *Dialog) refresh(from flow, target string) {
+	d.flow = from
+	if target != "" {
+		d.target = target
+	}
+}
+
+// Answer answers the offer of that number (see EventOffer): 200 with body, the
+// SDP answer, or our offer when the peer's re-INVITE had none; or a status of
+// 300 and above, such as 488, which leaves the session as it was. It returns
+// ErrState when that offer was answered before or has been cancelled, ErrEnded
+// after the end.
+func (d *Dialog) Answer(offer int, status int, body []byte) error {
+	if status < 200 || status > 699 {
+		return fmt.Errorf("sip: answer: status %d is not final", status)
+	}
+	d.mu.Lock()
+	defer d.drain()
+	defer d.mu.Unlock()
+	if d.state == StateEnded || d.state == StateTerminating {
+		return fmt.Errorf("sip: answer: %w", ErrEnded)
+	}
+	if inv := d.inv; inv != nil && inv.offer == offer && offer > 0 && inv.status == 0 {
+		if status >= 300 {
+			d.dropOffer(inv, status)
+			return nil
+		}
+		d.refresh(d.flow, inv.target)
+		if err := d.sendOK(inv, body); err != nil {
+			d.push(Event{Kind: EventFailed, Reason: err.Error()})
+			d.finish()
+			return err
+		}
+		return nil
+	}
+	if up := d.update; up != nil && up.offer == offer && up.wire == nil {
+		var hs []Header
+		if status < 300 {
+			d.refresh(d.flow, up.target)
+			hs = []Header{{"Contact", d.contact}, {"Allow", allowed}}
+		} else {
+			body = nil
+		}
+		res := up.rep.response(status, "", string(body), append(hs, d.server())...)
+		_ = encode(res, func(b []byte) error { up.wire = bytes.Clone(b); return nil })
+		up.rep = &reply{to: up.rep.to}
+		return d.e.send(up.rep.to, up.wire)
+	}
+	return fmt.Errorf("sip: answer: offer %d: %w", offer, ErrState)
+}
+
+// dropOffer refuses a re-INVITE; the session stays as it was. d.mu is held.
+func (d *Dialog) dropOffer(inv *serverInvite, status int) {
+	inv.status = status
+	// The transaction ends by the ACK, or when it gives up waiting for it; the
+	// next re-INVITE must not wait for that.
+	inv.tx.OnTerminate(func(string, error) { d.e.start(func() { d.offerDone(inv) }) })
+	_ = inv.tx.Respond(inv.rep.response(status, "", "", d.server()))
+}
+
+func (d *Dialog) offerDone(inv *serverInvite) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.inv == inv {
+		d.inv = nil
+	}
+}
+
+// info takes an INFO without a package (RFC 6086 4.2.1): the two ways of
+// sending digits that phones use.
+func (d *Dialog) info(m *message) {
+	switch t := mediaType(m.ctype); {
+	case len(m.body) == 0:
+	case t == "application/dtmf-relay" || t == "application/dtmf":
+		d.push(Event{Kind: EventInfo, Method: "INFO", ContentType: t, Body: bytes.Clone(m.body), Headers: m.all()})
+	default:
+		d.e.refuse(m, 415, "", Header{"Accept", "application/dtmf-relay, application/dtmf"})
+		return
+	}
+	d.done(m)
+}

@@ -1,0 +1,246 @@
+package sip
+
+import (
+	"bytes"
+	"fmt"
+	"time"
+)
+
+// Provisional sends a 1xx other than 100: 180 without a body, 183 with SDP for
+// early media. It may be sent again and changed; it is repeated once a minute.
+// It returns ErrState after a final response and ErrEnded after the end.
+func (d *Dialog) Provisional(status int, body []byte) error {
+	if status <= 100 || status > 199 {
+		return fmt.Errorf("sip: provisional: status %d is not 101 to 199", status)
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	inv, err := d.unanswered("provisional")
+	if err != nil {
+		return err
+	}
+	inv.prov = inv.rep.response(status, "", string(body), Header{"Contact", d.contact}, d.server())
+	d.state = StateEarly
+	if err := inv.tx.Respond(inv.prov); err != nil {
+		return fmt.Errorf("sip: provisional %d: %w", status, err)
+	}
+	return nil
+}
+
+// Accept answers the INVITE with 200 and body, the SDP answer, or the offer
+// when the INVITE had none (RFC 3264; the answer then comes with EventAck). The
+// 200 is retransmitted until the ACK (RFC 3261 13.3.1.4): EventAck, or after
+// 32 seconds EventAckTimeout and a BYE. It returns ErrState after a final
+// response and ErrEnded after the end.
+func (d *Dialog) Accept(body []byte) error {
+	d.mu.Lock()
+	inv, err := d.unanswered("accept")
+	if err == nil {
+		d.state = StateAccepted
+		d.setup.Stop()
+		if err = d.sendOK(inv, body); err != nil {
+			d.push(Event{Kind: EventFailed, Reason: err.Error()})
+			d.finish()
+		}
+	}
+	d.mu.Unlock()
+	d.drain()
+	return err
+}
+
+// Reject answers the INVITE with a final status from 300 to 699. An empty
+// reason stands for the phrase of the RFC. Headers that the dialog itself
+// writes, and values with line breaks, are refused. No event follows. It returns
+// ErrState after Accept and ErrEnded after the end.
+func (d *Dialog) Reject(status int, reason string, h ...Header) error {
+	if status < 300 || status > 699 {
+		return fmt.Errorf("sip: reject: status %d is not 300 to 699", status)
+	}
+	if err := checkValue(reason); err != nil {
+		return fmt.Errorf("sip: reject: reason: %w", err)
+	}
+	for _, h := range h {
+		if h.Name == "Contact" && status < 400 && checkValue(h.Value) == nil {
+			continue // where to go instead
+		}
+		if err := h.check(); err != nil {
+			return err
+		}
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	inv, err := d.unanswered("reject")
+	if err != nil {
+		return err
+	}
+	d.refuse(inv, status, reason, h...)
+	return nil
+}
+
+// unanswered returns the first INVITE while it can be answered. d.mu is held.
+func (d *Dialog) unanswered(op string) (*serverInvite, error) {
+	switch d.state {
+	case StateProceeding, StateEarly:
+		return d.inv, nil
+	case StateEnded, StateTerminating:
+		return nil, fmt.Errorf("sip: %s: %w", op, ErrEnded)
+	}
+	return nil, fmt.Errorf("sip: %s: %w", op, ErrState)
+}
+
+func (d *Dialog) server() Header { return Header{"Server", d.e.cfg.UserAgent} }
+
+// refuse sends a final response of 300 or more to the first INVITE. The dialog
+// stays in the tables until that was acknowledged or given up. d.mu is held.
+func (d *Dialog) refuse(inv *serverInvite, status int, reason string, h ...Header) {
+	d.state = StateEnded
+	if d.setup != nil {
+		d.setup.Stop()
+	}
+	inv.status, inv.prov = status, nil
+	inv.tx.OnTerminate(func(string, error) { d.e.forget(d) })
+	h = append(h[:len(h):len(h)], d.server())
+	// An error terminates the transaction, and so the dialog.
+	_ = inv.tx.Respond(inv.rep.response(status, reason, "", h...))
+}
+
+// sendOK answers inv with 200 for the first time. d.mu is held. Its error
+// means that the peer cannot be reached any more.
+func (d *Dialog) sendOK(inv *serverInvite, body []byte) error {
+	res := inv.rep.response(200, "", string(body),
+		Header{"Contact", d.contact}, Header{"Allow", allowed}, Header{"Supported", ""}, d.server())
+	// From here on the retransmissions are ours (RFC 3261 13.3.1.4); that of
+	// the INVITE is answered by inviteAgain.
+	inv.tx.Terminate()
+	inv.status, inv.prov = 200, nil
+	inv.wait, inv.sent = t1, time.Now()
+	_ = encode(res, func(b []byte) error { inv.wire = bytes.Clone(b); return nil })
+	if err := d.e.send(inv.rep.to, inv.wire); err != nil && inv.rep.to.reliable() {
+		return err
+	}
+	inv.timer = time.AfterFunc(inv.wait, func() { d.resendOK(inv) })
+	return nil
+}
+
+// resendOK is the timer of an unacknowledged 2xx: after 0.5, 1, 2, 4, 4, ...
+// seconds, on TCP as well, for 32 seconds.
+func (d *Dialog) resendOK(inv *serverInvite) {
+	d.mu.Lock()
+	defer d.drain()
+	defer d.mu.Unlock()
+	if d.inv != inv || d.e.closing() {
+		return
+	}
+	left := ackTime - time.Since(inv.sent)
+	if left > 0 {
+		d.e.stats.retransmitted.Add(1)
+		_ = d.e.send(inv.rep.to, inv.wire)
+		inv.wait = min(2*inv.wait, t2)
+		inv.timer.Reset(min(inv.wait, left))
+		return
+	}
+	d.inv = nil
+	d.push(Event{Kind: EventAckTimeout, Method: "INVITE", Offer: inv.offer})
+	d.sendBye(append(d.bye, Header{"Reason", `SIP;cause=408;text="ACK missing"`}))
+}
+
+// inviteAgain answers a retransmission of the first INVITE with what was sent last.
+func (d *Dialog) inviteAgain() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.inv != nil && d.inv.offer == 0 {
+		d.repeat(d.inv)
+	}
+}
+
+// repeat sends the last response to inv again. d.mu is held.
+func (d *Dialog) repeat(inv *serverInvite) {
+	if inv.wire != nil {
+		d.e.stats.retransmitted.Add(1)
+		_ = d.e.send(inv.rep.to, inv.wire)
+		return
+	}
+	_ = inv.tx.Receive(inv.tx.Origin())
+}
+
+// stillRinging is the timer of an unanswered call.
+func (d *Dialog) stillRinging() {
+	d.mu.Lock()
+	defer d.drain()
+	defer d.mu.Unlock()
+	inv, err := d.unanswered("")
+	if err != nil || d.e.closing() {
+		return
+	}
+	left := d.e.cfg.SetupTimeout - time.Since(d.begun)
+	if left <= 0 {
+		d.refuse(inv, 480, "")
+		d.push(Event{Kind: EventFailed, Status: 480, Reason: "not answered in time"})
+		return
+	}
+	if inv.prov != nil {
+		_ = inv.tx.Respond(inv.prov)
+	}
+	d.setup.Reset(min(repeatTime, left))
+}
+
+// ack ends the INVITE transaction that m acknowledges.
+func (d *Dialog) ack(m *message) {
+	d.mu.Lock()
+	defer d.drain()
+	defer d.mu.Unlock()
+	inv := d.inv
+	if inv == nil || inv.cseq != m.cseq || inv.status == 0 {
+		d.e.stats.stray.Add(1) // repeated, like as not
+		return
+	}
+	d.inv = nil
+	if inv.timer != nil {
+		inv.timer.Stop()
+	}
+	if inv.status >= 300 {
+		inv.tx.Terminate()
+		return
+	}
+	ev := Event{Kind: EventAck, Method: "ACK", Offer: inv.offer, Headers: m.all()}
+	ev.ContentType, ev.Body = m.sdp()
+	if inv.offer > 0 {
+		ev.Kind = EventOfferAck
+	} else {
+		d.state = StateConfirmed
+		d.flow = m.from
+	}
+	d.push(ev)
+	if d.byeWanted {
+		d.sendBye(d.bye)
+	}
+}
+
+// cancel answers a CANCEL and gives the INVITE up that it is meant for, if
+// that has no final response yet (RFC 3261 9.2); false: there is none.
+func (d *Dialog) cancel(m *message) bool {
+	d.mu.Lock()
+	defer d.drain()
+	defer d.mu.Unlock()
+	inv := d.inv
+	if inv == nil || inv.cseq != m.cseq || inv.key != m.via.key() {
+		if m.toTag != "" || d.cseq0 != m.cseq || d.inviteVia != m.via.key() {
+			return false
+		}
+		inv = nil // too late, but there was such a transaction
+	}
+	rep := m.reply(d.localTag)
+	_ = encode(rep.response(200, "", "", d.server()), func(b []byte) error { return d.e.send(rep.to, b) })
+	if inv == nil || inv.status != 0 {
+		return true
+	}
+	if inv.offer > 0 {
+		d.dropOffer(inv, 487)
+		return true
+	}
+	ev := Event{Kind: EventCancel, Method: "CANCEL", Status: 487, Headers: m.all()}
+	ev.Cause, ev.Reason = parseReason(ev.Headers)
+	d.refuse(inv, 487, "")
+	d.push(ev)
+	return true
+}
