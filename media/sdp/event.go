@@ -40,7 +40,7 @@ func (e Events) String() string {
 }
 
 // parseEvents reads the list of an fmtp. What it does not understand it leaves out;
-// a list with nothing in it counts as none, which means 0-15.
+// a list without any digit or flash counts as none, which means 0-15.
 func parseEvents(params string) Events {
 	params = strings.TrimPrefix(strings.TrimSpace(params), "events=")
 	var e Events
@@ -60,7 +60,7 @@ func parseEvents(params string) Events {
 			e |= 1 << n
 		}
 	}
-	if e == 0 {
+	if e&allEvents == 0 {
 		return dtmfEvents
 	}
 	return e

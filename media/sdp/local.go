@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -165,7 +166,7 @@ func (l Local) formats(last *Session) ([]format, error) {
 			f.number = n
 		}
 		out = append(out, f)
-		if !containsInt(rates, f.rate) {
+		if !slices.Contains(rates, f.rate) {
 			rates = append(rates, f.rate)
 		}
 	}
@@ -180,15 +181,6 @@ func (l Local) formats(last *Session) ([]format, error) {
 		out = append(out, format{number: n, name: eventName, rate: rate, params: allEvents.String()})
 	}
 	return out, nil
-}
-
-func containsInt(list []int, v int) bool {
-	for _, x := range list {
-		if x == v {
-			return true
-		}
-	}
-	return false
 }
 
 // stream writes our audio m= line and its attributes.

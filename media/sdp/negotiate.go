@@ -142,8 +142,7 @@ func (l Local) meetOffer(offer *Session, m *pion.MediaDescription) (Negotiated, 
 	n.Codec, n.PayloadType, n.ReceivePayloadType = c, f.number, f.number
 	answered := []format{f}
 	if e, ok := pickEvent(formats, f.rate); ok && l.DTMF {
-		n.DTMFRate, n.DTMFEvents = e.rate, parseEvents(e.params)&allEvents
-		n.DTMFPayloadType, n.DTMFReceivePayloadType = e.number, e.number
+		n.setEvents(e, e.number)
 		e.params = n.DTMFEvents.String()
 		answered = append(answered, e)
 	}
@@ -174,7 +173,7 @@ func Accept(l Local, offer, answer *Session) (Negotiated, error) {
 	}
 	n, err := l.common(answer, m)
 	if err != nil {
-		return n, err
+		return Negotiated{}, err
 	}
 	offered, answered := streamFormats(ours), streamFormats(m)
 	for _, f := range answered {
@@ -189,12 +188,11 @@ func Accept(l Local, offer, answer *Session) (Negotiated, error) {
 		}
 	}
 	if n.Codec == nil {
-		return n, noCodec("answer", answered, l.codecs())
+		return Negotiated{}, noCodec("answer", answered, l.codecs())
 	}
 	if e, ok := pickEvent(answered, n.Codec.ClockRate()); ok {
 		if o, known := find(offered, eventName, e.rate); known {
-			n.DTMFRate, n.DTMFEvents = e.rate, parseEvents(e.params)&allEvents
-			n.DTMFPayloadType, n.DTMFReceivePayloadType = e.number, o.number
+			n.setEvents(e, o.number)
 		}
 	}
 	wanted, theirs := streamDirection(offer, ours), streamDirection(answer, m)
@@ -205,6 +203,12 @@ func Accept(l Local, offer, answer *Session) (Negotiated, error) {
 		n.RemoteRTCP = n.Remote
 	}
 	return n, nil
+}
+
+// setEvents takes over the peer's telephone-event; ours has the number receive.
+func (n *Negotiated) setEvents(theirs format, receive uint8) {
+	n.DTMFRate, n.DTMFEvents = theirs.rate, parseEvents(theirs.params)&allEvents
+	n.DTMFPayloadType, n.DTMFReceivePayloadType = theirs.number, receive
 }
 
 // common checks and reads what an offer and an answer say in the same way.
