@@ -36,7 +36,9 @@ func Parse(body []byte) (*Session, error) {
 	if len(body) > MaxSize {
 		return nil, fmt.Errorf("%w: %d bytes, at most %d", ErrTooLarge, len(body), MaxSize)
 	}
-	s := &Session{}
+	s := &Session{desc: pion.SessionDescription{
+		Origin: parseOrigin(""), SessionName: "-", TimeDescriptions: []pion.TimeDescription{{}},
+	}}
 	p := parser{desc: &s.desc}
 	n := 0
 	for line := range bytes.FieldsFuncSeq(body, func(r rune) bool { return r == '\r' || r == '\n' }) {
@@ -82,8 +84,6 @@ func (p *parser) line(n int, line string) error {
 		p.desc.Origin = parseOrigin(value)
 	case 's':
 		p.desc.SessionName = pion.SessionName(value)
-	case 't':
-		p.desc.TimeDescriptions = []pion.TimeDescription{{}}
 	case 'c':
 		return p.connection(value)
 	case 'm':
@@ -100,7 +100,7 @@ func (p *parser) line(n int, line string) error {
 			p.desc.Attributes = append(p.desc.Attributes, a)
 		}
 	}
-	return nil // i u e p b r z k and whatever comes one day say nothing about our stream
+	return nil // i u e p b t r z k and whatever comes one day say nothing about our stream
 }
 
 // parseOrigin keeps what it understands: identifiers of more than 64 bits exist.
@@ -121,7 +121,7 @@ func parseOrigin(value string) pion.Origin {
 
 func (p *parser) connection(value string) error {
 	f := strings.Fields(value)
-	if len(f) < 3 {
+	if len(f) < 3 || f[2][0] == '/' {
 		return errors.New("want nettype, addrtype and address")
 	}
 	if !strings.EqualFold(f[0], "IN") {
