@@ -39,7 +39,8 @@ func NewShards(cfg ShardsConfig) *Shards {
 		cfg.Logger = slog.Default()
 	}
 	s := &Shards{log: cfg.Logger, portable: cfg.Portable || !pollerAvailable}
-	base := time.Now()
+	// A second in, so that no event has the time 0, which stands for never.
+	base := time.Now().Add(-time.Second)
 	for range n {
 		s.all = append(s.all, newShard(base, s.portable, cfg.Logger))
 	}
@@ -142,7 +143,11 @@ type Scratch struct {
 	Packet  [2048]byte // a datagram being built
 	Receive [2048]byte // a datagram being read
 	in, out [frameMax]int16
+	silence [frameMax]int16 // never written
 }
+
+// Silence is one frame of silence at rateHz, not to be written to.
+func (s *Scratch) Silence(rateHz int) []int16 { return s.silence[:min(FrameLen(rateHz), frameMax)] }
 
 // frameMax is one frame at 48 kHz.
 const frameMax = 960
