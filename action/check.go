@@ -2,6 +2,7 @@ package action
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -111,15 +112,18 @@ func (s Spot) Required(given bool) {
 
 // OneOf tells of a text that is none of the allowed ones; one with variables is let pass.
 func (s Spot) OneOf(text string, allowed ...string) {
-	if HasVar(text) {
-		return
-	}
-	for _, a := range allowed {
-		if text == a {
-			return
+	list := strings.Join(allowed, " ")
+	switch {
+	case HasVar(text) || slices.Contains(allowed, text):
+	case text == "":
+		s.Errorf("is required: one of %s", list)
+	default:
+		hint := Suggest(text, allowed, "")
+		if !strings.Contains(hint, "did you mean") {
+			hint = ""
 		}
+		s.Errorf("must be one of %s, not %.40q%s", list, text, hint)
 	}
-	s.Errorf("must be one of %q, not %q%s", allowed, text, Suggest(text, append([]string(nil), allowed...), "there are"))
 }
 
 // NotNegative tells of a number below 0.

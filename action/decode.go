@@ -179,12 +179,17 @@ func jsonFields(t reflect.Type) map[string]reflect.Type {
 }
 
 // Suggest ends a message about an unknown word: `, did you mean "length"?` when a
-// known one is near, or the list of the known ones after list, when they are few.
+// known one is near, else the list of the known ones after the words list, when they
+// are few.
 func Suggest(word string, known []string, list string) string {
+	known = slices.Sorted(slices.Values(known))
 	best, bestDistance := "", 3
-	slices.Sort(known)
 	for _, k := range known {
-		if d := distance(strings.ToLower(word), strings.ToLower(k)); d < bestDistance && d < len(k) {
+		d := distance(strings.ToLower(word), strings.ToLower(k))
+		if d >= len(k) {
+			continue
+		}
+		if d < bestDistance || (d == bestDistance && strings.HasPrefix(k, word)) {
 			best, bestDistance = k, d
 		}
 	}

@@ -66,5 +66,9 @@ func (a *digitsReceive) Run(ctx context.Context, leg Leg) (Outcome, error) {
 			}
 		}
 	})
-	return Outcome{Result: map[string]string{"digits": vars.Get(VarDigits), "ended_by": ended}}, err
+	result := map[string]string{"digits": vars.Get(VarDigits)}
+	if err == nil {
+		result["ended_by"] = ended
+	}
+	return Outcome{Result: result}, err
 }

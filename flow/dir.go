@@ -75,14 +75,20 @@ func OpenDir(dir string, opt ParseOptions, check func(*Flow) []Finding, logger *
 		return nil, fmt.Errorf("flow: open folder: %w", err)
 	}
 	defer done()
-	return d, d.first(fsys)
+	if err := d.first(fsys); err != nil {
+		return nil, err
+	}
+	return d, nil
 }
 
 // FromFS is OpenDir for files that never change, such as embedded ones. Relative file:
 // URLs of its flows start at opt.Dir.
 func FromFS(fsys fs.FS, opt ParseOptions, check func(*Flow) []Finding, logger *slog.Logger) (*Dir, error) {
 	d := newDir(opt, check, logger)
-	return d, d.first(fsys)
+	if err := d.first(fsys); err != nil {
+		return nil, err
+	}
+	return d, nil
 }
 
 func newDir(opt ParseOptions, check func(*Flow) []Finding, logger *slog.Logger) *Dir {
@@ -205,7 +211,9 @@ func (d *Dir) read(fsys fs.FS) ([]Finding, error) {
 		if errors.Is(err, fs.ErrNotExist) {
 			continue // deleted since it was listed, or a link to nowhere
 		}
-		if err == nil && stat.IsDir() {
+		if err != nil {
+			stat = nil
+		} else if stat.IsDir() {
 			continue
 		}
 		if old != nil && sameFile(old.stat, stat) {

@@ -1,0 +1,136 @@
+package flow_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/tools/txtar"
+
+	"github.com/callbin/callbin/action"
+	"github.com/callbin/callbin/flow"
+)
+
+func TestParseGivesTheFlowsOwnNameAndID(t *testing.T) {
+	data := []byte("\xef\xbb\xbf" + `{"id":"F0000000-0000-4000-8000-000000000001","name":"menu","actions":[{"type":"stop"}],
+		"on_complete_flow_id":"f0000000-0000-4000-8000-000000000002"}`)
+	f, err := flow.Parse(data, flow.ParseOptions{Name: "100"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := []any{f.ID(), f.Name(), f.OnCompleteFlowID(), f.Len()}
+	want := []any{"f0000000-0000-4000-8000-000000000001", "menu", "f0000000-0000-4000-8000-000000000002", 1}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
+	if f, err = flow.Parse([]byte(`[]`), flow.ParseOptions{Name: "100"}); err != nil || f.Name() != "100" {
+		t.Errorf("name of a bare list: %v, %v", f, err)
+	}
+}
+
+func TestFindingsHaveFields(t *testing.T) {
+	_, err := flow.Parse([]byte("[\n {\"id\":\"menu\",\"type\":\"digits_receive\",\n  \"option\":{\"lenght\":1}}]"), flow.ParseOptions{File: "100.json"})
+	bad, ok := errors.AsType[*flow.Error](err)
+	if !ok {
+		t.Fatalf("error is %T", err)
+	}
+	want := []flow.Finding{{
+		Severity: flow.SeverityError, File: "100.json", Line: 3, Column: 13, Action: "menu", Type: "digits_receive", Path: "lenght",
+		Message: `option "lenght" is unknown, did you mean "length"?`,
+	}}
+	if d := cmp.Diff(want, bad.Findings); d != "" {
+		t.Error(d)
+	}
+	if got, want := err.Error(), `100.json:3:13: action "menu" (digits_receive): option "lenght" is unknown, did you mean "length"?`; got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
+func TestParseKeepsItsLimits(t *testing.T) {
+	stop := `{"type":"stop"}`
+	for name, c := range map[string]struct{ data, want string }{
+		"size":    {"[" + strings.Repeat(" ", flow.MaxSize) + "]", "bytes, at most 1048576"},
+		"actions": {"[" + strings.Repeat(stop+",", flow.MaxActions) + stop + "]", "10001 actions, at most 10000"},
+		"depth":   {strings.Repeat("[", 100) + strings.Repeat("]", 100), "nested more than 64 deep"},
+		"deep":    {strings.Repeat("[", 100_000), "not valid JSON"},
+		"values":  {"[" + strings.Repeat("1,", 250_000) + "1]", "more than 200000 values"},
+		"id":      {`[{"type":"stop","id":"` + strings.Repeat("x", 257) + `"}]`, "the id has 257 bytes, at most 256"},
+	} {
+		f, err := flow.Parse([]byte(c.data), flow.ParseOptions{})
+		if err == nil || f != nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: got %.200v, want %q", name, err, c.want)
+		}
+	}
+}
+
+func TestGeneratedIDsGiveWay(t *testing.T) {
+	c := newCaller()
+	f, err := flow.Parse([]byte(`[{"type":"stop","next_id":"action-1"},{"id":"action-1","type":"stop"}]`), flow.ParseOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Run(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+	if got := c.transcript(); !strings.Contains(got, "action-1x stop {}") {
+		t.Errorf("got %s", got)
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	for _, dir := range []string{"script", "bad"} {
+		files, err := filepath.Glob(filepath.Join("testdata", dir, "*.txtar"))
+		if err != nil {
+			f.Fatal(err)
+		}
+		for _, file := range files {
+			ar, err := txtar.ParseFile(file)
+			if err != nil {
+				f.Fatal(err)
+			}
+			f.Add(ar.Files[0].Data)
+		}
+	}
+	reg := action.Builtin(action.Deps{})
+	f.Fuzz(func(t *testing.T, data []byte) {
+		got, err := flow.Parse(data, flow.ParseOptions{Registry: reg})
+		if (got == nil) == (err == nil) {
+			t.Fatalf("flow %v and error %v", got, err)
+		}
+		var findings []flow.Finding
+		if bad, ok := errors.AsType[*flow.Error](err); ok {
+			findings = bad.Findings
+		} else if err != nil {
+			t.Fatalf("error of type %T", err)
+		} else {
+			findings = flow.Check(got, action.Abilities{})
+		}
+		lines := strings.Count(string(data), "\n") + 1
+		for _, x := range findings {
+			if x.Line < 1 || x.Line > lines || x.Column < 1 || x.Column > len(data)+1 || x.Message == "" {
+				t.Fatalf("finding out of the text: %+v", x)
+			}
+		}
+	})
+}
+
+// TestBenchFlows reads flows that are written elsewhere, where they are at hand.
+func TestBenchFlows(t *testing.T) {
+	dir := filepath.Join("..", "..", "shared", "bench", "flows")
+	known := []string{"answer.json", "echo.json", "play.json", "record.json"}
+	for _, name := range known {
+		data, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil {
+			t.Skip("no flows beside the repository: ", err)
+		}
+		if strings.Contains(string(data), `"connect"`) {
+			continue
+		}
+		if _, err := flow.Parse(data, flow.ParseOptions{File: name}); err != nil {
+			t.Error(err)
+		}
+	}
+}

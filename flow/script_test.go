@@ -1,0 +1,177 @@
+package flow_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/tools/txtar"
+
+	"github.com/callbin/callbin/action"
+	"github.com/callbin/callbin/flow"
+)
+
+var update = flag.Bool("update", false, "rewrite what the scripts in testdata want")
+
+// eachScript runs f on every script of a folder and compares with its "want".
+func eachScript(t *testing.T, dir string, f func(t *testing.T, script, flowJSON []byte) string) {
+	files, err := filepath.Glob(filepath.Join("testdata", dir, "*.txtar"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no scripts in testdata/%s: %v", dir, err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
+			ar, err := txtar.ParseFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(ar.Files) == 0 || ar.Files[0].Name != "flow.json" {
+				t.Fatal("the first file must be flow.json")
+			}
+			got := f(t, ar.Comment, ar.Files[0].Data)
+			want := ""
+			if len(ar.Files) > 1 {
+				want = string(ar.Files[1].Data)
+			}
+			if got == want {
+				return
+			}
+			if !*update {
+				t.Errorf("got (+), want (-):\n%s", cmp.Diff(strings.Split(want, "\n"), strings.Split(got, "\n")))
+				return
+			}
+			ar.Files = append(ar.Files[:1], txtar.File{Name: "want", Data: []byte(got)})
+			if err := os.WriteFile(file, txtar.Format(ar), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+}
+
+// TestScripts runs flows against a scripted caller. A script's lines, each with a time
+// from the start where it has one:
+//
+//	var NAME=VALUE            a variable at the start
+//	http STATUS [BODY]        the next answer of the HTTP server; also "error", "hang"
+//	from ID                   begins at an action
+//	quiet                     leaves the steps out of the transcript
+//	at 1490ms press 12#       the caller presses keys
+//	at 5010ms hangup          the caller hangs up
+//	at 5010ms skip            somebody skips the step
+func TestScripts(t *testing.T) {
+	eachScript(t, "script", func(t *testing.T, script, flowJSON []byte) (got string) {
+		synctest.Test(t, func(t *testing.T) { got = runScript(t, script, flowJSON) })
+		return got
+	})
+}
+
+func runScript(t *testing.T, script, flowJSON []byte) string {
+	c := newCaller()
+	ctx, hangup := context.WithCancelCause(t.Context())
+	defer hangup(nil)
+	c.hangup = hangup
+	var from flow.Position
+	s := bufio.NewScanner(bytes.NewReader(script))
+	for s.Scan() {
+		word := strings.Fields(s.Text())
+		if len(word) == 0 || strings.HasPrefix(word[0], "#") {
+			continue
+		}
+		switch word[0] {
+		case "var":
+			name, value, _ := strings.Cut(strings.TrimPrefix(s.Text(), "var "), "=")
+			if err := c.vars.Set(name, value); err != nil {
+				t.Fatal(err)
+			}
+		case "http":
+			c.answers = append(c.answers, strings.TrimPrefix(s.Text(), "http "))
+		case "quiet":
+			c.quiet = true
+		case "from":
+			from.ID = word[1]
+		case "at":
+			at, err := time.ParseDuration(word[1])
+			if err != nil {
+				t.Fatal(err)
+			}
+			do := func() {
+				switch word[2] {
+				case "press":
+					c.press(word[3])
+				case "hangup":
+					c.logf("  caller hangs up")
+					hangup(action.ErrHangup)
+				case "skip":
+					c.mu.Lock()
+					defer c.mu.Unlock()
+					c.logLocked("  skip")
+					c.skip(action.ErrSkip)
+				default:
+					t.Errorf("unknown: %s", s.Text())
+				}
+			}
+			defer time.AfterFunc(at, do).Stop()
+		default:
+			t.Fatalf("unknown: %s", s.Text())
+		}
+	}
+	f, err := flow.Parse(flowJSON, flow.ParseOptions{Registry: action.Builtin(c.deps()), File: "flow.json", Dir: "/flows"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	switch err = f.RunFrom(ctx, c, from); {
+	case err == nil:
+		c.logf("end")
+	case errors.Is(err, action.ErrHangup):
+		c.logf("end by hang-up")
+	default:
+		c.logf("end: %v", err)
+	}
+	if c.sources != 0 {
+		t.Errorf("%d sources are still open", c.sources)
+	}
+	got := c.transcript()
+	all := c.vars.All()
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		got += fmt.Sprintf("${%s} = %q\n", name, all[name])
+	}
+	return got
+}
+
+// TestBad holds flows that are refused or doubtful, and what is said of them.
+func TestBad(t *testing.T) {
+	eachScript(t, "bad", func(t *testing.T, script, flowJSON []byte) string {
+		c := newCaller()
+		deps, able := c.deps(), action.LegAbilities(c)
+		for line := range strings.Lines(string(script)) {
+			if strings.TrimSpace(line) == "bare engine" {
+				deps, able = action.Deps{}, action.Abilities{}
+			}
+		}
+		able = able.With(deps.Abilities())
+		f, err := flow.Parse(flowJSON, flow.ParseOptions{Registry: action.Builtin(deps), File: "100.json"})
+		if err != nil {
+			if f != nil {
+				t.Error("a flow beside an error")
+			}
+			return err.Error() + "\n"
+		}
+		var b strings.Builder
+		for _, finding := range flow.Check(f, able) {
+			fmt.Fprintln(&b, finding)
+		}
+		return b.String()
+	})
+}
