@@ -31,6 +31,7 @@ type Writer struct {
 	claimed int64 // of these, what the header on disk says
 	err     error // the first failure, or ErrClosed
 	buf     []byte
+	head    [headerSize]byte
 }
 
 // NewWriter writes the header of an empty file to f, which must be empty and at its start. Close
@@ -49,8 +50,7 @@ func NewWriter(f io.WriteSeeker, format Format) (*Writer, error) {
 	}
 	w := &Writer{f: f, format: format}
 	w.at, _ = f.(io.WriterAt)
-	h := w.header()
-	if _, err := f.Write(h[:]); err != nil {
+	if _, err := f.Write(w.header()); err != nil {
 		return nil, fmt.Errorf("wav: write header: %w", err)
 	}
 	return w, nil
@@ -96,7 +96,7 @@ func (w *Writer) Write(pcm []int16) error {
 		return w.err
 	}
 	w.data += int64(len(b))
-	if w.data-w.claimed >= int64(w.format.Rate*w.format.Channels*2/4) {
+	if w.claimed == 0 || w.data-w.claimed >= int64(w.format.Rate*w.format.Channels*2/4) {
 		return w.Flush()
 	}
 	return nil
@@ -110,8 +110,7 @@ func (w *Writer) Flush() error {
 	if w.err != nil || w.claimed == w.data {
 		return w.err
 	}
-	h := w.header()
-	if err := w.writeHeader(h[:]); err != nil {
+	if err := w.writeHeader(w.header()); err != nil {
 		w.err = fmt.Errorf("wav: write header: %w", err)
 		return w.err
 	}
@@ -153,8 +152,9 @@ func (w *Writer) writeHeader(h []byte) error {
 	return err
 }
 
-func (w *Writer) header() (h [headerSize]byte) {
+func (w *Writer) header() []byte {
 	le := binary.LittleEndian
+	h := w.head[:]
 	block := w.format.Channels * 2
 	copy(h[0:], "RIFF")
 	le.PutUint32(h[4:], uint32(headerSize-8+w.data))
