@@ -1,0 +1,310 @@
+package sip
+
+import (
+	"fmt"
+	"net/netip"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"golang.org/x/tools/txtar"
+)
+
+// TestScripts runs the dialogues of testdata/*.txtar. Each is a list of steps,
+// the names of its files:
+//
+//	send [ADDR]       a request from the phone at ADDR (192.0.2.10:5060 when left out): the start line,
+//	                  then header lines. What is not given is filled in: Via with a fresh branch (or that of
+//	                  "Branch: x"), Max-Forwards, From, To (with the tag learnt), Call-ID, CSeq, Contact,
+//	                  Content-Length. "-Name" leaves a header out. {contact} and {totag} are those of the
+//	                  last response that had them, {sdp} is a body.
+//	raw [ADDR]        the same, sent as it stands but for {len} and the line ends
+//	recv [ADDR]       the next message at the phone: the start of its start line, then "Name: value" (one of
+//	                  that name has this value), "Name ~ regexp", "!Name" (is absent), "body ~ regexp",
+//	                  "body empty"
+//	reply STATUS      answers the last request received
+//	quiet TIME        no message, and no event, for so long
+//	wait TIME         lets time pass, messages are kept
+//	app ring|early|accept|reject STATUS|answer N STATUS|bye|not VERB   what the application does; the content is
+//	                  the body; with "not" it must be refused
+//	event KIND        the next event of the dialog; lines "key: value" with the keys of Event
+//	dialogs N         so many live now
+func TestScripts(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.txtar")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no scripts: %v", err)
+	}
+	for _, f := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(f), ".txtar"), func(t *testing.T) {
+			ar, err := txtar.ParseFile(f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(strings.TrimSpace(string(ar.Comment))) == 0 {
+				t.Fatal("a script begins with why it exists")
+			}
+			synctest.Test(t, func(t *testing.T) { runScript(t, ar) })
+		})
+	}
+}
+
+type script struct {
+	t      *testing.T
+	b      *bubble
+	phones map[string]*phone
+	last   *phone
+	msg    text
+	vars   map[string]string
+	n      int
+	d      *Dialog
+	ev     *events
+}
+
+func runScript(t *testing.T, ar *txtar.Archive) {
+	s := &script{t: t, b: newBubble(t, nil), phones: make(map[string]*phone),
+		vars: map[string]string{"contact": "sip:100@192.0.2.1", "totag": "", "sdp": strings.ReplaceAll(sdpOffer, "\r\n", "\n")}}
+	defer s.b.stop()
+	s.phones["192.0.2.10:5060"] = s.b.p
+	defer func() {
+		for _, p := range s.phones {
+			p.close()
+		}
+	}()
+	for i, f := range ar.Files {
+		verb, arg, _ := strings.Cut(f.Name, " ")
+		content := strings.TrimSuffix(string(f.Data), "\n")
+		func() {
+			defer func() {
+				if t.Failed() {
+					t.Logf("in step %d: %s", i+1, f.Name)
+				}
+			}()
+			s.step(verb, arg, content)
+		}()
+	}
+	if len(s.b.p.in) > 0 {
+		t.Errorf("a message was not asked for:\n%v", <-s.b.p.in)
+	}
+}
+
+func (s *script) phone(addr string) *phone {
+	if addr == "" {
+		addr = "192.0.2.10:5060"
+	}
+	if s.phones[addr] == nil {
+		s.phones[addr] = newPhone(s.t, s.b.net.listen(addr), netip.MustParseAddrPort("192.0.2.1:5060"))
+	}
+	return s.phones[addr]
+}
+
+func (s *script) dialog() *Dialog {
+	if s.d == nil {
+		s.d, s.ev = s.b.call(s.t)
+	}
+	return s.d
+}
+
+func (s *script) expand(v string) string {
+	for k, val := range s.vars {
+		v = strings.ReplaceAll(v, "{"+k+"}", val)
+	}
+	return v
+}
+
+func (s *script) step(verb, arg, content string) {
+	s.t.Helper()
+	switch verb {
+	case "send":
+		p := s.phone(arg)
+		p.send(s.complete(p, s.expand(content)))
+	case "raw":
+		s.phone(arg).send(fill(s.expand(content)))
+	case "recv":
+		s.last = s.phone(arg)
+		s.msg = s.last.recv()
+		s.check(s.expand(content))
+		if s.msg.status() > "100" {
+			if tag := s.msg.toTag(); tag != "" && s.vars["totag"] == "" {
+				s.vars["totag"] = tag
+			}
+			if u := s.msg.contactURI(); u != "" {
+				s.vars["contact"] = u
+			}
+		}
+	case "reply":
+		s.last.reply(s.msg, arg)
+	case "wait":
+		time.Sleep(s.duration(arg))
+	case "quiet":
+		s.b.p.quiet(s.duration(arg))
+		if s.ev != nil && len(s.ev.ch) > 0 {
+			s.t.Fatalf("got event %+v, want none", <-s.ev.ch)
+		}
+	case "app":
+		s.app(arg, content)
+	case "event":
+		s.dialog()
+		s.checkEvent(s.ev.want(s.t, EventKind(arg)), s.expand(content))
+	case "dialogs":
+		if got := strconv.Itoa(s.b.e.Stats().Dialogs); got != arg {
+			s.t.Fatalf("%s dialogs, want %s", got, arg)
+		}
+	default:
+		s.t.Fatalf("no such step: %s", verb)
+	}
+}
+
+func (s *script) duration(v string) time.Duration {
+	d, err := time.ParseDuration(v)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return d
+}
+
+func (s *script) complete(p *phone, content string) []byte {
+	head, body, _ := strings.Cut(content, "\n\n")
+	lines := strings.Split(head, "\n")
+	method, _, _ := strings.Cut(lines[0], " ")
+	s.n++
+	branch := fmt.Sprintf("b%d", s.n)
+	given := make(map[string]bool)
+	var own []string
+	for _, l := range lines[1:] {
+		name, v, _ := strings.Cut(l, ":")
+		switch {
+		case name == "Branch":
+			branch = strings.TrimSpace(v)
+			continue
+		case strings.HasPrefix(name, "-"):
+			given[name[1:]] = true
+			continue
+		}
+		given[name] = true
+		own = append(own, l)
+	}
+	to := "<sip:100@192.0.2.1>"
+	if tag := s.vars["totag"]; tag != "" && method != "CANCEL" {
+		to += ";tag=" + tag
+	}
+	out := []string{lines[0]}
+	for _, h := range [][2]string{
+		{"Via", "SIP/2.0/UDP " + p.addr + ";branch=z9hG4bK" + branch},
+		{"Max-Forwards", "70"},
+		{"From", `"Ann" <sip:200@192.0.2.10>;tag=fromtag`},
+		{"To", to},
+		{"Call-ID", "script@192.0.2.10"},
+		{"CSeq", "1 " + method},
+		{"Contact", "<sip:200@" + p.addr + ">"},
+	} {
+		if !given[h[0]] {
+			out = append(out, h[0]+": "+h[1])
+		}
+	}
+	out = append(out, own...)
+	if body != "" && !given["Content-Type"] {
+		out = append(out, "Content-Type: application/sdp")
+	}
+	if !given["Content-Length"] && !given["l"] {
+		out = append(out, "Content-Length: {len}")
+	}
+	return fill(strings.Join(out, "\n") + "\n\n" + body)
+}
+
+func (s *script) check(content string) {
+	s.t.Helper()
+	lines := strings.Split(content, "\n")
+	if !strings.HasPrefix(s.msg.start, lines[0]) {
+		s.t.Fatalf("got %q, want %q\n%v", s.msg.start, lines[0], s.msg)
+	}
+	for _, l := range lines[1:] {
+		switch {
+		case l == "body empty":
+			if s.msg.body != "" {
+				s.t.Errorf("got a body, want none\n%v", s.msg)
+			}
+		case strings.HasPrefix(l, "body ~ "):
+			if !regexp.MustCompile(l[7:]).MatchString(s.msg.body) {
+				s.t.Errorf("body does not match %q\n%v", l[7:], s.msg)
+			}
+		case strings.HasPrefix(l, "!"):
+			if vs := s.msg.all(l[1:]); len(vs) > 0 {
+				s.t.Errorf("got %s: %q, want none\n%v", l[1:], vs, s.msg)
+			}
+		case strings.Contains(l, " ~ "):
+			name, re, _ := strings.Cut(l, " ~ ")
+			if !regexp.MustCompile(re).MatchString(strings.Join(s.msg.all(name), "\n")) {
+				s.t.Errorf("%s does not match %q\n%v", name, re, s.msg)
+			}
+		default:
+			name, v, _ := strings.Cut(l, ":")
+			found := false
+			for _, got := range s.msg.all(name) {
+				found = found || got == strings.TrimSpace(v)
+			}
+			if !found {
+				s.t.Errorf("no %s with the value %q\n%v", name, strings.TrimSpace(v), s.msg)
+			}
+		}
+	}
+}
+
+func (s *script) checkEvent(e Event, content string) {
+	s.t.Helper()
+	got := map[string]string{
+		"method": e.Method, "offer": strconv.Itoa(e.Offer), "content_type": e.ContentType,
+		"status": strconv.Itoa(e.Status), "cause": strconv.Itoa(e.Cause), "reason": e.Reason,
+		"body": strconv.Quote(string(e.Body)),
+	}
+	for _, l := range strings.Split(content, "\n") {
+		if l == "" {
+			continue
+		}
+		k, v, _ := strings.Cut(l, ":")
+		if g, ok := got[k]; !ok || g != strings.TrimSpace(v) {
+			s.t.Errorf("event %s has %s %q, want %q", e.Kind, k, g, strings.TrimSpace(v))
+		}
+	}
+}
+
+func (s *script) app(arg, content string) {
+	s.t.Helper()
+	words := strings.Fields(arg)
+	not := words[0] == "not"
+	if not {
+		words = words[1:]
+	}
+	num := func(i int) int {
+		n, err := strconv.Atoi(words[i])
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		return n
+	}
+	d := s.dialog()
+	body := []byte(strings.ReplaceAll(s.expand(content), "\n", "\r\n"))
+	var err error
+	switch words[0] {
+	case "ring":
+		err = d.Provisional(180, nil)
+	case "early":
+		err = d.Provisional(183, body)
+	case "accept":
+		err = d.Accept(body)
+	case "reject":
+		err = d.Reject(num(1), "", Header{"Reason", "Q.850;cause=17"})
+	case "answer":
+		err = d.Answer(num(1), num(2), body)
+	case "bye":
+		err = d.Bye(Header{"Reason", "Q.850;cause=16"})
+	default:
+		s.t.Fatalf("no such verb: %s", arg)
+	}
+	if (err != nil) != not {
+		s.t.Fatalf("app %s: %v", arg, err)
+	}
+}
