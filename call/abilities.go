@@ -1,0 +1,57 @@
+package call
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/callbin/callbin/action"
+	"github.com/callbin/callbin/call/address"
+	"github.com/callbin/callbin/flow"
+)
+
+// Abilities is what calls of an engine with this config can do, as flow.Check wants it:
+// what every call can, what Config.Deps brings, and recording where there is a Store.
+func (c *Config) Abilities() action.Abilities {
+	a := action.AbilitiesOf(action.CanAnswer, action.CanHangup, action.CanPlay, action.CanDigits, action.CanEcho)
+	if c.Store != nil {
+		a[action.CanRecord] = true
+	}
+	return a.With(c.Deps.Abilities())
+}
+
+// Check tells what keeps f from running on an engine with this config.
+func (c *Config) Check(f *flow.Flow) []flow.Finding { return flow.Check(f, c.Abilities()) }
+
+// Abilities is what calls of this engine can do.
+func (e *Engine) Abilities() action.Abilities { return e.cfg.Abilities() }
+
+// UseFlows makes d the table of Route and FlowByID (by the flow's own id, or the
+// destination it stands for), and its numbers, with those that own tells of (may be nil),
+// what Owned guards.
+func (c *Config) UseFlows(d *flow.Dir, own func(address.Address) bool) {
+	c.Route = func(_ context.Context, in *Incoming) (flow.Program, error) {
+		if f, ok := d.Lookup(in.Request.User); ok {
+			return f, nil
+		}
+		return nil, ErrNoFlow
+	}
+	c.FlowByID = func(_ context.Context, id string) (flow.Program, error) {
+		all := d.Destinations()
+		for _, f := range all {
+			if f.ID() == id {
+				return f, nil
+			}
+		}
+		if f, ok := all[id]; ok {
+			return f, nil
+		}
+		return nil, fmt.Errorf("%w: id %q", ErrNoFlow, id)
+	}
+	c.Owned = func(a address.Address) bool {
+		if own != nil && own(a) {
+			return true
+		}
+		_, ok := d.Destinations()[a.Target]
+		return ok && a.Type == address.TypeTel
+	}
+}

@@ -1,0 +1,330 @@
+package call
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/callbin/callbin/action"
+	"github.com/callbin/callbin/flow"
+	"github.com/callbin/callbin/media/rtp"
+	"github.com/callbin/callbin/sip"
+	"github.com/callbin/callbin/store"
+)
+
+// Limits of one call.
+const (
+	// MaxTrace is how many inputs a call's trace keeps; later ones still work, but are
+	// only counted.
+	MaxTrace = 20000
+	// maxQueue bounds the inputs from the network that wait for the loop. A peer that
+	// sends faster than that loses digits, not the call.
+	maxQueue = 256
+)
+
+// Call is one leg between the outside and this engine. All its methods are safe for
+// any goroutine. It implements action.Leg and the capabilities of action/leg.go.
+type Call struct {
+	id     string
+	engine *Engine
+	log    *slog.Logger
+	dialog *sip.Dialog
+	vars   *action.Vars
+	digits digitBuffer
+	done   chan struct{}
+
+	leg atomic.Pointer[MediaLeg] // nil before the first offer/answer
+
+	// The loop: whoever posts the first input starts a goroutine that consumes until
+	// the queue is empty, so that a call at rest costs no stack.
+	mu       sync.Mutex
+	queue    []Input // guarded by mu
+	running  bool    // guarded by mu
+	lastRef  int     // guarded by mu
+	replies  map[int]chan string
+	recorder *recording // guarded by mu; the one that runs
+	closing  bool       // guarded by mu; no recording is to run any more
+
+	// Owned by the loop. stateMu lets others take a Snapshot between two steps.
+	stateMu sync.Mutex
+	machine *Machine
+	trace   []Input
+	seq     int
+	lost    int // inputs that the trace has no room for
+	timers  []*time.Timer
+
+	program    flow.Program // set before the flow starts
+	cancelFlow context.CancelCauseFunc
+	flowCtx    context.Context
+}
+
+func newCall(e *Engine, id string, d *sip.Dialog) *Call {
+	c := &Call{
+		id: id, engine: e, dialog: d, machine: &Machine{}, done: make(chan struct{}),
+		log: e.log.With("call", id),
+	}
+	c.digits.next = make(chan struct{})
+	c.flowCtx, c.cancelFlow = context.WithCancelCause(e.callCtx)
+	return c
+}
+
+// ID returns the call's id, a UUID.
+func (c *Call) ID() string { return c.id }
+
+// Vars returns the variables of the call's flow.
+func (c *Call) Vars() *action.Vars { return c.vars }
+
+// Done is closed when the call has ended for good: its record is stored.
+func (c *Call) Done() <-chan struct{} { return c.done }
+
+// Snapshot is all that is needed to go on with a call elsewhere.
+type Snapshot struct {
+	State  State             `json:"state"`
+	Dialog sip.DialogState   `json:"dialog"`
+	Media  *rtp.LegState     `json:"media,omitempty"`
+	Vars   map[string]string `json:"vars,omitempty"`
+}
+
+// Snapshot returns a copy of where the call stands.
+func (c *Call) Snapshot() Snapshot {
+	s := Snapshot{State: c.State(), Vars: c.vars.All()}
+	if c.dialog != nil {
+		s.Dialog = c.dialog.Snapshot()
+	}
+	if l := c.leg.Load(); l != nil {
+		m := (*l).Snapshot()
+		s.Media = &m
+	}
+	return s
+}
+
+// State returns a copy of the loop's state.
+func (c *Call) State() State {
+	c.stateMu.Lock()
+	defer c.stateMu.Unlock()
+	return c.machine.Snapshot()
+}
+
+// Record returns the call as it would be stored now.
+func (c *Call) Record() store.Call { return c.State().Record }
+
+// Trace returns a copy of the inputs that the loop has consumed so far.
+func (c *Call) Trace() []Input {
+	c.stateMu.Lock()
+	defer c.stateMu.Unlock()
+	return slices.Clone(c.trace)
+}
+
+// post hands in to the loop. It never blocks.
+func (c *Call) post(in Input) {
+	c.mu.Lock()
+	if in.Kind == KindMedia && len(c.queue) >= maxQueue {
+		c.mu.Unlock()
+		return
+	}
+	c.queue = append(c.queue, in)
+	start := !c.running
+	c.running = true
+	c.mu.Unlock()
+	if start {
+		c.engine.wg.Go(c.loop)
+	}
+}
+
+// loop consumes inputs until there are none.
+func (c *Call) loop() {
+	for {
+		c.mu.Lock()
+		if len(c.queue) == 0 {
+			c.queue, c.running = nil, false
+			c.mu.Unlock()
+			return
+		}
+		batch := c.queue
+		c.queue = nil
+		c.mu.Unlock()
+		for i := range batch {
+			c.step(batch[i])
+		}
+	}
+}
+
+// step consumes one input, and those that its effects give at once.
+func (c *Call) step(in Input) {
+	for pending := []Input{in}; len(pending) > 0; {
+		in, pending = pending[0], pending[1:]
+		c.stateMu.Lock()
+		c.seq++
+		in.Seq, in.At = c.seq, store.At(time.Now())
+		if len(c.trace) < MaxTrace {
+			c.trace = append(c.trace, in)
+		} else {
+			c.lost++
+		}
+		effects := c.machine.Step(&in)
+		c.stateMu.Unlock()
+		for i := range effects {
+			if next, ok := c.perform(&effects[i]); ok {
+				pending = append(pending, next)
+			}
+		}
+	}
+}
+
+// perform does what e asks for. What it learns at once it returns as an input.
+func (c *Call) perform(e *Effect) (in Input, ok bool) {
+	var err error
+	switch e.Do {
+	case DoRing:
+		err = c.dialog.Provisional(180, nil)
+	case DoEarly:
+		err = c.dialog.Provisional(183, e.Body)
+	case DoAccept:
+		err = c.dialog.Accept(e.Body)
+	case DoReject:
+		err = c.dialog.Reject(e.Status, "", sip.Header{Name: "Reason", Value: q850(e.Cause)})
+	case DoBye:
+		err = c.dialog.Bye(sip.Header{Name: "Reason", Value: q850(e.Cause)})
+	case DoAnswerOffer:
+		err = c.dialog.Answer(e.Offer, e.Status, e.Body)
+	case DoNegotiate:
+		return c.negotiate(e), true
+	case DoVerify: // the INVITE's own goroutine goes on with it: Engine.admit
+	case DoStartFlow:
+		c.engine.wg.Go(c.runFlow)
+	case DoCancelFlow:
+		c.cancelFlow(action.ErrHangup)
+	case DoDigit:
+		c.digits.put(e.Text[0])
+	case DoRecord:
+		c.engine.wg.Go(func() { c.startRecording(*e.Record) })
+	case DoRecordStop:
+		c.engine.wg.Go(func() { c.endRecording("stop") })
+	case DoOnEnd:
+		c.follow(e.Text, e.For)
+	case DoTimer:
+		c.startTimer(e)
+	case DoCloseMedia:
+		return c.closeMedia()
+	case DoEmit:
+		c.engine.emit(c, e.Text)
+	case DoReply:
+		c.answerCommand(e.Ref, e.Text)
+	case DoFinish:
+		c.finish()
+	}
+	if err != nil {
+		c.log.Warn("sip message not sent", "do", e.Do, "err", err)
+	}
+	return Input{}, false
+}
+
+func (c *Call) startTimer(e *Effect) {
+	d := e.Delay
+	if d == 0 { // the limit of the host's config, which the loop does not know
+		d = c.engine.maxDuration
+	}
+	name := e.Text
+	c.timers = append(c.timers, time.AfterFunc(d, func() { c.post(Input{Kind: KindTimer, Timer: name}) }))
+}
+
+// command posts cmd and waits for its reply.
+func (c *Call) command(ctx context.Context, cmd Command) error {
+	ch := make(chan string, 1)
+	c.mu.Lock()
+	c.lastRef++
+	cmd.Ref = c.lastRef
+	if c.replies == nil {
+		c.replies = map[int]chan string{}
+	}
+	c.replies[cmd.Ref] = ch
+	c.mu.Unlock()
+	c.post(Input{Kind: KindCommand, Command: &cmd})
+	select {
+	case text := <-ch:
+		if text != "" {
+			return fmt.Errorf("call: %s: %s", cmd.Name, text)
+		}
+		return nil
+	case <-ctx.Done():
+		c.mu.Lock()
+		delete(c.replies, cmd.Ref)
+		c.mu.Unlock()
+		return context.Cause(ctx)
+	case <-c.done:
+		return action.ErrHangup
+	}
+}
+
+func (c *Call) answerCommand(ref int, text string) {
+	c.mu.Lock()
+	ch := c.replies[ref]
+	delete(c.replies, ref)
+	c.mu.Unlock()
+	if ch != nil {
+		ch <- text
+	}
+}
+
+// runFlow is the flow's goroutine.
+func (c *Call) runFlow() {
+	in := FlowInput{}
+	if f, ok := c.program.(*flow.Flow); ok {
+		in.OnComplete = f.OnCompleteFlowID()
+	}
+	if err := runGuarded(withCall(c.flowCtx, c), c.program, c); err != nil && c.flowCtx.Err() == nil {
+		in.Error, in.Fatal = err.Error(), true
+		c.log.Warn("flow failed", "err", err)
+	}
+	c.post(Input{Kind: KindFlowEnded, Flow: &in})
+}
+
+// runGuarded runs p and makes a panic an error.
+func runGuarded(ctx context.Context, p flow.Program, leg action.Leg) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("call: panic in the flow: %v\n%s", r, debug.Stack())
+		}
+	}()
+	return p.Run(ctx, leg)
+}
+
+// finish stores the record and forgets the call.
+func (c *Call) finish() {
+	for _, t := range c.timers {
+		t.Stop()
+	}
+	c.cancelFlow(action.ErrHangup)
+	c.engine.wg.Go(func() {
+		c.engine.keep(c)
+		c.engine.forget(c)
+		close(c.done)
+	})
+}
+
+// Hangup ends the call with one of VoIPBIN's reasons ("" is normal), or refuses it
+// with the reason's status while it is unanswered. It returns when the end has
+// begun; wait for Done to see it through.
+func (c *Call) Hangup(ctx context.Context, e action.Ending) error {
+	end, err := c.engine.ending(e)
+	if err != nil {
+		return err
+	}
+	if fromContext(ctx) == c {
+		end.Code, end.Sentence = CodeFlowHungUp, "the flow hung up"
+	}
+	return c.command(ctx, Command{Name: "hangup", Ending: &e, End: &end})
+}
+
+// SetMetadata adds to the call's metadata; an empty value stays as one.
+func (c *Call) SetMetadata(ctx context.Context, values map[string]string) error {
+	return c.command(ctx, Command{Name: "metadata", Values: values})
+}
+
+var errNoMedia = errors.New("call: the call has no media")

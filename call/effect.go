@@ -1,0 +1,43 @@
+package call
+
+import "time"
+
+// Do names what an Effect asks for.
+type Do string
+
+const (
+	DoRing        Do = "ring"         // send 180
+	DoEarly       Do = "early"        // send 183 with Body
+	DoAccept      Do = "accept"       // send 200 with Body
+	DoReject      Do = "reject"       // send the final Status with Cause
+	DoBye         Do = "bye"          // send BYE with Cause
+	DoAnswerOffer Do = "answer_offer" // answer re-INVITE Offer with Status and Body
+	DoNegotiate   Do = "negotiate"    // meet Body (an offer, or an answer when For is "ack") with our media; gives a "negotiated" input
+	DoVerify      Do = "verify"       // run Config.Verify, then Config.Route
+	DoStartFlow   Do = "start_flow"
+	DoCancelFlow  Do = "cancel_flow" // end the flow's context with action.ErrHangup
+	DoDigit       Do = "digit"       // put Text into the digit buffer
+	DoRecord      Do = "record"      // start recording Text
+	DoRecordStop  Do = "record_stop" // stop recording Text
+	DoOnEnd       Do = "on_end_flow" // run flow Text for what has ended
+	DoTimer       Do = "timer"       // give a "timer" input named Text after Delay
+	DoCloseMedia  Do = "close_media" // stop recordings, free the ports; gives a "media_close" input
+	DoEmit        Do = "emit"        // tell the observer: event Text
+	DoReply       Do = "reply"       // command Ref is done; Text is its error, if any
+	DoFinish      Do = "finish"      // store the record; nothing comes after it
+)
+
+// Effect is something that a call's loop wants done. Effects are values so that a
+// replay can compare them.
+type Effect struct {
+	Do     Do             `json:"do"`
+	Status int            `json:"status,omitempty"`
+	Cause  int            `json:"cause,omitempty"`
+	Offer  int            `json:"offer,omitempty"`
+	Ref    int            `json:"ref,omitempty"`
+	For    string         `json:"for,omitempty"`
+	Text   string         `json:"text,omitempty"`
+	Body   []byte         `json:"body,omitempty"`
+	Delay  time.Duration  `json:"delay,omitempty"`
+	Record *RecordCommand `json:"record,omitempty"`
+}

@@ -1,0 +1,122 @@
+package call
+
+import (
+	"fmt"
+
+	"github.com/callbin/callbin/store"
+)
+
+// Codes are our machine-readable words for why a call ended. Each end carries one,
+// beside VoIPBIN's hangup_reason, the SIP status and the Q.850 cause.
+const (
+	CodeCallerHungUp     = "caller_hung_up"     // BYE from the peer
+	CodeCallerCancelled  = "caller_cancelled"   // CANCEL before the answer
+	CodeFlowEnded        = "flow_ended"         // the flow came to its end
+	CodeFlowHungUp       = "flow_hung_up"       // a hangup action
+	CodeFlowFailed       = "flow_failed"        // a fatal error of the flow
+	CodeNoFlow           = "no_flow"            // no flow for the destination
+	CodeRouteFailed      = "route_failed"       // Config.Route gave an error
+	CodeRefused          = "refused"            // verification said no
+	CodeCallerMalformed  = "caller_malformed"   // the caller's number cannot exist
+	CodeOwnNumberSpoofed = "own_number_spoofed" // a call from outside that shows one of our numbers
+	CodeNoCommonCodec    = "no_common_codec"    // nothing in the offer that we can do
+	CodeNoMedia          = "no_media"           // no port is free, or no address of the family
+	CodeNoACK            = "no_ack"             // our 200 was never acknowledged
+	CodeMediaTimeout     = "media_timeout"      // no packet for longer than allowed
+	CodeMaxDuration      = "max_duration"       // Config.MaxCallDuration is over
+	CodeShutdown         = "shutdown"           // the engine stops
+	CodeHungUp           = "hung_up"            // by the program, through Call.Hangup
+	CodeTransport        = "transport_failed"   // SIP could not be sent
+	CodePanic            = "internal_error"     // a fault of ours or of an action in Go
+)
+
+// End says who ended a call, and why.
+type End struct {
+	By       string `json:"by"`       // hangup_by: "local" or "remote"
+	Reason   string `json:"reason"`   // hangup_reason, one of VoIPBIN's
+	Status   int    `json:"status"`   // final SIP status; 200 for a call that was answered
+	Cause    int    `json:"cause"`    // Q.850
+	Code     string `json:"code"`     // one of the Code constants, or what Config.Verify said
+	Sentence string `json:"sentence"` // for people
+}
+
+// reasonCauses maps a hangup_reason that a flow names to the Q.850 cause it stands
+// for and the final status that refuses an unanswered call (VoIPBIN's table).
+var reasonCauses = map[string]struct{ cause, status int }{
+	store.ReasonNormal:   {16, 603},
+	store.ReasonCancel:   {16, 603},
+	store.ReasonTimeout:  {16, 603},
+	store.ReasonFailed:   {18, 408},
+	store.ReasonBusy:     {17, 486},
+	store.ReasonNoAnswer: {19, 480},
+	store.ReasonDialout:  {19, 480},
+	store.ReasonAMD:      {16, 603},
+}
+
+// causeOf gives the Q.850 cause that VoIPBIN reports for a final SIP status.
+func causeOf(status int) int {
+	switch status {
+	case 200, 487:
+		return 16
+	case 403, 603:
+		return 21
+	case 404, 604:
+		return 1
+	case 408, 504:
+		return 18
+	case 410:
+		return 22
+	case 480:
+		return 19
+	case 484:
+		return 28
+	case 486, 600:
+		return 17
+	case 488, 606:
+		return 58
+	case 501:
+		return 29
+	case 502:
+		return 27
+	case 503:
+		return 34
+	case 500:
+		return 38
+	}
+	return 127
+}
+
+// statusOf gives the SIP status that refuses an unanswered call with a Q.850 cause,
+// the reverse of causeOf.
+func statusOf(cause int) int {
+	switch cause {
+	case 1, 2, 3:
+		return 404
+	case 17:
+		return 486
+	case 18:
+		return 408
+	case 19, 20, 31:
+		return 480
+	case 21:
+		return 403
+	case 22:
+		return 410
+	case 27:
+		return 502
+	case 28:
+		return 484
+	case 29:
+		return 501
+	case 34, 42, 66:
+		return 503
+	case 38, 127:
+		return 500
+	case 58, 65:
+		return 488
+	}
+	return 603
+}
+
+// q850 is the value of a Reason header (RFC 3326).
+func q850(cause int) string { return fmt.Sprintf("Q.850;cause=%d", cause) }

@@ -1,0 +1,411 @@
+package call
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"log/slog"
+	"net/netip"
+	"os"
+	"os/signal"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/callbin/callbin/action"
+	"github.com/callbin/callbin/call/address"
+	"github.com/callbin/callbin/flow"
+	"github.com/callbin/callbin/media"
+	"github.com/callbin/callbin/media/rtp"
+	"github.com/callbin/callbin/sip"
+	"github.com/callbin/callbin/store"
+)
+
+// Defaults of Config.
+const (
+	DefaultMaxCallDuration = time.Hour
+	DefaultDrainTimeout    = 30 * time.Second
+	// hangupTime is how long a stopping engine waits for the answers to its BYEs.
+	hangupTime = 2 * time.Second
+	// storeTimeout bounds one write of a call's record.
+	storeTimeout = 30 * time.Second
+)
+
+// Store is what an Engine keeps calls in; every store.Store is one.
+type Store interface {
+	store.Calls
+	store.Recordings
+	store.Traces
+	store.Blobs
+}
+
+// Config of an Engine. Only Route is needed; zero values are the documented defaults.
+type Config struct {
+	// Listen are the SIP addresses; none: udp and tcp on 127.0.0.1:5060.
+	Listen []sip.Listen
+	// LocalNets are networks whose peers are shown bound addresses instead of advertised ones.
+	LocalNets []netip.Prefix
+	// RTP is where sound goes. Its Shards are the engine's, made after Shards.
+	RTP    rtp.Config
+	Shards media.ShardsConfig
+	// Media makes the media legs; nil: RTP only.
+	Media []MediaFactory
+
+	// Deps are what the actions of the flows were made with; see Abilities.
+	Deps action.Deps
+	// Verify runs before Route for each incoming call. Nil: Owned and the caller's
+	// number are checked, see VerifyCaller.
+	Verify func(ctx context.Context, in *Incoming) (Verdict, error)
+	// Owned tells whether an address is one of ours: a call from outside must not show it.
+	Owned func(a address.Address) bool
+	// Route chooses the flow of an incoming call. ErrNoFlow refuses it with 404, a
+	// *Refusal as it says, any other error with 500. It runs on a goroutine of the
+	// call's; ctx ends when the caller gives up.
+	Route func(ctx context.Context, in *Incoming) (flow.Program, error)
+	// FlowByID finds the flows that actions name by id (on_end_flow_id). Nil: none.
+	FlowByID func(ctx context.Context, id string) (flow.Program, error)
+
+	// Store keeps records, traces and recordings. Nil: nothing is kept, and nothing can be recorded.
+	Store Store
+	// OnEvent is told of each event. It runs on the call's loop and must not block.
+	OnEvent func(Event)
+
+	MaxCallDuration time.Duration // 0: DefaultMaxCallDuration
+	MaxCalls        int           // more at once are refused with 503; 0: no limit
+	DrainTimeout    time.Duration // 0: DefaultDrainTimeout
+	UserAgent       string        // 0: "Callbin"
+	Logger          *slog.Logger  // nil: slog.Default()
+}
+
+// Engine takes calls and runs their flows. Make it with New, then Run it.
+type Engine struct {
+	cfg         Config
+	log         *slog.Logger
+	sip         *sip.Endpoint
+	shards      *media.Shards
+	media       []MediaFactory
+	maxDuration time.Duration
+	recorders   media.Recorders
+
+	wg         sync.WaitGroup // all goroutines of calls
+	callCtx    context.Context
+	cancelCall context.CancelFunc
+	draining   atomic.Bool
+	cut        chan struct{}
+	cutOnce    sync.Once
+
+	mu    sync.Mutex
+	calls map[string]*Call // guarded by mu
+	empty chan struct{}    // guarded by mu; closed when calls becomes empty while draining
+}
+
+// New checks cfg and binds its sockets: a taken port is an error here. Every bad
+// field is reported at once.
+func New(cfg Config) (*Engine, error) {
+	var errs []error
+	if cfg.Route == nil {
+		errs = append(errs, errors.New("call: Config.Route is missing: without it no call has a flow"))
+	}
+	if cfg.MaxCalls < 0 || cfg.MaxCallDuration < 0 || cfg.DrainTimeout < 0 {
+		errs = append(errs, errors.New("call: Config.MaxCalls, MaxCallDuration and DrainTimeout cannot be negative"))
+	}
+	if len(errs) > 0 {
+		return nil, errors.Join(errs...)
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.Default()
+	}
+	if len(cfg.Listen) == 0 {
+		cfg.Listen = []sip.Listen{{Network: "udp", Addr: "127.0.0.1:5060"}, {Network: "tcp", Addr: "127.0.0.1:5060"}}
+	}
+	if n := runtime.GOMAXPROCS(0); n <= runtime.NumCPU() {
+		cfg.Logger.Warn("GOMAXPROCS leaves no room beside the media threads; set it to twice the CPUs plus two", "gomaxprocs", n)
+	}
+	e := &Engine{
+		cfg: cfg, log: cfg.Logger, calls: map[string]*Call{}, cut: make(chan struct{}),
+		maxDuration: cmpOr(cfg.MaxCallDuration, DefaultMaxCallDuration),
+	}
+	e.callCtx, e.cancelCall = context.WithCancel(context.Background())
+	if err := e.openMedia(); err != nil {
+		return nil, err
+	}
+	var err error
+	e.sip, err = sip.New(sip.Config{
+		Listen: cfg.Listen, LocalNets: cfg.LocalNets, UserAgent: cfg.UserAgent,
+		Invite: e.admit, Ready: e.ready, Logger: cfg.Logger,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return e, nil
+}
+
+func (e *Engine) openMedia() error {
+	e.cfg.Shards.Logger = e.log
+	e.shards = media.NewShards(e.cfg.Shards)
+	e.media = e.cfg.Media
+	if len(e.media) > 0 {
+		return nil
+	}
+	r := e.cfg.RTP
+	r.Shards, r.Logger = e.shards, e.log
+	f, err := rtp.New(r)
+	if err != nil {
+		return err
+	}
+	e.media = []MediaFactory{rtpFactory{f}}
+	return nil
+}
+
+func cmpOr(d, def time.Duration) time.Duration {
+	if d == 0 {
+		return def
+	}
+	return d
+}
+
+// ready tells the SIP side whether new calls are taken.
+func (e *Engine) ready() (bool, time.Duration) {
+	if e.draining.Load() {
+		return false, 10 * time.Second
+	}
+	if e.cfg.MaxCalls > 0 {
+		e.mu.Lock()
+		n := len(e.calls)
+		e.mu.Unlock()
+		return n < e.cfg.MaxCalls, time.Second
+	}
+	return true, 0
+}
+
+// Run serves until ctx ends. Then it drains: new calls are refused with 503, those
+// that are up go on for DrainTimeout, or until Cut, and are hung up after it. It returns when
+// every record is stored and every socket closed.
+func (e *Engine) Run(ctx context.Context) error {
+	mediaCtx, stopMedia := context.WithCancel(context.Background())
+	sipCtx, stopSIP := context.WithCancel(context.Background())
+	defer stopMedia()
+	defer stopSIP()
+	var below sync.WaitGroup
+	failed := make(chan error, 2)
+	below.Go(func() {
+		if err := e.shards.Run(mediaCtx); err != nil {
+			failed <- err
+		}
+	})
+	below.Go(func() {
+		if err := e.sip.Run(sipCtx); err != nil {
+			failed <- err
+		}
+	})
+	var err error
+	select {
+	case <-ctx.Done():
+		e.drain()
+	case err = <-failed:
+		e.draining.Store(true)
+	}
+	e.hangUpAll()
+	e.cancelCall()
+	stopSIP()
+	e.wg.Wait()
+	if cerr := e.recorders.Close(); err == nil {
+		err = cerr
+	}
+	stopMedia()
+	below.Wait()
+	return err
+}
+
+// RunUntilSignal is Run for a program that has nothing else to do: the first SIGINT or SIGTERM
+// drains, a second one cuts.
+func (e *Engine) RunUntilSignal(ctx context.Context) error {
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	ended := make(chan struct{})
+	var waiting sync.WaitGroup
+	defer waiting.Wait()
+	defer close(ended)
+	waiting.Go(func() {
+		select {
+		case <-ctx.Done():
+		case <-ended:
+			return
+		}
+		again := make(chan os.Signal, 1)
+		signal.Notify(again, os.Interrupt, syscall.SIGTERM)
+		defer signal.Stop(again)
+		select {
+		case <-again:
+			e.Cut()
+		case <-ended:
+		}
+	})
+	return e.Run(ctx)
+}
+
+// Cut ends a drain at once.
+func (e *Engine) Cut() { e.cutOnce.Do(func() { close(e.cut) }) }
+
+// drain waits until the calls have ended by themselves.
+func (e *Engine) drain() {
+	e.draining.Store(true)
+	wait := e.whenEmpty()
+	t := time.NewTimer(cmpOr(e.cfg.DrainTimeout, DefaultDrainTimeout))
+	defer t.Stop()
+	select {
+	case <-wait:
+	case <-t.C:
+	case <-e.cut:
+	}
+}
+
+// whenEmpty returns a channel that is closed when no call is left.
+func (e *Engine) whenEmpty() <-chan struct{} {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.empty = make(chan struct{})
+	if len(e.calls) == 0 {
+		close(e.empty)
+	}
+	return e.empty
+}
+
+// hangUpAll ends the calls that are left, and gives up on peers that do not answer.
+func (e *Engine) hangUpAll() {
+	end := End{By: "local", Reason: store.ReasonNormal, Status: 503, Cause: 16, Code: CodeShutdown, Sentence: "the server stops"}
+	for c := range e.Calls() {
+		c.post(Input{Kind: KindCommand, Command: &Command{Name: "hangup", End: &end}})
+	}
+	wait := e.whenEmpty()
+	t := time.NewTimer(hangupTime)
+	defer t.Stop()
+	select {
+	case <-wait:
+		return
+	case <-t.C:
+	}
+	for c := range e.Calls() {
+		c.post(Input{Kind: KindSIP, SIP: &sip.Event{Kind: sip.EventFailed, Reason: "no answer to our BYE"}})
+	}
+	e.cancelCall()
+	<-wait
+}
+
+// Call returns the call with that id while it is up.
+func (e *Engine) Call(id string) (*Call, bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	c, ok := e.calls[id]
+	return c, ok
+}
+
+// Calls yields the calls that are up, in no order.
+func (e *Engine) Calls() iter.Seq[*Call] {
+	e.mu.Lock()
+	all := make([]*Call, 0, len(e.calls))
+	for _, c := range e.calls {
+		all = append(all, c)
+	}
+	e.mu.Unlock()
+	return func(yield func(*Call) bool) {
+		for _, c := range all {
+			if !yield(c) {
+				return
+			}
+		}
+	}
+}
+
+// Addrs are the SIP addresses that are served, with the ports that port 0 became.
+func (e *Engine) Addrs() []sip.Addr { return e.sip.Addrs() }
+
+// Lateness tells how punctual the media threads were.
+func (e *Engine) Lateness() media.LatenessStats { return e.shards.Lateness() }
+
+func (e *Engine) isLocal(a netip.Addr) bool {
+	for _, p := range e.cfg.LocalNets {
+		if p.Contains(a) {
+			return true
+		}
+	}
+	return false
+}
+
+func (e *Engine) add(c *Call) {
+	e.mu.Lock()
+	e.calls[c.id] = c
+	e.mu.Unlock()
+}
+
+func (e *Engine) forget(c *Call) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	delete(e.calls, c.id)
+	if len(e.calls) == 0 && e.empty != nil {
+		close(e.empty)
+		e.empty = nil
+	}
+}
+
+// keep stores what is left of a call: its record and its trace.
+func (e *Engine) keep(c *Call) {
+	rec := c.Record()
+	c.log.Info("call ended", "by", rec.HangupBy, "reason", rec.HangupReason, "status", rec.SIPCode, "code", rec.Code,
+		"talk_ms", rec.TalkMS, "step", rec.FlowPosition)
+	if e.cfg.Store == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), storeTimeout)
+	defer cancel()
+	if err := e.cfg.Store.PutCall(ctx, rec); err != nil {
+		c.log.Error("record not stored", "err", err)
+	}
+	trace, err := encodeTrace(c.Trace())
+	if err == nil {
+		err = e.cfg.Store.PutTrace(ctx, c.id, trace)
+	}
+	if err != nil {
+		c.log.Error("trace not stored", "err", err)
+	}
+}
+
+// ending turns what a flow says into how the call ends.
+func (e *Engine) ending(a action.Ending) (End, error) {
+	reason := a.Reason
+	if reason == "" {
+		reason = store.ReasonNormal
+	}
+	r, ok := reasonCauses[reason]
+	if !ok {
+		return End{}, fmt.Errorf("call: hangup: reason %q is unknown", a.Reason)
+	}
+	end := End{By: "local", Reason: reason, Status: r.status, Cause: r.cause, Code: CodeHungUp, Sentence: "the call was hung up"}
+	if a.ReferenceID == "" {
+		return end, nil
+	}
+	// The cause of another call, if that one has ended; else a normal end.
+	end.Reason, end.Cause, end.Status = store.ReasonNormal, 16, statusOf(16)
+	if ref, ok := e.endOf(a.ReferenceID); ok {
+		end.Reason, end.Cause, end.Status = ref.HangupReason, ref.Cause, statusOf(ref.Cause)
+	}
+	return end, nil
+}
+
+// endOf finds how another call has ended.
+func (e *Engine) endOf(id string) (store.Call, bool) {
+	if c, ok := e.Call(id); ok {
+		rec := c.Record()
+		return rec, rec.Status == store.StatusHangup
+	}
+	if e.cfg.Store == nil {
+		return store.Call{}, false
+	}
+	ctx, cancel := context.WithTimeout(e.callCtx, storeTimeout)
+	defer cancel()
+	rec, err := e.cfg.Store.Call(ctx, id)
+	return rec, err == nil
+}

@@ -1,0 +1,75 @@
+package call
+
+import (
+	"bytes"
+	"encoding/json"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/callbin/callbin/store"
+)
+
+// Event tells that something happened to a call. Exactly one "call_hangup" ends
+// the events of a call.
+type Event struct {
+	Type   string     `json:"type"` // VoIPBIN's: call_created, call_ringing, call_progressing, ...
+	CallID string     `json:"call_id"`
+	Seq    int        `json:"seq"` // of the input that caused it: grows within a call
+	Time   time.Time  `json:"time"`
+	Data   store.Call `json:"data"` // the call as it stood then
+}
+
+func (e *Engine) emit(c *Call, event string) {
+	if e.cfg.OnEvent == nil {
+		return
+	}
+	s := c.State()
+	e.cfg.OnEvent(Event{Type: event, CallID: c.id, Seq: s.Seq, Time: s.Record.TmUpdate.Time, Data: s.Record})
+}
+
+// cloneRecord copies what a store.Call shares.
+func cloneRecord(r store.Call) store.Call {
+	r.Metadata = maps.Clone(r.Metadata)
+	r.ActionMS = maps.Clone(r.ActionMS)
+	r.RecordingIDs = slices.Clone(r.RecordingIDs)
+	r.ChainedCallIDs = slices.Clone(r.ChainedCallIDs)
+	return r
+}
+
+// encodeTrace writes a trace as JSON lines, one input a line.
+func encodeTrace(trace []Input) ([]byte, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	for i := range trace {
+		if err := enc.Encode(&trace[i]); err != nil {
+			return nil, err
+		}
+	}
+	return b.Bytes(), nil
+}
+
+// DecodeTrace reads what Engine keeps as a call's trace.
+func DecodeTrace(b []byte) ([]Input, error) {
+	var trace []Input
+	dec := json.NewDecoder(bytes.NewReader(b))
+	for dec.More() {
+		var in Input
+		if err := dec.Decode(&in); err != nil {
+			return nil, err
+		}
+		trace = append(trace, in)
+	}
+	return trace, nil
+}
+
+// Replay feeds a recorded trace to a fresh machine and returns where it ends and what it did, in order.
+func Replay(trace []Input) (State, []Effect) {
+	var m Machine
+	var all []Effect
+	for i := range trace {
+		all = append(all, slices.Clone(m.Step(&trace[i]))...)
+	}
+	return m.Snapshot(), all
+}

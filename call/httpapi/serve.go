@@ -1,0 +1,64 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+)
+
+// Server is a handler on an address of its own, with the timeouts that a public one needs.
+type Server struct {
+	listener net.Listener
+	http     http.Server
+}
+
+// Listen binds addr, HOST:PORT: a taken port is an error here.
+func Listen(addr string, h http.Handler) (*Server, error) {
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		return nil, fmt.Errorf("httpapi: listen on %s: %w", addr, err)
+	}
+	return &Server{listener: l, http: http.Server{
+		Handler: h, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second,
+		WriteTimeout: time.Minute, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 32 << 10,
+	}}, nil
+}
+
+// Open is Listen for a handler of cfg, with the token of tokenFile where cfg has none. An
+// empty addr gives a Server that serves nothing.
+func Open(addr, tokenFile string, cfg Config) (*Server, error) {
+	if addr == "" {
+		return &Server{}, nil
+	}
+	var err error
+	if cfg.Tokens, err = Tokens(cfg.Tokens, tokenFile); err != nil {
+		return nil, err
+	}
+	return Listen(addr, New(cfg))
+}
+
+// Addr is where it listens.
+func (s *Server) Addr() net.Addr { return s.listener.Addr() }
+
+// Run serves until ctx ends, lets requests in progress finish for a moment, and closes.
+func (s *Server) Run(ctx context.Context) error {
+	if s.listener == nil {
+		<-ctx.Done()
+		return nil
+	}
+	stop := context.AfterFunc(ctx, func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+		defer cancel()
+		if s.http.Shutdown(ctx) != nil {
+			s.http.Close()
+		}
+	})
+	defer stop()
+	if err := s.http.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("httpapi: serve: %w", err)
+	}
+	return nil
+}

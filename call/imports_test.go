@@ -1,0 +1,115 @@
+package call_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/callbin/callbin"
+
+// allowed is the import table of the architecture: what each package may import
+// directly, of this module, outside of tests. A package that is not listed fails.
+var allowed = map[string][]string{
+	"":                {},
+	"call/address":    {},
+	"call/safehttp":   {},
+	"media":           {},
+	"media/codec":     {},
+	"media/sdp":       {"media/codec"},
+	"media/rtp":       {"media", "media/codec", "media/sdp"},
+	"media/wav":       {"media"},
+	"media/tone":      {"media"},
+	"media/speech":    {"media", "media/wav", "call/safehttp"},
+	"sip":             {},
+	"action":          {"media", "call/address"},
+	"flow":            {"action", "call/address"},
+	"store":           {"call/address"},
+	"store/storetest": {"store", "call/address"},
+	"call":            {"action", "call/address", "call/safehttp", "flow", "media", "media/codec", "media/rtp", "media/sdp", "media/speech", "media/tone", "media/wav", "sip", "store"},
+	"call/httpapi":    {"call", "store"},
+	"call/calltest":   {"action", "call", "call/address", "flow", "media", "media/codec", "media/rtp", "media/sdp", "media/tone", "media/wav", "sip", "store"},
+}
+
+// budget is every third-party module that a program may get by importing the core.
+var budget = []string{
+	"github.com/emiago/sipgo", "github.com/gobwas/httphead", "github.com/gobwas/pool", "github.com/gobwas/ws",
+	"github.com/google/uuid", "github.com/nyaruka/phonenumbers",
+	"github.com/pion/randutil", "github.com/pion/rtp", "github.com/pion/sdp/v3", "github.com/zaf/g711",
+	"golang.org/x/sync", "golang.org/x/sys", "golang.org/x/text", "google.golang.org/protobuf",
+}
+
+type listed struct {
+	ImportPath string
+	Imports    []string
+	Module     *struct{ Path string }
+	Standard   bool
+}
+
+func goList(t *testing.T, args ...string) []listed {
+	t.Helper()
+	cmd := exec.Command("go", append([]string{"list", "-json=ImportPath,Imports,Module,Standard"}, args...)...)
+	cmd.Dir = ".."
+	cmd.Env = append(cmd.Environ(), "GOWORK=off")
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go list: %v\n%s", err, stderr.String())
+	}
+	var all []listed
+	for dec := json.NewDecoder(bytes.NewReader(out)); dec.More(); {
+		var p listed
+		if err := dec.Decode(&p); err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, p)
+	}
+	return all
+}
+
+func TestImportsFollowTheArchitecture(t *testing.T) {
+	for _, p := range goList(t, "./...") {
+		name := strings.TrimPrefix(strings.TrimPrefix(p.ImportPath, module), "/")
+		if strings.Contains(name, "/internal/") {
+			continue // seen by its parent only, which the compiler checks
+		}
+		may, ok := allowed[name]
+		if !ok {
+			t.Errorf("package %s stands in no row of the import table", p.ImportPath)
+		}
+		for _, i := range p.Imports {
+			imp, ours := strings.CutPrefix(i, module+"/")
+			if ours && !slices.Contains(may, imp) && !strings.HasPrefix(imp, name+"/internal/") {
+				t.Errorf("%s must not import %s", p.ImportPath, i)
+			}
+		}
+	}
+}
+
+func TestCoreStaysLight(t *testing.T) {
+	seen := map[string]bool{}
+	core := []string{"-deps"}
+	for name := range allowed {
+		if name != "store/storetest" && name != "call/calltest" { // for tests only
+			core = append(core, strings.TrimSuffix(module+"/"+name, "/"))
+		}
+	}
+	for _, p := range goList(t, core...) {
+		if p.Standard || p.Module == nil || p.Module.Path == module || seen[p.Module.Path] {
+			continue
+		}
+		seen[p.Module.Path] = true
+		if !slices.Contains(budget, p.Module.Path) {
+			t.Errorf("%s (by %s) is not in the budget of third-party modules", p.Module.Path, p.ImportPath)
+		}
+	}
+	for _, m := range budget {
+		if !seen[m] {
+			t.Errorf("%s is in the budget, but nothing needs it any more", m)
+		}
+	}
+}

@@ -1,0 +1,207 @@
+package call
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"runtime/debug"
+
+	"github.com/google/uuid"
+
+	"github.com/callbin/callbin/action"
+	"github.com/callbin/callbin/call/address"
+	"github.com/callbin/callbin/flow"
+	"github.com/callbin/callbin/sip"
+	"github.com/callbin/callbin/store"
+)
+
+// ErrNoFlow is what Config.Route returns for a destination that nothing answers.
+var ErrNoFlow = errors.New("call: no flow for the destination")
+
+// Refusal is an error by which Verify or Route refuse a call with a status of their own.
+type Refusal struct {
+	Status   int    // final SIP status, 400 to 699
+	Code     string // for machines, for example "customer_frozen"
+	Sentence string // for people
+}
+
+func (r *Refusal) Error() string {
+	return fmt.Sprintf("call: refused with %d (%s): %s", r.Status, r.Code, r.Sentence)
+}
+
+// Incoming is a call that asks to come in.
+type Incoming struct {
+	ID          string
+	Source      address.Address
+	Destination address.Address
+	Request     *sip.Request // the INVITE, for reading only
+	Peer        netip.AddrPort
+	Verdict     Verdict // of Verify, for Route
+}
+
+// admit takes a new INVITE through verification and routing; it runs on a goroutine of
+// the SIP side's for this call.
+func (e *Engine) admit(d *sip.Dialog) {
+	req := d.Invite()
+	in := &Incoming{
+		ID: uuid.NewString(), Request: req, Peer: d.RemoteAddr(),
+		Source: sourceOf(req), Destination: destinationOf(req.User),
+	}
+	c := newCall(e, in.ID, d)
+	journey := uuid.NewString()
+	activeflow := uuid.NewString()
+	c.vars = e.callVars(in, activeflow, journey)
+	e.add(c)
+	e.wg.Add(1)
+	defer e.wg.Done()
+	offer, _ := req.SDP()
+	d.Handle(func(ev sip.Event) {
+		ev.Headers = nil // the loop needs none, and credentials must not get into the trace
+		c.post(Input{Kind: KindSIP, SIP: &ev})
+	})
+	c.log.Info("call begins", "from", in.Source.Target, "to", in.Destination.Target, "peer", in.Peer.String(), "transport", d.Network())
+	c.feed(Input{Kind: KindIncoming, Incoming: &IncomingInput{
+		ID: c.id, JourneyID: journey, ActiveflowID: activeflow, SIPCallID: d.CallID(), Transport: d.Network(), Peer: in.Peer.String(),
+		Source: in.Source, Destination: in.Destination, Offer: offer,
+	}})
+	verdict, program, end := e.decide(c.flowCtx, in)
+	c.feed(Input{Kind: KindVerified, Verdict: &verdict})
+	if end != nil {
+		c.feed(Input{Kind: KindRefused, End: end})
+		return
+	}
+	c.program = program
+	c.feed(Input{Kind: KindRouted, Flow: flowInput(program)})
+}
+
+// feed posts in and, where no other goroutine is at it, consumes it on this one.
+func (c *Call) feed(in Input) {
+	c.mu.Lock()
+	c.queue = append(c.queue, in)
+	mine := !c.running
+	c.running = true
+	c.mu.Unlock()
+	if mine {
+		c.loop()
+	}
+}
+
+// decide verifies and routes. A nil end takes the call.
+func (e *Engine) decide(ctx context.Context, in *Incoming) (v Verdict, p flow.Program, end *End) {
+	defer func() {
+		if r := recover(); r != nil {
+			e.log.Error("panic in Verify or Route", "call", in.ID, "panic", r, "stack", string(debug.Stack()))
+			end = refusal(&Refusal{Status: 500, Code: CodePanic, Sentence: "an internal fault"})
+		}
+	}()
+	verify := e.cfg.Verify
+	if verify == nil {
+		verify = e.VerifyCaller
+	}
+	v, err := verify(ctx, in)
+	in.Verdict = v
+	if err != nil {
+		return v, nil, refusal(asRefusal(err, CodeRefused))
+	}
+	if v.Result == VerdictReject {
+		return v, nil, refusal(&Refusal{Status: v.Status, Code: v.Code, Sentence: v.Sentence})
+	}
+	p, err = e.cfg.Route(ctx, in)
+	switch {
+	case errors.Is(err, ErrNoFlow) || errors.Is(err, store.ErrNotFound) || err == nil && p == nil:
+		return v, nil, refusal(&Refusal{Status: 404, Code: CodeNoFlow, Sentence: fmt.Sprintf("no flow answers %q", in.Destination.Target)})
+	case err != nil:
+		return v, nil, refusal(asRefusal(err, CodeRouteFailed))
+	}
+	return v, p, nil
+}
+
+func asRefusal(err error, code string) *Refusal {
+	var r *Refusal
+	if errors.As(err, &r) {
+		return r
+	}
+	return &Refusal{Status: 500, Code: code, Sentence: err.Error()}
+}
+
+func refusal(r *Refusal) *End {
+	status := r.Status
+	if status < 400 || status > 699 {
+		status = 403
+	}
+	return &End{By: "local", Reason: store.ReasonFailed, Status: status, Cause: causeOf(status), Code: r.Code, Sentence: r.Sentence}
+}
+
+func flowInput(p flow.Program) *FlowInput {
+	if f, ok := p.(*flow.Flow); ok {
+		return &FlowInput{ID: f.ID(), Name: f.Name()}
+	}
+	return &FlowInput{Name: fmt.Sprintf("%T", p)}
+}
+
+// sourceOf reads the caller from the From header. What is no E.164 number is a SIP
+// address: only a registered extension may call itself one.
+func sourceOf(req *sip.Request) address.Address {
+	if address.IsE164(req.From.User) {
+		return address.Address{Type: address.TypeTel, Target: req.From.User, TargetName: req.From.Display}
+	}
+	target := req.From.User
+	if req.From.Host != "" {
+		target += "@" + req.From.Host
+	}
+	return address.Address{Type: address.TypeSIP, Target: target, TargetName: req.From.Display}
+}
+
+// destinationOf reads what was dialled from the user part of the Request-URI.
+func destinationOf(user string) address.Address { return address.FromSIPUser(user) }
+
+// callVars are the variables that VoIPBIN gives a call's flow.
+func (e *Engine) callVars(in *Incoming, activeflow, journey string) *action.Vars {
+	m := map[string]string{
+		"voipbin.activeflow.id":                activeflow,
+		"voipbin.activeflow.reference_type":    "call",
+		"voipbin.activeflow.reference_id":      in.ID,
+		"voipbin.activeflow.complete_count":    "0",
+		"voipbin.call.id":                      in.ID,
+		"voipbin.call.direction":               store.DirectionIncoming,
+		"voipbin.call.source.type":             string(in.Source.Type),
+		"voipbin.call.source.target":           in.Source.Target,
+		"voipbin.call.source.target_name":      in.Source.TargetName,
+		"voipbin.call.source.name":             in.Source.Name,
+		"voipbin.call.source.detail":           in.Source.Detail,
+		"voipbin.call.destination.type":        string(in.Destination.Type),
+		"voipbin.call.destination.target":      in.Destination.Target,
+		"voipbin.call.destination.target_name": in.Destination.TargetName,
+		"voipbin.call.destination.name":        in.Destination.Name,
+		"voipbin.call.destination.detail":      in.Destination.Detail,
+		"voipbin.call.master_call_id":          "",
+		"voipbin.call.digits":                  "",
+		"voipbin.call.journey_id":              journey,
+	}
+	return e.newVars(m)
+}
+
+// newVars makes variables of m. What does not fit the limits is the peer's and is left out.
+func (e *Engine) newVars(m map[string]string) *action.Vars {
+	v := new(action.Vars)
+	for name, value := range m {
+		if err := v.Set(name, value); err != nil {
+			e.log.Warn("variable not set", "name", name, "err", err)
+		}
+	}
+	return v
+}
+
+// withCall and fromContext let the dependencies of actions (HTTP, speech, prompts)
+// note in the call's trace what they learned.
+type callKey struct{}
+
+func withCall(ctx context.Context, c *Call) context.Context {
+	return context.WithValue(ctx, callKey{}, c)
+}
+
+func fromContext(ctx context.Context) *Call {
+	c, _ := ctx.Value(callKey{}).(*Call)
+	return c
+}

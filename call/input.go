@@ -1,0 +1,137 @@
+package call
+
+import (
+	"github.com/callbin/callbin/action"
+	"github.com/callbin/callbin/call/address"
+	"github.com/callbin/callbin/flow"
+	"github.com/callbin/callbin/media/rtp"
+	"github.com/callbin/callbin/sip"
+	"github.com/callbin/callbin/store"
+)
+
+// Kind names what an Input tells.
+type Kind string
+
+// Kinds of inputs, and the field of Input that belongs to each.
+const (
+	KindIncoming   Kind = "incoming"    // Incoming: a new INVITE
+	KindVerified   Kind = "verified"    // Verdict
+	KindRouted     Kind = "routed"      // Flow: Config.Route chose it
+	KindRefused    Kind = "refused"     // End: verification or routing said no
+	KindSIP        Kind = "sip"         // SIP: the dialog's peer did something
+	KindMedia      Kind = "media"       // Media: a digit, silence of the network, ...
+	KindNegotiated Kind = "negotiated"  // Negotiated: offer and answer met
+	KindCommand    Kind = "command"     // Command: the flow or the program wants something
+	KindStarted    Kind = "action"      // Step: an action began
+	KindEnded      Kind = "action_end"  // Step: it is over
+	KindFlowEnded  Kind = "flow_end"    // Flow: with its error, if any
+	KindTimer      Kind = "timer"       // Timer: its name
+	KindRecording  Kind = "recording"   // Recording: one has started or ended
+	KindNote       Kind = "note"        // Note: what a flow's step got from outside (HTTP, speech, prompts)
+	KindClosed     Kind = "media_close" // Media of the call is closed; Stats has its sums
+)
+
+// Input is one thing that a call's loop consumed. What a loop consumed, in order,
+// is the call's trace: fed to a fresh Machine it gives the same state and effects.
+type Input struct {
+	Seq  int        `json:"seq"`
+	At   store.Time `json:"at"`
+	Kind Kind       `json:"kind"`
+
+	Incoming   *IncomingInput   `json:"incoming,omitempty"`
+	Verdict    *Verdict         `json:"verdict,omitempty"`
+	Flow       *FlowInput       `json:"flow,omitempty"`
+	End        *End             `json:"end,omitempty"`
+	SIP        *sip.Event       `json:"sip,omitempty"`
+	Media      *rtp.Event       `json:"media,omitempty"`
+	Negotiated *NegotiatedInput `json:"negotiated,omitempty"`
+	Command    *Command         `json:"command,omitempty"`
+	Step       *StepInput       `json:"step,omitempty"`
+	Timer      string           `json:"timer,omitempty"`
+	Recording  *RecordingInput  `json:"recording,omitempty"`
+	Note       *Note            `json:"note,omitempty"`
+	Stats      *rtp.Stats       `json:"stats,omitempty"`
+}
+
+// IncomingInput is what the loop needs to know of a new INVITE.
+type IncomingInput struct {
+	ID           string            `json:"id"`
+	JourneyID    string            `json:"journey_id"`
+	ActiveflowID string            `json:"activeflow_id"`
+	SIPCallID    string            `json:"sip_call_id"`
+	Transport    string            `json:"transport"`
+	Peer         string            `json:"peer"`
+	Source       address.Address   `json:"source"`
+	Destination  address.Address   `json:"destination"`
+	Metadata     map[string]string `json:"metadata,omitempty"`
+	Offer        []byte            `json:"offer,omitempty"` // SDP; empty: the offer is ours to make
+}
+
+// FlowInput tells of the flow that was chosen, or that has ended.
+type FlowInput struct {
+	ID         string `json:"id,omitempty"`
+	Name       string `json:"name,omitempty"`
+	Error      string `json:"error,omitempty"`
+	Fatal      bool   `json:"fatal,omitempty"`       // it ended because of a fault of its own
+	OnComplete string `json:"on_complete,omitempty"` // id of the flow that follows
+}
+
+// NegotiatedInput is the result of an offer/answer exchange of purpose For.
+type NegotiatedInput struct {
+	For   string `json:"for"`             // "answer", "early", "offer", "ack"
+	Offer int    `json:"offer,omitempty"` // the re-INVITE it is about
+	Body  []byte `json:"body,omitempty"`  // what goes to the peer
+	Code  string `json:"code,omitempty"`  // one of the Code constants when it failed
+	Error string `json:"error,omitempty"`
+}
+
+// Command is a wish of the flow or of the program. Ref is the number by which its
+// reply is found.
+type Command struct {
+	Ref    int               `json:"ref"`
+	Name   string            `json:"name"` // "answer", "early", "hangup", "record", "record_stop", "metadata"
+	Ending *action.Ending    `json:"ending,omitempty"`
+	End    *End              `json:"end,omitempty"`
+	Record *RecordCommand    `json:"record,omitempty"`
+	Values map[string]string `json:"values,omitempty"`
+}
+
+// RecordCommand asks for a recording. The id is made by who asks, so that the loop
+// needs no randomness.
+type RecordCommand struct {
+	ID      string               `json:"id"`
+	Name    string               `json:"name"` // of the blob
+	Options action.RecordOptions `json:"options"`
+}
+
+// RecordingInput tells that a recording has started or ended.
+type RecordingInput struct {
+	ID     string `json:"id"`
+	Event  string `json:"event"`            // "started", "ended"
+	Reason string `json:"reason,omitempty"` // of the end: "stop", "silence", "duration", "hangup", "error"
+	MS     int64  `json:"ms,omitempty"`
+	Bytes  int64  `json:"bytes,omitempty"`
+	Error  string `json:"error,omitempty"`
+}
+
+// StepInput tells that an action of the flow began or ended.
+type StepInput struct {
+	Seq      int             `json:"seq"`
+	Index    int             `json:"index"`
+	ID       string          `json:"id"`
+	Type     string          `json:"type"`
+	Option   string          `json:"option,omitempty"` // JSON, after substitution
+	Outcome  *action.Outcome `json:"outcome,omitempty"`
+	Position *flow.Position  `json:"position,omitempty"` // to take the flow up at this step again
+	Error    string          `json:"error,omitempty"`
+}
+
+// Note is something that a flow's step learned from outside the call.
+type Note struct {
+	What   string `json:"what"` // "http", "speech", "prompt"
+	Target string `json:"target"`
+	Status int    `json:"status,omitempty"`
+	Bytes  int64  `json:"bytes,omitempty"`
+	MS     int64  `json:"ms"`
+	Error  string `json:"error,omitempty"`
+}

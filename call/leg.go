@@ -1,0 +1,129 @@
+package call
+
+import (
+	"context"
+	"io"
+	"sync"
+
+	"github.com/callbin/callbin/action"
+	"github.com/callbin/callbin/media"
+)
+
+var (
+	_ action.Leg         = (*Call)(nil)
+	_ action.Answerer    = (*Call)(nil)
+	_ action.Hanger      = (*Call)(nil)
+	_ action.Player      = (*Call)(nil)
+	_ action.DigitReader = (*Call)(nil)
+	_ action.Echoer      = (*Call)(nil)
+	_ action.Recorder    = (*Call)(nil)
+)
+
+// Answer answers the call and waits for the caller's ACK, for half a second at most:
+// sound that is sent earlier would be clipped. Answering again does nothing.
+func (c *Call) Answer(ctx context.Context) error {
+	return c.command(ctx, Command{Name: "answer"})
+}
+
+// port returns the call's audio, which it opens as early media when the call is
+// still unanswered.
+func (c *Call) port(ctx context.Context) (*media.Port, error) {
+	if c.leg.Load() == nil {
+		if err := c.command(ctx, Command{Name: "early"}); err != nil {
+			return nil, err
+		}
+	}
+	l := c.leg.Load()
+	if l == nil {
+		return nil, errNoMedia
+	}
+	return (*l).Port(), nil
+}
+
+// Play plays src and returns at its end, or with context.Cause(ctx).
+func (c *Call) Play(ctx context.Context, src media.Source) error {
+	p, err := c.port(ctx)
+	if err != nil {
+		if cl, ok := src.(io.Closer); ok {
+			cl.Close()
+		}
+		return err
+	}
+	return p.Play(ctx, src)
+}
+
+// Echo sends the caller's audio back until ctx ends.
+func (c *Call) Echo(ctx context.Context) error {
+	p, err := c.port(ctx)
+	if err != nil {
+		return err
+	}
+	p.Echo(true)
+	defer p.Echo(false)
+	<-ctx.Done()
+	return context.Cause(ctx)
+}
+
+// ReadDigit waits for a digit and takes it.
+func (c *Call) ReadDigit(ctx context.Context) (byte, error) {
+	for {
+		d, next := c.digits.take()
+		if d != 0 {
+			return d, nil
+		}
+		select {
+		case <-next:
+		case <-ctx.Done():
+			return 0, context.Cause(ctx)
+		}
+	}
+}
+
+// PeekDigits returns the digits not yet read, and a channel that is closed at the next one.
+func (c *Call) PeekDigits() (string, <-chan struct{}) { return c.digits.peek() }
+
+// DropDigits forgets the digits not yet read.
+func (c *Call) DropDigits() { c.digits.drop() }
+
+// maxDigits bounds what a caller can make us keep by pressing keys that nobody reads.
+const maxDigits = 128
+
+// digitBuffer keeps the digits between the loop, which puts, and the flow, which takes.
+type digitBuffer struct {
+	mu   sync.Mutex
+	buf  []byte        // guarded by mu
+	next chan struct{} // guarded by mu; closed and renewed at each digit
+}
+
+func (b *digitBuffer) put(d byte) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.buf) < maxDigits {
+		b.buf = append(b.buf, d)
+	}
+	close(b.next)
+	b.next = make(chan struct{})
+}
+
+func (b *digitBuffer) take() (byte, <-chan struct{}) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.buf) == 0 {
+		return 0, b.next
+	}
+	d := b.buf[0]
+	b.buf = b.buf[1:]
+	return d, b.next
+}
+
+func (b *digitBuffer) peek() (string, <-chan struct{}) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return string(b.buf), b.next
+}
+
+func (b *digitBuffer) drop() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.buf = nil
+}

@@ -1,0 +1,529 @@
+package call
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/callbin/callbin/flow"
+	"github.com/callbin/callbin/media/rtp"
+	"github.com/callbin/callbin/sip"
+	"github.com/callbin/callbin/store"
+)
+
+// ackWait bounds how long an answer waits for the caller's ACK before the flow goes
+// on: sound sent earlier may be clipped, and a lost ACK must not hold the flow.
+const ackWait = 500 * time.Millisecond
+
+// Phase is where the signalling of a call stands.
+//
+//	new --180--> ringing --200--> accepted --ACK--> confirmed
+//	 |              |                |                  |
+//	 +--------------+----------------+------------------+--> ended
+type Phase string
+
+const (
+	PhaseNew       Phase = "new"
+	PhaseRinging   Phase = "ringing"
+	PhaseAccepted  Phase = "accepted"
+	PhaseConfirmed Phase = "confirmed"
+	PhaseEnded     Phase = "ended"
+)
+
+// State is everything that a call's loop knows: a plain value, JSON-encodable.
+type State struct {
+	Record store.Call `json:"record"` // what is stored in the end
+	Phase  Phase      `json:"phase"`
+	Seq    int        `json:"seq"` // of the last input
+
+	Offer    []byte `json:"offer,omitempty"`  // the INVITE's SDP, until it is answered
+	Late     bool   `json:"late,omitempty"`   // the INVITE had none: the answer comes in the ACK
+	Answer   []byte `json:"answer,omitempty"` // SDP that the 183 carried and the 200 repeats
+	HasMedia bool   `json:"has_media,omitempty"`
+
+	FlowRuns    bool           `json:"flow_runs,omitempty"`
+	Position    *flow.Position `json:"position,omitempty"` // of the step that runs
+	StepStart   store.Time     `json:"step_start,omitzero"`
+	Recording   string         `json:"recording,omitempty"` // id of the one that runs
+	RecordOnEnd string         `json:"record_on_end,omitempty"`
+	RecordKey   string         `json:"record_key,omitempty"`
+
+	MediaClosed bool `json:"media_closed,omitempty"`
+	Finished    bool `json:"finished,omitempty"`
+
+	// Commands that wait for their reply, by what they wait for.
+	WaitAnswer []int `json:"wait_answer,omitempty"`
+	WaitEarly  []int `json:"wait_early,omitempty"`
+	WaitRecord []int `json:"wait_record,omitempty"`
+	WaitStop   []int `json:"wait_stop,omitempty"`
+}
+
+// Machine is a call's loop without goroutine, socket or clock: inputs in, effects out.
+// It is not safe for concurrent use.
+type Machine struct {
+	st  State
+	out []Effect
+}
+
+// Restore gives a Machine that stands where s was taken.
+func Restore(s State) *Machine { return &Machine{st: s} }
+
+// Snapshot returns a copy of the state. It shares no memory that Step changes.
+func (m *Machine) Snapshot() State {
+	s := m.st
+	s.Record = cloneRecord(s.Record)
+	s.WaitAnswer = append([]int(nil), s.WaitAnswer...)
+	s.WaitEarly = append([]int(nil), s.WaitEarly...)
+	s.WaitRecord = append([]int(nil), s.WaitRecord...)
+	s.WaitStop = append([]int(nil), s.WaitStop...)
+	return s
+}
+
+// Step consumes one input and returns what is to be done, in order. The slice is
+// valid until the next call.
+func (m *Machine) Step(in *Input) []Effect {
+	m.out = m.out[:0]
+	m.st.Seq = in.Seq
+	switch in.Kind {
+	case KindIncoming:
+		m.incoming(in)
+	case KindVerified:
+		m.st.Record.Verdict = in.Verdict.json()
+	case KindRouted:
+		m.routed(in)
+	case KindRefused:
+		m.end(in.At, *in.End)
+	case KindSIP:
+		m.signal(in)
+	case KindMedia:
+		m.media(in)
+	case KindNegotiated:
+		m.negotiated(in)
+	case KindCommand:
+		m.command(in)
+	case KindStarted:
+		m.st.StepStart = in.At
+		m.st.Record.FlowPosition = in.Step.ID
+		m.st.Position = in.Step.Position
+	case KindEnded:
+		m.stepEnded(in)
+	case KindFlowEnded:
+		m.flowEnded(in)
+	case KindTimer:
+		m.timer(in)
+	case KindRecording:
+		m.recording(in)
+	case KindClosed:
+		m.mediaClosed(in)
+	}
+	m.finish(in.At)
+	return m.out
+}
+
+func (m *Machine) do(e Effect) { m.out = append(m.out, e) }
+
+func (m *Machine) reply(refs *[]int, text string) {
+	for _, r := range *refs {
+		m.do(Effect{Do: DoReply, Ref: r, Text: text})
+	}
+	*refs = nil
+}
+
+func (m *Machine) emit(event string) { m.do(Effect{Do: DoEmit, Text: event}) }
+
+func (m *Machine) status(s string, at store.Time) {
+	r := &m.st.Record
+	r.Status = s
+	switch s {
+	case store.StatusRinging:
+		r.TmRinging = at
+	case store.StatusProgressing:
+		r.TmProgressing = at
+	case store.StatusHangup:
+		r.TmHangup = at
+	}
+	r.TmUpdate = at
+}
+
+func (m *Machine) incoming(in *Input) {
+	i := in.Incoming
+	m.st.Phase = PhaseNew
+	m.st.Offer, m.st.Late = i.Offer, len(i.Offer) == 0
+	m.st.Record = store.Call{
+		ID: i.ID, Type: store.TypeFlow, ActiveflowID: i.ActiveflowID, Direction: store.DirectionIncoming, Status: store.StatusDialing,
+		Source: i.Source, Destination: i.Destination, JourneyID: i.JourneyID, Metadata: i.Metadata,
+		SIPCallID: i.SIPCallID, Transport: i.Transport, Peer: i.Peer, TmCreate: in.At, TmUpdate: in.At,
+	}
+	m.emit("call_created")
+	m.do(Effect{Do: DoVerify})
+}
+
+func (m *Machine) routed(in *Input) {
+	if m.st.Phase == PhaseEnded { // cancelled while it was being routed
+		return
+	}
+	m.st.Record.FlowID = in.Flow.ID
+	m.st.Phase = PhaseRinging
+	m.status(store.StatusRinging, in.At)
+	m.do(Effect{Do: DoRing})
+	m.emit("call_ringing")
+	m.st.FlowRuns = true
+	m.do(Effect{Do: DoStartFlow})
+	m.do(Effect{Do: DoTimer, Text: "max_duration"})
+}
+
+func (m *Machine) signal(in *Input) {
+	switch e := in.SIP; e.Kind {
+	case sip.EventAck:
+		if m.st.Phase != PhaseAccepted {
+			return
+		}
+		m.st.Phase = PhaseConfirmed
+		if m.st.Late {
+			m.do(Effect{Do: DoNegotiate, For: "ack", Body: e.Body})
+			return
+		}
+		m.reply(&m.st.WaitAnswer, "")
+	case sip.EventCancel:
+		m.end(in.At, End{By: "remote", Reason: store.ReasonNormal, Status: 487, Cause: 16,
+			Code: CodeCallerCancelled, Sentence: "the caller gave up before the call was answered"})
+	case sip.EventBye:
+		cause := e.Cause
+		if cause == 0 {
+			cause = 16
+		}
+		m.end(in.At, End{By: "remote", Reason: store.ReasonNormal, Status: 200, Cause: cause,
+			Code: CodeCallerHungUp, Sentence: "the caller hung up"})
+	case sip.EventOffer:
+		if m.st.Phase == PhaseEnded {
+			m.do(Effect{Do: DoAnswerOffer, Offer: e.Offer, Status: 481})
+			return
+		}
+		m.do(Effect{Do: DoNegotiate, For: "offer", Offer: e.Offer, Body: e.Body})
+	case sip.EventOfferAck:
+		if len(e.Body) > 0 && m.st.Phase != PhaseEnded {
+			m.do(Effect{Do: DoNegotiate, For: "ack", Body: e.Body})
+		}
+	case sip.EventInfo:
+		if d := infoDigit(e.ContentType, e.Body); d != "" {
+			m.digit(d)
+		}
+	case sip.EventAckTimeout:
+		m.end(in.At, End{By: "local", Reason: store.ReasonFailed, Status: 200, Cause: 102,
+			Code: CodeNoACK, Sentence: "the caller never acknowledged the answer"})
+	case sip.EventByeDone:
+		m.hungUp(in.At)
+	case sip.EventFailed:
+		m.end(in.At, End{By: "remote", Reason: store.ReasonFailed, Status: e.Status, Cause: 38,
+			Code: CodeTransport, Sentence: "the caller cannot be reached any more: " + e.Reason})
+		m.hungUp(in.At)
+	}
+}
+
+func (m *Machine) media(in *Input) {
+	if in.Media.Kind == rtp.EventDigit {
+		m.digit(in.Media.Digit)
+	}
+}
+
+func (m *Machine) digit(d string) {
+	if m.st.Phase == PhaseEnded {
+		return
+	}
+	m.do(Effect{Do: DoDigit, Text: d})
+	m.emit("dtmf_received")
+	if k := m.st.RecordKey; m.st.Recording != "" && k != "" && (k == "any" || strings.Contains(k, d)) {
+		m.do(Effect{Do: DoRecordStop, Text: m.st.Recording})
+	}
+}
+
+func (m *Machine) negotiated(in *Input) {
+	n := in.Negotiated
+	if n.For == "offer" { // a re-INVITE: refused or not, the call goes on as it was
+		e := Effect{Do: DoAnswerOffer, Offer: n.Offer, Status: 200, Body: n.Body}
+		if n.Error != "" {
+			e.Status, e.Body = 488, nil
+		}
+		m.do(e)
+		return
+	}
+	if m.st.Phase == PhaseEnded {
+		return
+	}
+	if n.Error != "" {
+		end := End{By: "local", Reason: store.ReasonFailed, Status: 488, Cause: causeOf(488), Code: n.Code, Sentence: n.Error}
+		if n.Code == CodeNoMedia {
+			end.Status, end.Cause = 503, causeOf(503)
+		}
+		m.end(in.At, end)
+		return
+	}
+	m.st.HasMedia = true
+	switch n.For {
+	case "early":
+		m.st.Offer, m.st.Answer = nil, n.Body
+		m.do(Effect{Do: DoEarly, Body: n.Body})
+		m.reply(&m.st.WaitEarly, "")
+	case "answer":
+		m.accept(in.At, n.Body)
+	case "ack":
+		m.reply(&m.st.WaitAnswer, "")
+	}
+}
+
+func (m *Machine) accept(at store.Time, body []byte) {
+	m.st.Offer, m.st.Answer = nil, nil
+	m.st.Phase = PhaseAccepted
+	m.status(store.StatusProgressing, at)
+	m.do(Effect{Do: DoAccept, Body: body})
+	m.emit("call_progressing")
+	if !m.st.Late {
+		m.do(Effect{Do: DoTimer, Text: "ack_wait", Delay: ackWait})
+	}
+}
+
+func (m *Machine) command(in *Input) {
+	c := in.Command
+	if m.st.Phase == PhaseEnded {
+		text := "the call has ended"
+		if c.Name == "hangup" {
+			text = ""
+		}
+		m.do(Effect{Do: DoReply, Ref: c.Ref, Text: text})
+		return
+	}
+	switch c.Name {
+	case "answer":
+		m.answer(in.At, c.Ref)
+	case "early":
+		m.early(c.Ref)
+	case "hangup":
+		m.do(Effect{Do: DoReply, Ref: c.Ref})
+		m.end(in.At, *c.End)
+	case "record":
+		m.record(c)
+	case "record_stop":
+		if m.st.Recording == "" {
+			m.do(Effect{Do: DoReply, Ref: c.Ref, Text: "no recording is running"})
+			return
+		}
+		m.st.WaitStop = append(m.st.WaitStop, c.Ref)
+		m.do(Effect{Do: DoRecordStop, Text: m.st.Recording})
+	case "metadata":
+		if m.st.Record.Metadata == nil {
+			m.st.Record.Metadata = map[string]string{}
+		}
+		for k, v := range c.Values {
+			m.st.Record.Metadata[k] = v
+		}
+		m.do(Effect{Do: DoReply, Ref: c.Ref})
+		m.emit("call_updated")
+	default:
+		m.do(Effect{Do: DoReply, Ref: c.Ref, Text: fmt.Sprintf("unknown command %q", c.Name)})
+	}
+}
+
+func (m *Machine) answer(at store.Time, ref int) {
+	switch m.st.Phase {
+	case PhaseConfirmed:
+		m.do(Effect{Do: DoReply, Ref: ref})
+	case PhaseAccepted:
+		m.st.WaitAnswer = append(m.st.WaitAnswer, ref)
+	default:
+		m.st.WaitAnswer = append(m.st.WaitAnswer, ref)
+		if m.st.HasMedia {
+			m.accept(at, m.st.Answer)
+		} else if len(m.st.WaitAnswer) == 1 {
+			m.do(Effect{Do: DoNegotiate, For: "answer", Body: m.st.Offer})
+		}
+	}
+}
+
+func (m *Machine) early(ref int) {
+	switch {
+	case m.st.HasMedia:
+		m.do(Effect{Do: DoReply, Ref: ref})
+	case m.st.Late:
+		m.do(Effect{Do: DoReply, Ref: ref, Text: "early media is not possible: the INVITE has no offer"})
+	default:
+		m.st.WaitEarly = append(m.st.WaitEarly, ref)
+		if len(m.st.WaitEarly) == 1 {
+			m.do(Effect{Do: DoNegotiate, For: "early", Body: m.st.Offer})
+		}
+	}
+}
+
+func (m *Machine) record(c *Command) {
+	if m.st.Record.Status != store.StatusProgressing || !m.st.HasMedia {
+		m.do(Effect{Do: DoReply, Ref: c.Ref, Text: "only an answered call can be recorded"})
+		return
+	}
+	if m.st.Recording != "" {
+		m.do(Effect{Do: DoReply, Ref: c.Ref, Text: "recording " + m.st.Recording + " is already running"})
+		return
+	}
+	m.st.Recording = c.Record.ID
+	m.st.RecordOnEnd = c.Record.Options.OnEndFlowID
+	m.st.RecordKey = c.Record.Options.EndOfKey
+	if m.st.RecordKey == "none" {
+		m.st.RecordKey = ""
+	}
+	m.st.WaitRecord = append(m.st.WaitRecord, c.Ref)
+	m.do(Effect{Do: DoRecord, Record: c.Record})
+}
+
+func (m *Machine) recording(in *Input) {
+	r := in.Recording
+	if r.ID != m.st.Recording {
+		return
+	}
+	if r.Event == "started" {
+		m.st.Record.RecordingID = r.ID
+		m.st.Record.RecordingIDs = append(m.st.Record.RecordingIDs, r.ID)
+		m.emit("recording_started")
+		m.reply(&m.st.WaitRecord, "")
+		return
+	}
+	started := len(m.st.WaitRecord) == 0
+	onEnd := m.st.RecordOnEnd
+	m.st.Recording, m.st.RecordOnEnd, m.st.RecordKey, m.st.Record.RecordingID = "", "", "", ""
+	m.reply(&m.st.WaitRecord, r.Error)
+	m.reply(&m.st.WaitStop, r.Error)
+	if started {
+		m.emit("recording_finished")
+		if onEnd != "" {
+			m.do(Effect{Do: DoOnEnd, Text: onEnd, For: r.ID})
+		}
+	}
+}
+
+func (m *Machine) stepEnded(in *Input) {
+	if m.st.StepStart.IsZero() {
+		return
+	}
+	if m.st.Record.ActionMS == nil {
+		m.st.Record.ActionMS = map[string]int64{}
+	}
+	m.st.Record.ActionMS[in.Step.Type] += in.At.Sub(m.st.StepStart.Time).Milliseconds()
+	m.st.StepStart = store.Time{}
+}
+
+func (m *Machine) flowEnded(in *Input) {
+	m.st.FlowRuns = false
+	if in.Flow.OnComplete != "" {
+		m.do(Effect{Do: DoOnEnd, Text: in.Flow.OnComplete})
+	}
+	end := End{By: "local", Reason: store.ReasonNormal, Cause: 16, Status: 200, Code: CodeFlowEnded, Sentence: "the flow came to its end"}
+	if in.Flow.Fatal {
+		end.Code, end.Sentence = CodeFlowFailed, in.Flow.Error
+	}
+	if m.st.Record.TmProgressing.IsZero() {
+		end.Status = reasonCauses[end.Reason].status
+	}
+	m.end(in.At, end)
+}
+
+func (m *Machine) timer(in *Input) {
+	switch in.Timer {
+	case "ack_wait":
+		m.reply(&m.st.WaitAnswer, "")
+	case "max_duration":
+		m.end(in.At, End{By: "local", Reason: store.ReasonTimeout, Status: 200, Cause: 16,
+			Code: CodeMaxDuration, Sentence: "the call reached the longest time that a call may take"})
+	}
+}
+
+// end begins the end of the call; the first End wins.
+func (m *Machine) end(at store.Time, e End) {
+	if m.st.Phase == PhaseEnded {
+		return
+	}
+	answered := m.st.Phase == PhaseAccepted || m.st.Phase == PhaseConfirmed
+	m.st.Phase = PhaseEnded
+	r := &m.st.Record
+	r.HangupBy, r.HangupReason, r.SIPCode, r.Cause, r.Code, r.Sentence = e.By, e.Reason, e.Status, e.Cause, e.Code, e.Sentence
+	if answered {
+		r.SIPCode = 200
+	}
+	for _, refs := range []*[]int{&m.st.WaitAnswer, &m.st.WaitEarly} {
+		m.reply(refs, "the call has ended")
+	}
+	m.do(Effect{Do: DoCancelFlow}) // also where Verify or Route still runs
+	switch {
+	case e.By == "remote":
+		m.hungUp(at)
+	case !answered:
+		m.terminating(at)
+		m.do(Effect{Do: DoReject, Status: e.Status, Cause: e.Cause})
+		m.hungUp(at)
+	case e.Code == CodeNoACK: // the dialog sends its own BYE
+		m.terminating(at)
+	default:
+		m.terminating(at)
+		m.do(Effect{Do: DoBye, Cause: e.Cause})
+	}
+	m.do(Effect{Do: DoCloseMedia})
+}
+
+func (m *Machine) terminating(at store.Time) {
+	m.status(store.StatusTerminating, at)
+	m.emit("call_terminating")
+}
+
+func (m *Machine) hungUp(at store.Time) {
+	if m.st.Phase == PhaseEnded && m.st.Record.Status != store.StatusHangup {
+		m.status(store.StatusHangup, at)
+	}
+}
+
+func (m *Machine) mediaClosed(in *Input) {
+	m.st.MediaClosed = true
+	if s := in.Stats; s != nil {
+		r := &m.st.Record
+		r.PacketsIn, r.PacketsOut, r.PacketsLost = s.PacketsIn, s.PacketsOut, uint64(max(s.Lost, 0))
+		r.JitterMS, r.MOS, r.SilenceMS = s.JitterMS, s.MOS, s.SilenceMS
+	}
+}
+
+// finish ends the call for good once its signalling, its flow and its media are done.
+func (m *Machine) finish(at store.Time) {
+	r := &m.st.Record
+	if m.st.Finished || r.Status != store.StatusHangup || m.st.FlowRuns || !m.st.MediaClosed || m.st.Recording != "" {
+		return
+	}
+	m.st.Finished = true
+	if !r.TmRinging.IsZero() {
+		until := r.TmProgressing
+		if until.IsZero() {
+			until = r.TmHangup
+		}
+		r.RingMS = until.Sub(r.TmRinging.Time).Milliseconds()
+	}
+	if !r.TmProgressing.IsZero() {
+		r.TalkMS = r.TmHangup.Sub(r.TmProgressing.Time).Milliseconds()
+	}
+	m.emit("call_hangup")
+	m.do(Effect{Do: DoFinish})
+}
+
+// infoDigit reads a digit out of a SIP INFO body.
+func infoDigit(contentType string, body []byte) string {
+	s := string(body)
+	switch strings.ToLower(strings.TrimSpace(strings.SplitN(contentType, ";", 2)[0])) {
+	case "application/dtmf-relay":
+		for line := range strings.Lines(s) {
+			if k, v, ok := strings.Cut(line, "="); ok && strings.EqualFold(strings.TrimSpace(k), "signal") {
+				s = v
+				break
+			}
+		}
+	case "application/dtmf":
+	default:
+		return ""
+	}
+	s = strings.ToUpper(strings.TrimSpace(s))
+	if len(s) == 1 && strings.Contains("0123456789*#ABCD", s) {
+		return s
+	}
+	return ""
+}

@@ -1,0 +1,123 @@
+package call
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+
+	"github.com/callbin/callbin/media"
+	"github.com/callbin/callbin/media/rtp"
+)
+
+// MediaLeg is the sound of one call: an RTP leg, and whatever else Config.Media makes.
+// Its methods are safe for any goroutine and return at once.
+type MediaLeg interface {
+	// Offer returns an SDP offer of ours (RFC 3264), for an INVITE that had none.
+	Offer() ([]byte, error)
+	// Answer answers an SDP offer, the first one or a later one. A refused offer
+	// leaves the session as it was.
+	Answer(offer []byte) (answer []byte, err error)
+	// TakeAnswer takes the peer's answer to Offer.
+	TakeAnswer(answer []byte) error
+	Port() *media.Port
+	Stats() rtp.Stats
+	Snapshot() rtp.LegState
+	// Close frees the ports and returns the sums of the call. It is idempotent.
+	Close() rtp.Stats
+}
+
+// MediaFactory makes the legs of one kind of media.
+type MediaFactory interface {
+	NewLeg(o MediaOptions) (MediaLeg, error)
+}
+
+// MediaOptions of one leg.
+type MediaOptions struct {
+	IPv6    bool            // the peer is reached over IPv6
+	Plain   bool            // show the bound address: the peer is in Config.LocalNets
+	OnEvent func(rtp.Event) // must not block
+}
+
+// rtpFactory makes the legs of media/rtp.
+type rtpFactory struct{ f *rtp.Factory }
+
+func (r rtpFactory) NewLeg(o MediaOptions) (MediaLeg, error) {
+	l, err := r.f.NewLeg(rtp.LegConfig{V6: o.IPv6, PlainAddress: o.Plain, OnEvent: o.OnEvent})
+	if err != nil { // not a MediaLeg that holds a nil *rtp.Leg
+		return nil, err
+	}
+	return l, nil
+}
+
+// openLeg returns the call's media leg, made at first use: a call that is refused
+// takes no port.
+func (c *Call) openLeg(offer []byte) (MediaLeg, error) {
+	if l := c.leg.Load(); l != nil {
+		return *l, nil
+	}
+	peer := c.dialog.RemoteAddr().Addr().Unmap()
+	v6 := peer.Is6()
+	if len(offer) > 0 { // sound may take another family than signalling
+		v6 = bytes.Contains(offer, []byte("IN IP6")) && !bytes.Contains(offer, []byte("c=IN IP4"))
+	}
+	l, err := c.engine.media[0].NewLeg(MediaOptions{
+		IPv6:    v6,
+		Plain:   c.engine.isLocal(peer),
+		OnEvent: func(ev rtp.Event) { c.post(Input{Kind: KindMedia, Media: &ev}) },
+	})
+	if err != nil {
+		return nil, err
+	}
+	c.leg.Store(&l)
+	return l, nil
+}
+
+// negotiate meets the peer's offer or answer with our media.
+func (c *Call) negotiate(e *Effect) Input {
+	n := NegotiatedInput{For: e.For, Offer: e.Offer}
+	l, err := c.openLeg(e.Body)
+	if err != nil {
+		n.Code, n.Error = CodeNoMedia, err.Error()
+		return Input{Kind: KindNegotiated, Negotiated: &n}
+	}
+	switch {
+	case e.For == "ack" && len(e.Body) == 0:
+		err = errors.New("call: the ACK brings no answer to our offer")
+	case e.For == "ack":
+		err = l.TakeAnswer(e.Body)
+	case len(e.Body) == 0:
+		n.Body, err = l.Offer()
+	default:
+		n.Body, err = l.Answer(e.Body)
+	}
+	if err != nil {
+		n.Code, n.Error = CodeNoCommonCodec, fmt.Sprintf("offer and answer do not meet: %v", err)
+	}
+	return Input{Kind: KindNegotiated, Negotiated: &n}
+}
+
+// closeMedia ends the recording, then frees the ports. With a recording it takes a
+// write to disk, so it has a goroutine of its own.
+func (c *Call) closeMedia() (Input, bool) {
+	c.mu.Lock()
+	rec := c.recorder
+	c.closing = true
+	c.mu.Unlock()
+	if rec != nil {
+		c.engine.wg.Go(func() {
+			c.endRecording("hangup")
+			c.post(c.mediaSums())
+		})
+		return Input{}, false
+	}
+	return c.mediaSums(), true
+}
+
+func (c *Call) mediaSums() Input {
+	in := Input{Kind: KindClosed}
+	if l := c.leg.Load(); l != nil {
+		s := (*l).Close()
+		in.Stats = &s
+	}
+	return in
+}

@@ -1,0 +1,66 @@
+package call
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/callbin/callbin/action"
+	"github.com/callbin/callbin/media"
+	"github.com/callbin/callbin/media/tone"
+)
+
+// NewDeps returns what the built-in actions work with: prompts from the folders of s and from
+// URLs, speaker, the beep, and web for requests. What they learn from outside stands in
+// the call's trace. A nil speaker or web leaves out what needs it.
+func NewDeps(s Settings, speaker media.Speaker, web action.HTTPDoer) action.Deps {
+	beep := tone.Beep().Clip(8000)
+	d := action.Deps{Beep: beep.Source}
+	if web != nil {
+		d.HTTP = notedHTTP{web}
+	}
+	if speaker != nil {
+		d.Speaker = notedSpeaker{speaker}
+	}
+	d.Prompts = NewPrompts(PromptConfig{Dirs: s.Files, HTTP: web})
+	return d
+}
+
+// note adds n to the trace of the call that ctx belongs to, if any.
+func note(ctx context.Context, n Note) {
+	if c := fromContext(ctx); c != nil {
+		c.post(Input{Kind: KindNote, Note: &n})
+	}
+}
+
+type notedHTTP struct{ next action.HTTPDoer }
+
+func (h notedHTTP) Do(req *http.Request) (*http.Response, error) {
+	start := time.Now()
+	res, err := h.next.Do(req)
+	// Without query and user: those carry secrets.
+	n := Note{What: "http", Target: req.Method + " " + req.URL.Scheme + "://" + req.URL.Host + req.URL.Path,
+		MS: time.Since(start).Milliseconds(), Error: errText(err)}
+	if res != nil {
+		n.Status, n.Bytes = res.StatusCode, res.ContentLength
+	}
+	note(req.Context(), n)
+	return res, err
+}
+
+type notedSpeaker struct{ next media.Speaker }
+
+func (s notedSpeaker) Speak(ctx context.Context, u media.Utterance) (media.Source, error) {
+	start := time.Now()
+	src, err := s.next.Speak(ctx, u)
+	note(ctx, Note{What: "speech", Target: u.Language, Bytes: int64(len(u.Text)), MS: time.Since(start).Milliseconds(), Error: errText(err)})
+	return src, err
+}
+
+// CheckSpeak asks the engine behind, so that a flow it cannot speak is found when it is loaded.
+func (s notedSpeaker) CheckSpeak(u media.Utterance) error {
+	if c, ok := s.next.(media.SpeakChecker); ok {
+		return c.CheckSpeak(u)
+	}
+	return nil
+}

@@ -1,0 +1,170 @@
+package call
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/callbin/callbin/action"
+	"github.com/callbin/callbin/media"
+	"github.com/callbin/callbin/media/tone"
+	"github.com/callbin/callbin/media/wav"
+	"github.com/callbin/callbin/store"
+)
+
+// recording is one that runs: the caller on the left channel, what it hears on the right.
+type recording struct {
+	rec    *media.Recorder
+	untap  func()
+	bytes  func() int64
+	record store.Recording
+}
+
+// StartRecording records both directions of the answered call into one file of two
+// channels, left what the caller says and right what it hears; the file is a valid WAV at
+// every moment. One recording at a time.
+func (c *Call) StartRecording(ctx context.Context, o action.RecordOptions) (id string, err error) {
+	if c.engine.cfg.Store == nil {
+		return "", fmt.Errorf("call: record: the engine has no Config.Store: %w", errors.ErrUnsupported)
+	}
+	if o.BeepStart {
+		if err := c.Play(ctx, tone.Beep().Source(c.rate())); err != nil {
+			return "", err
+		}
+	}
+	id = uuid.NewString()
+	// VoIPBIN's pattern, without its direction: both are in the one file.
+	name := fmt.Sprintf("call_%s_%s.wav", c.id, time.Now().UTC().Format("2006-01-02T15-04-05.000Z"))
+	cmd := Command{Name: "record", Record: &RecordCommand{ID: id, Name: name, Options: o}}
+	if err := c.command(ctx, cmd); err != nil {
+		return "", err
+	}
+	return id, errors.Join(
+		c.vars.Set("voipbin.recording.recording_name", strings.TrimSuffix(name, ".wav")),
+		c.vars.Set("voipbin.recording.filenames", name),
+	)
+}
+
+// StopRecording ends the recording that runs and returns when its file is complete.
+func (c *Call) StopRecording(ctx context.Context) error {
+	return c.command(ctx, Command{Name: "record_stop"})
+}
+
+func (c *Call) rate() int {
+	if l := c.leg.Load(); l != nil {
+		return (*l).Port().Rate()
+	}
+	return 8000
+}
+
+// startRecording opens the file; it may wait for the disk and so is no part of the loop.
+func (c *Call) startRecording(cmd RecordCommand) {
+	r, err := c.openRecording(cmd)
+	if err != nil {
+		c.log.Error("recording not started", "recording", cmd.ID, "err", err)
+		c.post(Input{Kind: KindRecording, Recording: &RecordingInput{ID: cmd.ID, Event: "ended", Reason: "error", Error: err.Error()}})
+		return
+	}
+	c.mu.Lock()
+	c.recorder = r
+	over := c.closing
+	c.mu.Unlock()
+	c.post(Input{Kind: KindRecording, Recording: &RecordingInput{ID: cmd.ID, Event: "started"}})
+	select {
+	case <-r.rec.Done(): // before anybody could be told
+		over = true
+	default:
+	}
+	if over {
+		c.endRecording("hangup")
+	}
+}
+
+func (c *Call) openRecording(cmd RecordCommand) (*recording, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.flowCtx), storeTimeout)
+	defer cancel()
+	db := c.engine.cfg.Store
+	blob, err := db.CreateBlob(ctx, cmd.Name)
+	if err != nil {
+		return nil, err
+	}
+	w, err := wav.NewWriter(blob, wav.Format{Rate: c.rate(), Channels: 2, Bits: 16})
+	if err != nil {
+		return nil, errors.Join(err, blob.Close())
+	}
+	out := &stereoFile{w: w, blob: blob}
+	now := store.At(time.Now())
+	r := &recording{bytes: func() int64 { return out.bytes }, record: store.Recording{
+		ID: cmd.ID, ActiveflowID: c.vars.Get("voipbin.activeflow.id"), ReferenceType: store.ReferenceCall, ReferenceID: c.id,
+		Status: store.RecordingRecording, Format: store.FormatWAV, OnEndFlowID: cmd.Options.OnEndFlowID,
+		JourneyID: c.vars.Get("voipbin.call.journey_id"), TmStart: now, TmCreate: now, TmUpdate: now,
+		Files: []store.RecordingFile{{Name: cmd.Name, Direction: string(media.Both)}},
+	}}
+	r.rec, err = c.engine.recorders.Start(out, media.RecorderOptions{
+		Rate: c.rate(), EndOfSilence: cmd.Options.EndOfSilence, MaxDuration: cmd.Options.Duration,
+		OnEnd: func(media.Recording) { c.engine.wg.Go(func() { c.endRecording("") }) },
+	})
+	if err != nil {
+		return nil, errors.Join(err, out.Close())
+	}
+	r.untap = (*c.leg.Load()).Port().Tap(r.rec)
+	if err := db.PutRecording(ctx, r.record); err != nil {
+		c.log.Error("recording's record not stored", "recording", cmd.ID, "err", err)
+	}
+	return r, nil
+}
+
+// endRecording ends the recording that runs, if any, and stores its record before
+// anybody is told: who fetches the file at once gets it whole. reason "" takes the recorder's own.
+func (c *Call) endRecording(reason string) {
+	c.mu.Lock()
+	r := c.recorder
+	c.recorder = nil
+	c.mu.Unlock()
+	if r == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.flowCtx), storeTimeout)
+	defer cancel()
+	r.untap()
+	res, err := r.rec.Stop(ctx)
+	if reason == "" || res.Reason != media.EndStopped {
+		reason = string(res.Reason)
+	}
+	if err != nil {
+		c.log.Error("recording failed", "recording", r.record.ID, "err", err)
+	}
+	now := store.At(time.Now())
+	rec := r.record
+	rec.Status, rec.TmEnd, rec.TmUpdate = store.RecordingEnded, now, now
+	rec.DurationMS, rec.Code, rec.Sentence = res.Duration.Milliseconds(), reason, errText(err)
+	rec.Files[0].Bytes = r.bytes()
+	if perr := c.engine.cfg.Store.PutRecording(ctx, rec); perr != nil {
+		c.log.Error("recording's record not stored", "recording", rec.ID, "err", perr)
+	}
+	c.post(Input{Kind: KindRecording, Recording: &RecordingInput{
+		ID: rec.ID, Event: "ended", Reason: reason, MS: rec.DurationMS, Bytes: rec.Files[0].Bytes, Error: errText(err),
+	}})
+}
+
+// stereoFile lets a recorder write to a WAV file in a blob.
+type stereoFile struct {
+	w     *wav.Writer
+	blob  store.BlobWriter
+	bytes int64 // set by Close
+}
+
+func (f *stereoFile) WriteStereo(pcm []int16) error { return f.w.Write(pcm) }
+
+func (f *stereoFile) Close() error {
+	err := f.w.Close()
+	if n, serr := f.blob.Seek(0, io.SeekEnd); serr == nil {
+		f.bytes = n
+	}
+	return errors.Join(err, f.blob.Close())
+}

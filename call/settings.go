@@ -1,0 +1,160 @@
+package call
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+
+	"github.com/callbin/callbin/call/address"
+)
+
+// Settings is the configuration file of a server: one JSON object. Relative paths in it are
+// relative to the file. Unknown keys are errors.
+type Settings struct {
+	Realm      string         `json:"realm"`      // of digest authentication
+	Extensions []Extension    `json:"extensions"` // phones that may register
+	Trunks     []TrunkSetting `json:"trunks"`
+	Outbound   Outbound       `json:"outbound"`   // what may be dialled; empty: nothing
+	Files      []string       `json:"files"`      // folders that absolute file: URLs may read
+	URLs       []netip.Prefix `json:"urls"`       // private networks that flow URLs may reach all the same
+	Tokens     []string       `json:"tokens"`     // bearer tokens of the HTTP interface
+	LocalNets  []netip.Prefix `json:"local_nets"` // peers that are shown bound addresses
+}
+
+// Extension is a phone of ours.
+type Extension struct {
+	Name     string `json:"name"`
+	Password string `json:"password"`
+}
+
+// TrunkSetting is a named way to a provider.
+type TrunkSetting struct {
+	Name      string   `json:"name"`
+	Address   string   `json:"address"` // host or host:port
+	Transport string   `json:"transport"`
+	User      string   `json:"user"`
+	Password  string   `json:"password"`
+	Prefixes  []string `json:"prefixes"` // of the numbers that go this way, "+" and digits
+}
+
+// Outbound is the policy for what flows may dial.
+type Outbound struct {
+	SIP []string `json:"sip"` // networks (CIDR) or host names
+	Tel []string `json:"tel"` // prefixes of numbers, "+" and digits
+}
+
+// minToken keeps tokens from being guessed.
+const minToken = 16
+
+// ReadSettings reads a configuration file. All that is wrong with it is reported at once.
+func ReadSettings(path string) (Settings, error) {
+	var s Settings
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return s, fmt.Errorf("call: read settings: %w", err)
+	}
+	dec := json.NewDecoder(bytes.NewReader(data))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&s); err != nil {
+		return s, fmt.Errorf("call: %s: %s%w", path, place(data, dec, err), err)
+	}
+	if dec.More() {
+		return s, fmt.Errorf("call: %s: more than one JSON value", path)
+	}
+	dir := filepath.Dir(path)
+	for i, f := range s.Files {
+		if !filepath.IsAbs(f) {
+			f = filepath.Join(dir, f)
+		}
+		if s.Files[i], err = filepath.Abs(f); err != nil {
+			return s, fmt.Errorf("call: %s: files: %w", path, err)
+		}
+	}
+	if err := s.check(); err != nil {
+		return s, fmt.Errorf("call: %s: %w", path, err)
+	}
+	return s, nil
+}
+
+// place tells line and column of a JSON error, where there are any.
+func place(data []byte, dec *json.Decoder, err error) string {
+	at := dec.InputOffset()
+	var syntax *json.SyntaxError
+	var typ *json.UnmarshalTypeError
+	switch {
+	case errors.As(err, &syntax):
+		at = syntax.Offset
+	case errors.As(err, &typ):
+		at = typ.Offset
+	}
+	before := data[:min(int(at), len(data))]
+	line := bytes.Count(before, []byte("\n")) + 1
+	col := len(before) - bytes.LastIndexByte(before, '\n')
+	return fmt.Sprintf("line %d, column %d: ", line, col)
+}
+
+func (s *Settings) check() error {
+	var errs []error
+	seen := map[string]bool{}
+	for i, x := range s.Extensions {
+		if err := address.CheckExtension(x.Name); err != nil {
+			errs = append(errs, fmt.Errorf("extensions[%d]: %w", i, err))
+		}
+		if x.Password == "" {
+			errs = append(errs, fmt.Errorf("extensions[%d]: %q has no password", i, x.Name))
+		}
+		if seen[x.Name] {
+			errs = append(errs, fmt.Errorf("extensions[%d]: %q stands there twice", i, x.Name))
+		}
+		seen[x.Name] = true
+	}
+	for i, t := range s.Trunks {
+		if t.Name == "" || t.Address == "" {
+			errs = append(errs, fmt.Errorf("trunks[%d]: name and address are needed", i))
+		}
+		switch t.Transport {
+		case "", "udp", "tcp":
+		case "tls", "ws", "wss":
+			errs = append(errs, fmt.Errorf("trunks[%d]: transport %q is not supported yet", i, t.Transport))
+		default:
+			errs = append(errs, fmt.Errorf("trunks[%d]: transport %q is unknown", i, t.Transport))
+		}
+		errs = append(errs, checkPrefixes(fmt.Sprintf("trunks[%d].prefixes", i), t.Prefixes))
+	}
+	errs = append(errs, checkPrefixes("outbound.tel", s.Outbound.Tel))
+	for i, t := range s.Tokens {
+		if len(t) < minToken {
+			errs = append(errs, fmt.Errorf("tokens[%d]: shorter than %d characters", i, minToken))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func checkPrefixes(what string, list []string) error {
+	for i, p := range list {
+		if len(p) < 1 || p[0] != '+' {
+			return fmt.Errorf("%s[%d]: %q does not begin with +", what, i, p)
+		}
+		for _, r := range p[1:] {
+			if r < '0' || r > '9' {
+				return fmt.Errorf("%s[%d]: %q holds more than + and digits", what, i, p)
+			}
+		}
+	}
+	return nil
+}
+
+// Owned tells whether a is an extension of these settings, or the number or name of one.
+// Use it, together with the destinations that have flows, as Config.Owned.
+func (s *Settings) Owned(a address.Address) bool {
+	for _, x := range s.Extensions {
+		if a.Type == address.TypeExtension && a.Target == x.Name || a.Type == address.TypeSIP && a.Target == x.Name+"@"+s.Realm {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,90 @@
+package call
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"unicode"
+
+	"github.com/callbin/callbin/call/address"
+)
+
+// Results of a Verdict.
+const (
+	VerdictPass   = "pass"
+	VerdictReject = "reject"
+)
+
+// Verdict is what verification found out about a caller. The zero value passes.
+type Verdict struct {
+	Result   string  `json:"result,omitempty"`
+	Status   int     `json:"status,omitempty"` // with VerdictReject
+	Code     string  `json:"code,omitempty"`
+	Sentence string  `json:"sentence,omitempty"`
+	Checks   []Check `json:"checks,omitempty"`
+}
+
+// json is the verdict as the call's record carries it.
+func (v *Verdict) json() json.RawMessage {
+	b, err := json.Marshal(v)
+	if err != nil { // strings only: cannot fail
+		return nil
+	}
+	return b
+}
+
+// Check is one thing that was looked at.
+type Check struct {
+	Name     string `json:"name"`
+	Result   string `json:"result"` // "pass", "fail", "skip"
+	Evidence string `json:"evidence,omitempty"`
+}
+
+// maxCaller bounds a caller's name and number, in bytes.
+const maxCaller = 256
+
+// VerifyCaller is the built-in Config.Verify: the caller's number must be able to exist
+// (a "+" makes it a number, and then it is E.164), its text must be printable, and it
+// must not be one of ours (Config.Owned): a call from outside that shows our own
+// number is spoofed. It refuses with 403.
+func (e *Engine) VerifyCaller(_ context.Context, in *Incoming) (Verdict, error) {
+	v := Verdict{Result: VerdictPass}
+	from := in.Request.From
+	if why := malformed(from.User, from.Display); why != "" {
+		return v.reject("caller_format", CodeCallerMalformed, why), nil
+	}
+	v.Checks = append(v.Checks, Check{Name: "caller_format", Result: "pass"})
+	if e.cfg.Owned == nil {
+		v.Checks = append(v.Checks, Check{Name: "own_number", Result: "skip"})
+		return v, nil
+	}
+	if e.cfg.Owned(in.Source) {
+		return v.reject("own_number", CodeOwnNumberSpoofed,
+			fmt.Sprintf("the caller shows %s, which is one of our own", in.Source.Target)), nil
+	}
+	v.Checks = append(v.Checks, Check{Name: "own_number", Result: "pass"})
+	return v, nil
+}
+
+func (v Verdict) reject(check, code, why string) Verdict {
+	v.Result, v.Status, v.Code, v.Sentence = VerdictReject, 403, code, why
+	v.Checks = append(v.Checks, Check{Name: check, Result: "fail", Evidence: why})
+	return v
+}
+
+// malformed says what is wrong with a caller's name and number, "" for nothing.
+func malformed(user, display string) string {
+	if len(user) > maxCaller || len(display) > maxCaller {
+		return fmt.Sprintf("the caller's name or number is longer than %d bytes", maxCaller)
+	}
+	for _, r := range user + display {
+		if !unicode.IsPrint(r) {
+			return fmt.Sprintf("the caller's name or number holds the character %U", r)
+		}
+	}
+	if strings.HasPrefix(user, "+") && !address.IsE164(user) {
+		return fmt.Sprintf("%q is not a number of the E.164 plan", user)
+	}
+	return ""
+}

@@ -1,0 +1,69 @@
+// Command server is a phone server: it answers calls with flows, JSON files of one
+// destination each. Run it without a flag and call sip:100@127.0.0.1.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"sync"
+
+	"github.com/callbin/callbin/call"
+	"github.com/callbin/callbin/call/httpapi"
+	"github.com/callbin/callbin/call/safehttp"
+	"github.com/callbin/callbin/media/speech"
+	"github.com/callbin/callbin/store/sqlite"
+)
+
+func main() {
+	runtime.GOMAXPROCS(2*runtime.NumCPU() + 2) // room for Go's scheduler beside the media threads
+	flags := call.AddFlags(flag.CommandLine)
+	web := flag.String("http", "127.0.0.1:8080", "HTTP address; empty: none")
+	flows := flag.String("flows", "", "folder of flows, one JSON file a destination; empty: the built-in ones")
+	data := flag.String("data", "./callbin-data", "folder of the database and the recordings")
+	flag.Parse()
+	if err := run(flags, *web, *flows, *data); err != nil {
+		fmt.Fprintln(os.Stderr, "callbin:", err)
+		os.Exit(1)
+	}
+}
+
+func run(flags *call.Flags, web, flowDir, data string) error {
+	cfg, settings, err := flags.Config()
+	if err != nil {
+		return err
+	}
+	db, err := sqlite.Open(filepath.Join(data, "callbin.db"), sqlite.Options{})
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	client := safehttp.New(safehttp.Config{Allow: settings.URLs})
+	defer client.Close()
+	voice := speech.NewCache(speech.NewEspeak(speech.EspeakConfig{}), speech.CacheConfig{FS: spoken(), Dir: filepath.Join(data, "speech")})
+	cfg.Store, cfg.Deps = db, call.NewDeps(settings, voice, client)
+	flows, err := openFlows(flowDir, filepath.Join(data, "recordings"), &cfg)
+	if err != nil {
+		return err
+	}
+	cfg.UseFlows(flows, settings.Owned)
+	engine, err := call.New(cfg)
+	if err != nil {
+		return err
+	}
+	api, err := httpapi.Open(web, filepath.Join(data, "token"), httpapi.Config{Engine: engine, Store: db, Tokens: settings.Tokens})
+	if err != nil {
+		return err
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	var side sync.WaitGroup
+	defer side.Wait()
+	defer stop()
+	side.Go(func() { _ = flows.Watch(ctx, 0) })
+	side.Go(func() { api.Run(ctx) })
+	fmt.Println("callbin: ready")
+	return engine.RunUntilSignal(ctx)
+}
