@@ -27,12 +27,7 @@ func (a *recordingStart) Check(c *CheckContext) {
 	c.At("duration").NotNegative(a.Duration)
 }
 
-func (a *recordingStart) Needs(c *CheckContext) {
-	c.Need(CanRecord)
-	if a.BeepStart {
-		c.Need(HasBeep)
-	}
-}
+func (a *recordingStart) Needs(c *CheckContext) { c.Need(CanRecord) }
 
 func (a *recordingStart) Run(ctx context.Context, leg Leg) (Outcome, error) {
 	l, err := Need[Recorder](leg)

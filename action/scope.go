@@ -135,7 +135,7 @@ func (s *Scope) visit(id string, n int) bool {
 		return false
 	}
 	left, ok := s.counters[id]
-	if !ok || left > n {
+	if !ok || left > n || left < 0 { // counters may come from outside
 		left = n
 	}
 	next := maps.Clone(s.counters)

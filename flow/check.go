@@ -39,5 +39,6 @@ func Check(f *Flow, abilities action.Abilities) []Finding {
 			findings = append(findings, g)
 		}
 	}
+	sortFindings(findings)
 	return findings
 }

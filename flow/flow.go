@@ -90,8 +90,8 @@ type Observer interface {
 	ActionEnded(s Step, o action.Outcome, err error)
 }
 
-// Skipper is a leg whose steps can be skipped one by one: each step runs with the
-// context that StepContext returns. When that one ends and the flow's own does not, the
+// Skipper is a leg whose steps can be skipped one by one: each step that may take time
+// runs with the context that StepContext returns. When that one ends and the flow's own does not, the
 // flow goes on with the next step; the cause should be action.ErrSkip.
 type Skipper interface {
 	StepContext(ctx context.Context, s Step) (context.Context, context.CancelFunc)

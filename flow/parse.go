@@ -63,12 +63,7 @@ func Parse(data []byte, opt ParseOptions) (*Flow, error) {
 		flow: &Flow{name: opt.Name, dir: opt.Dir, file: opt.File, byID: make(map[string]int)},
 	}
 	p.parse()
-	slices.SortStableFunc(p.findings, func(a, b Finding) int {
-		if a.Line != b.Line {
-			return a.Line - b.Line
-		}
-		return a.Column - b.Column
-	})
+	sortFindings(p.findings)
 	if hasError(p.findings) {
 		return nil, &Error{Findings: p.findings}
 	}
