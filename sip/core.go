@@ -75,6 +75,9 @@ func (e *Endpoint) request(m *message) {
 	case u.scheme != "sip" && u.scheme != "sips" && u.scheme != "tel":
 		e.refuse(m, 416, "")
 		return
+	case u.header:
+		e.refuse(m, 400, "Headers In Request-URI")
+		return
 	}
 	if d == nil && m.method == "INVITE" {
 		if e.known(m) {
@@ -222,6 +225,10 @@ func (m *message) checkBody() (status int, h Header) {
 
 // options answers as an INVITE would be (RFC 3261 11.2).
 func (e *Endpoint) options(m *message) {
+	if _, err := m.request(); err != nil {
+		e.refuse(m, 400, badPhrase(err))
+		return
+	}
 	if e.cfg.Ready != nil {
 		if ok, after := e.cfg.Ready(); !ok {
 			e.unavailable(m, after)

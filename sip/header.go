@@ -199,6 +199,8 @@ func unquote(s string) string {
 type via struct {
 	raw       string // the value
 	rest      string // what followed it in the same header field, with no comma in front
+	badList   bool   // there was a comma and nothing after it
+	version   string // "2.0"
 	transport string // upper case
 	host      string // without brackets
 	port      uint16 // 0: not given
@@ -211,6 +213,7 @@ type via struct {
 func parseVia(value string) (v via, err error) {
 	fail := func(what string) (via, error) { return via{}, errors.New("sip: parse Via: " + what) }
 	v.raw, v.rest = cutOutside(value, ',')
+	v.badList = trim(v.rest) == "" && strings.HasSuffix(trim(value), ",")
 	v.sentBy, v.params = v.raw, ""
 	if i := strings.IndexByte(v.raw, ';'); i >= 0 {
 		v.sentBy, v.params = v.raw[:i], v.raw[i+1:]
@@ -220,9 +223,10 @@ func parseVia(value string) (v via, err error) {
 		return fail("not SIP")
 	}
 	version, rest, ok := strings.Cut(rest, "/")
-	if !ok || trim(version) != "2.0" {
-		return fail("not version 2.0")
+	if !ok {
+		return fail("missing transport")
 	}
+	v.version = trim(version)
 	rest = strings.TrimLeft(rest, " \t")
 	i := strings.IndexAny(rest, " \t")
 	if i < 0 {

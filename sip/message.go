@@ -83,7 +83,7 @@ func classify(b []byte) class {
 		return classResponse
 	}
 	sp := bytes.IndexByte(line, ' ')
-	if sp <= 0 || sp > 40 {
+	if sp <= 0 || sp > maxMethod {
 		return classJunk
 	}
 	for _, c := range line[:sp] {
@@ -97,7 +97,10 @@ func classify(b []byte) class {
 	return classRequest
 }
 
-// parser leaves every header as it is: no entry in its table.
+// maxMethod is longer than any method that makes sense.
+const maxMethod = 80
+
+// newParser leaves every header as it is: no entry in its table.
 func newParser() *sip.Parser {
 	return sip.NewParser(sip.WithHeadersParsers(map[string]sip.HeaderParser{}))
 }
@@ -120,20 +123,22 @@ func parse(p *sip.Parser, b []byte, from flow) (*message, error) {
 			return nil, fmt.Errorf("sip: parse message: %w", err)
 		}
 		n += eol - len(line)
-		m.bad(400, "Malformed Request-Line")
+		if !goodRequestLine(string(b[:eol])) {
+			m.bad(400, "Malformed Request-Line")
+		}
 	}
 	switch raw := raw.(type) {
 	case *sip.Request:
 		m.headers = raw.Headers()
 		start := string(b[:eol])
 		first, last := strings.IndexByte(start, ' '), strings.LastIndexByte(start, ' ')
-		if first <= 0 {
+		if first <= 0 || strings.HasPrefix(start, "SIP/") {
 			return nil, errJunk
 		}
 		m.method = start[:first]
 		if m.fault == "" {
 			m.uri = start[first+1 : last]
-			if start[last+1:] != "SIP/2.0" && !strings.EqualFold(start[last+1:], "SIP/2.0") {
+			if !strings.EqualFold(start[last+1:], "SIP/2.0") {
 				m.bad(505, "")
 			}
 		}
@@ -151,6 +156,16 @@ func parse(p *sip.Parser, b []byte, from flow) (*message, error) {
 	}
 	m.setBody(b, n)
 	return m, nil
+}
+
+// goodRequestLine is for the schemes that sipgo does not take.
+func goodRequestLine(line string) bool {
+	parts := strings.Split(line, " ")
+	if len(parts) != 3 {
+		return false
+	}
+	_, err := parseURI(parts[1])
+	return err == nil
 }
 
 func (m *message) bad(status int, what string) {
@@ -178,13 +193,18 @@ func (m *message) index() error {
 		}
 		switch longName(h.Name()) {
 		case "via":
-			if m.viaIndex >= 0 {
-				continue
-			}
-			m.viaIndex = i
-			var err error
-			if m.via, err = parseVia(v); err != nil {
-				return err
+			for top := m.viaIndex < 0; v != ""; top = false {
+				hop, err := parseVia(v)
+				switch {
+				case err != nil && top:
+					return err // nobody to answer to
+				case err != nil || hop.version != "2.0" || hop.badList:
+					m.bad(400, "Malformed Via")
+				}
+				if top {
+					m.viaIndex, m.via = i, hop
+				}
+				v = hop.rest
 			}
 		case "from":
 			once(1, "From")

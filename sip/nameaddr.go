@@ -101,6 +101,7 @@ type uri struct {
 	host   string // without brackets
 	port   uint16 // 0: not given
 	params string // without the first ';'
+	header bool   // there is a '?' with headers, which only a URI to be called has
 }
 
 func parseURI(s string) (u uri, err error) {
@@ -132,7 +133,7 @@ func parseURI(s string) (u uri, err error) {
 		u.user, rest = rest[:i], rest[i+1:]
 	}
 	if i := strings.IndexByte(rest, '?'); i >= 0 {
-		rest = rest[:i]
+		rest, u.header = rest[:i], true
 	}
 	hostport := rest
 	if i := strings.IndexByte(rest, ';'); i >= 0 {
