@@ -29,7 +29,7 @@ func TestRFC4475(t *testing.T) {
 		// 3.1.2, invalid
 		"badinv01": "400", "clerr": "400", "ncl": "400", "scalar02": "400", "scalarlg": "",
 		"quotbal": "400", "ltgtruri": "400", "lwsruri": "400", "lwsstart": "400", "trws": "400",
-		"escruri": "400", "baddate": "200", "regbadct": "405", "badaspec": "400", "baddn": "400",
+		"escruri": "400", "baddate": "200", "regbadct": "405", "badaspec": "400", "baddn": "", // it ends without an empty line
 		"badvers": "505", "mismatch01": "400", "mismatch02": "400", "bigcode": "",
 		// 3.2 to 3.4, transaction and application layer
 		"badbranch": "200", "insuf": "400", "unkscm": "416", "novelsc": "416", "unksm2": "405",
