@@ -52,8 +52,8 @@ func (s *sheet) channel(c int) []int16 {
 
 func constant(v int16) []int16 { return slices.Repeat([]int16{v}, 160) }
 
-// clock ticks r once every 20 ms for d, with in and out.
-func clock(r *Recorder, from uint64, d time.Duration, in, out []int16) (next uint64) {
+// tickFor ticks r once every 20 ms for d, with in and out.
+func tickFor(r *Recorder, from uint64, d time.Duration, in, out []int16) (next uint64) {
 	for range d / FrameDuration {
 		r.Tick(from, in, out)
 		from++
@@ -62,7 +62,7 @@ func clock(r *Recorder, from uint64, d time.Duration, in, out []int16) (next uin
 	return from
 }
 
-func start(t *testing.T, s *Recorders, w StereoWriter, o RecorderOptions) *Recorder {
+func startRecording(t *testing.T, s *Recorders, w StereoWriter, o RecorderOptions) *Recorder {
 	t.Helper()
 	r, err := s.Start(w, o)
 	if err != nil {
@@ -76,11 +76,11 @@ func TestRecordingHasBothSidesAndAllOfTheTime(t *testing.T) {
 		var s Recorders
 		w := &sheet{}
 		var ends []Recording
-		r := start(t, &s, w, RecorderOptions{OnEnd: func(x Recording) { ends = append(ends, x) }})
+		r := startRecording(t, &s, w, RecorderOptions{OnEnd: func(x Recording) { ends = append(ends, x) }})
 		begin := time.Now()
-		n := clock(r, 1000, 2*time.Second, constant(100), constant(-200))
-		n = clock(r, n, time.Second, nil, constant(-200))
-		clock(r, n, time.Second, constant(100), nil)
+		n := tickFor(r, 1000, 2*time.Second, constant(100), constant(-200))
+		n = tickFor(r, n, time.Second, nil, constant(-200))
+		tickFor(r, n, time.Second, constant(100), nil)
 		lasted := time.Since(begin)
 		rec, err := r.Stop(t.Context())
 		if err != nil || rec.Duration != lasted || rec.Reason != EndStopped || rec.Lost != 0 {
@@ -116,7 +116,7 @@ func TestGapsOfTheClockBecomeSilence(t *testing.T) {
 		var s Recorders
 		defer s.Close()
 		w := &sheet{}
-		r := start(t, &s, w, RecorderOptions{})
+		r := startRecording(t, &s, w, RecorderOptions{})
 		r.Tick(5, constant(1), constant(2))
 		r.Tick(6, constant(1), constant(2))
 		r.Tick(16, constant(3), constant(4)) // nine are missing
@@ -142,7 +142,7 @@ func TestMonstrousJumpDoesNotFillTheDisk(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var s Recorders
 		defer s.Close()
-		r := start(t, &s, &sheet{}, RecorderOptions{Rate: 4000})
+		r := startRecording(t, &s, &sheet{}, RecorderOptions{Rate: 4000})
 		r.Tick(0, nil, nil)
 		r.Tick(1<<62, nil, nil)
 		r.Tick(1<<62+1, nil, nil)
@@ -158,15 +158,15 @@ func TestStalledDiskCostsSilenceAndNeverTheCall(t *testing.T) {
 		var s Recorders
 		defer s.Close()
 		w := &sheet{stall: make(chan struct{})}
-		r := start(t, &s, w, RecorderOptions{Buffer: time.Second})
+		r := startRecording(t, &s, w, RecorderOptions{Buffer: time.Second})
 		begin := time.Now()
-		n := clock(r, 0, 5*time.Second, constant(1), constant(2))
+		n := tickFor(r, 0, 5*time.Second, constant(1), constant(2))
 		if took := time.Since(begin); took != 5*time.Second {
 			t.Errorf("the media thread was held up: %v", took)
 		}
 		close(w.stall)
 		time.Sleep(time.Second)
-		clock(r, n+50, time.Second, constant(1), constant(2))
+		tickFor(r, n+50, time.Second, constant(1), constant(2))
 		rec, err := r.Stop(t.Context())
 		if err != nil || rec.Duration != 7*time.Second {
 			t.Errorf("%+v, %v", rec, err)
@@ -183,8 +183,8 @@ func TestStallUntilTheEndKeepsTheLength(t *testing.T) {
 		var s Recorders
 		defer s.Close()
 		w := &sheet{stall: make(chan struct{})}
-		r := start(t, &s, w, RecorderOptions{Buffer: time.Second})
-		clock(r, 0, 3*time.Second, constant(1), constant(2))
+		r := startRecording(t, &s, w, RecorderOptions{Buffer: time.Second})
+		tickFor(r, 0, 3*time.Second, constant(1), constant(2))
 		time.AfterFunc(time.Second, func() { close(w.stall) })
 		rec, err := r.Stop(t.Context())
 		if err != nil || rec.Duration != 3*time.Second || rec.Lost != 2*time.Second {
@@ -221,11 +221,11 @@ func TestRecordingEndsByItself(t *testing.T) {
 					}
 					ended <- x
 				}
-				r = start(t, &s, w, c.o)
+				r = startRecording(t, &s, w, c.o)
 				// What the peer hears is never silence of the peer's.
-				n := clock(r, 0, c.speak, voice, voice)
+				n := tickFor(r, 0, c.speak, voice, voice)
 				for len(ended) == 0 && n < 5000 {
-					n = clock(r, n, FrameDuration, noise, voice)
+					n = tickFor(r, n, FrameDuration, noise, voice)
 				}
 				got := <-ended
 				if got.Reason != c.reason || got.Duration != c.length || got.Err != nil {
@@ -250,8 +250,8 @@ func TestDiskErrorEndsTheRecording(t *testing.T) {
 		defer s.Close()
 		full := errors.New("no space left on device")
 		w, other := &sheet{fail: full}, &sheet{}
-		r, ok := start(t, &s, w, RecorderOptions{}), start(t, &s, other, RecorderOptions{})
-		clock(r, 0, time.Second, constant(1), nil)
+		r, ok := startRecording(t, &s, w, RecorderOptions{}), startRecording(t, &s, other, RecorderOptions{})
+		tickFor(r, 0, time.Second, constant(1), nil)
 		<-r.Done()
 		rec, err := r.Stop(t.Context())
 		if !errors.Is(err, full) || rec.Reason != EndError || w.closed != 1 {
@@ -276,7 +276,7 @@ func TestCloseWritesWhatIsLeft(t *testing.T) {
 		sheets := make([]*sheet, 20)
 		for i := range sheets {
 			sheets[i] = &sheet{}
-			r := start(t, &s, sheets[i], RecorderOptions{})
+			r := startRecording(t, &s, sheets[i], RecorderOptions{})
 			for n := range uint64(i) {
 				r.Tick(n, constant(1), nil)
 			}
@@ -310,7 +310,7 @@ func TestStopGivesUpWithItsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var s Recorders
 		w := &sheet{stall: make(chan struct{})}
-		r := start(t, &s, w, RecorderOptions{})
+		r := startRecording(t, &s, w, RecorderOptions{})
 		r.Tick(0, constant(1), nil)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
@@ -336,7 +336,7 @@ func TestStartRefusesAWrongRate(t *testing.T) {
 func TestTicksWhileWriting(t *testing.T) {
 	s := Recorders{Interval: time.Millisecond}
 	w := &sheet{}
-	r := start(t, &s, w, RecorderOptions{Buffer: 100 * time.Millisecond})
+	r := startRecording(t, &s, w, RecorderOptions{Buffer: 100 * time.Millisecond})
 	const ticks = 20_000
 	var media sync.WaitGroup
 	media.Go(func() {
@@ -363,7 +363,7 @@ func TestTicksWhileWriting(t *testing.T) {
 func TestTickDoesNotAllocate(t *testing.T) {
 	var s Recorders
 	defer s.Close()
-	r := start(t, &s, &sheet{}, RecorderOptions{})
+	r := startRecording(t, &s, &sheet{}, RecorderOptions{})
 	in, n := constant(1), uint64(0)
 	if a := testing.AllocsPerRun(100, func() { r.Tick(n, in, in); n++ }); a != 0 {
 		t.Errorf("%v allocations a tick", a)

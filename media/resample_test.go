@@ -8,11 +8,11 @@ import (
 	"testing"
 )
 
-var rates = []int{8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000}
+var usualRates = []int{8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000}
 
 func forEachRatio(t *testing.T, f func(t *testing.T, from, to int)) {
-	for _, from := range rates {
-		for _, to := range rates {
+	for _, from := range usualRates {
+		for _, to := range usualRates {
 			if from != to {
 				t.Run(fmt.Sprintf("%d to %d", from, to), func(t *testing.T) { f(t, from, to) })
 			}
@@ -257,13 +257,13 @@ func TestResampledErrorOfSourceComesAfterItsSound(t *testing.T) {
 }
 
 func BenchmarkResampleFrame(b *testing.B) {
-	for _, rates := range [][2]int{{8000, 16000}, {16000, 8000}, {8000, 48000}, {48000, 8000}, {44100, 8000}} {
-		b.Run(fmt.Sprintf("%d-%d", rates[0], rates[1]), func(b *testing.B) {
-			r, err := NewResampler(rates[0], rates[1])
+	for _, usualRates := range [][2]int{{8000, 16000}, {16000, 8000}, {8000, 48000}, {48000, 8000}, {44100, 8000}} {
+		b.Run(fmt.Sprintf("%d-%d", usualRates[0], usualRates[1]), func(b *testing.B) {
+			r, err := NewResampler(usualRates[0], usualRates[1])
 			if err != nil {
 				b.Fatal(err)
 			}
-			in, out := make([]int16, FrameLen(rates[0])), make([]int16, FrameLen(rates[1])+1)
+			in, out := make([]int16, FrameLen(usualRates[0])), make([]int16, FrameLen(usualRates[1])+1)
 			b.ReportAllocs()
 			for b.Loop() {
 				r.Process(out, in)
