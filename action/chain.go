@@ -2,6 +2,7 @@ package action
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"sync"
@@ -9,16 +10,15 @@ import (
 	"github.com/callbin/callbin/media"
 )
 
-// chain plays sources one after another without a gap. They come from a channel, so
-// that the first one plays while later ones are still being opened. A Source has one
-// rate, so a chain ends before a source of another rate, which it hands back.
+// chain plays sources of one rate one after another without a gap. They come from a
+// channel, so that the first one plays while later ones are still being opened.
 type chain struct {
 	rate int
 
-	mu     sync.Mutex          // the media thread reads, the action's goroutine takes the rest
+	mu     sync.Mutex          // the media thread reads, the action's goroutine closes
 	cur    media.Source        // guarded by mu; nil: take the next one
 	next   <-chan media.Source // guarded by mu; nil once all have been taken
-	rest   media.Source        // guarded by mu; one of another rate
+	errs   []error             // guarded by mu; of sources that broke
 	closed bool                // guarded by mu
 }
 
@@ -40,13 +40,8 @@ func (c *chain) ReadFrame(dst []int16) (n int, err error) {
 		if c.cur == nil {
 			select {
 			case src, ok := <-c.next:
-				switch {
-				case !ok:
+				if c.cur = src; !ok {
 					c.next = nil
-				case src.Rate() != c.rate:
-					c.rest, c.next = src, nil
-				default:
-					c.cur = src
 				}
 				continue
 			default:
@@ -57,6 +52,9 @@ func (c *chain) ReadFrame(dst []int16) (n int, err error) {
 		n += m
 		if err != nil {
 			// A source that breaks ends early; the next one still plays.
+			if !errors.Is(err, io.EOF) {
+				c.errs = append(c.errs, fmt.Errorf("action: play: %w", err))
+			}
 			closeSource(c.cur)
 			c.cur = nil
 		} else if m == 0 {
@@ -78,16 +76,15 @@ func (c *chain) Close() error {
 	return nil
 }
 
-// takeRest returns the source before which the chain ended, or nil.
-func (c *chain) takeRest() media.Source {
+// broken returns the errors of sources that ended early.
+func (c *chain) broken() []error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	src := c.rest
-	c.rest = nil
-	return src
+	return c.errs
 }
 
-// opening is a list of prompts that are opened one by one in the background.
+// opening is a list of prompts that are opened one by one in the background, all at
+// the rate of the first.
 type opening struct {
 	sources chan media.Source
 	cancel  context.CancelFunc
@@ -105,35 +102,37 @@ func openAll(ctx context.Context, p Prompts, dir string, refs []string) *opening
 	go func() { // waited for in close
 		defer close(o.done)
 		defer close(o.sources)
+		rate := 0
 		for _, ref := range refs {
 			if ctx.Err() != nil {
 				return
 			}
-			src, err := openOne(ctx, p, dir, ref)
+			src, err := openPrompt(ctx, p, dir, ref)
 			if err != nil {
 				if ctx.Err() == nil {
 					o.errs = append(o.errs, err)
 				}
 				continue
 			}
-			o.sources <- src
+			if rate == 0 {
+				rate = src.Rate()
+			}
+			o.sources <- media.Resample(src, rate)
 		}
 	}()
 	return o
 }
 
-func openOne(ctx context.Context, p Prompts, dir, ref string) (src media.Source, err error) {
-	defer func() {
-		// This is not the goroutine in which the flow catches panics.
-		if v := recover(); v != nil {
-			src, err = nil, fmt.Errorf("action: play %q: panic: %v", ref, v)
-		}
-	}()
-	src, err = p.OpenPrompt(ctx, dir, ref)
+func openPrompt(ctx context.Context, p Prompts, dir, ref string) (src media.Source, err error) {
+	// This may not be the goroutine in which the flow catches panics.
+	err = guard(func() error {
+		src, err = p.OpenPrompt(ctx, dir, ref)
+		return err
+	})
 	if err != nil {
 		return nil, fmt.Errorf("action: play %q: %w", ref, err)
 	}
-	if src == nil || src.Rate() < 50 {
+	if src == nil || media.FrameLen(src.Rate()) < 1 {
 		return nil, fmt.Errorf("action: play %q: no sound", ref)
 	}
 	return src, nil

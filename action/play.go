@@ -79,39 +79,40 @@ func (a *play) Run(ctx context.Context, leg Leg) (Outcome, error) {
 			refs = append(refs, ref)
 		}
 	}
-	o := openAll(ctx, a.deps.Prompts, FlowInfo(ctx).Dir, refs)
-	err := playAll(ctx, leg, o.sources)
+	dir := FlowInfo(ctx).Dir
+	switch len(refs) {
+	case 0:
+		return Continue(), errors.New("action: play: there is no URL")
+	case 1:
+		// Played as it is: the source may be one whose frames are encoded already.
+		src, err := openPrompt(ctx, a.deps.Prompts, dir, refs[0])
+		if err != nil {
+			return Continue(), err
+		}
+		return Continue(), Play(ctx, leg, src)
+	}
+	o := openAll(ctx, a.deps.Prompts, dir, refs)
+	broken, err := playAll(ctx, leg, o.sources)
 	o.close()
 	if err != nil {
 		return Continue(), err
 	}
-	return Continue(), errors.Join(o.errs...)
+	return Continue(), errors.Join(append(o.errs, broken...)...)
 }
 
-// playAll plays the sources of a channel, in one go as long as their rate is the same.
-func playAll(ctx context.Context, leg Leg, sources <-chan media.Source) error {
-	var first media.Source
-	for {
-		if first == nil {
-			select {
-			case src, ok := <-sources:
-				if !ok {
-					return nil
-				}
-				first = src
-			case <-ctx.Done():
-				return context.Cause(ctx)
-			}
+// playAll plays the sources of a channel as one sound; broken are the errors of those
+// that ended early.
+func playAll(ctx context.Context, leg Leg, sources <-chan media.Source) (broken []error, err error) {
+	select {
+	case first, ok := <-sources:
+		if !ok {
+			return nil, nil
 		}
 		c := newChain(first, sources)
 		err := Play(ctx, leg, c)
-		_ = c.Close()
-		first = c.takeRest()
-		if err != nil {
-			if first != nil {
-				closeSource(first)
-			}
-			return err
-		}
+		_ = c.Close() // where the leg did not
+		return c.broken(), err
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
 	}
 }

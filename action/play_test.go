@@ -60,3 +60,23 @@ func TestPlayWarnsOfMissingFiles(t *testing.T) {
 		t.Errorf("got %v", p)
 	}
 }
+
+func TestPlayOfOneURLIsNotWrapped(t *testing.T) {
+	src := &fakeSource{rate: 16000, n: 10}
+	leg := &sourceLeg{fakeLeg: &fakeLeg{}}
+	a := &play{StreamURLs: []string{"file:a"}, deps: Deps{Prompts: promptsFunc(func(string) (media.Source, error) { return src, nil })}}
+	if _, err := a.Run(t.Context(), leg); err != nil || leg.got != media.Source(src) || src.closed != 1 {
+		t.Errorf("played %T, closed %d times, %v", leg.got, src.closed, err)
+	}
+}
+
+// sourceLeg remembers the source that it plays.
+type sourceLeg struct {
+	*fakeLeg
+	got media.Source
+}
+
+func (l *sourceLeg) Play(ctx context.Context, src media.Source) error {
+	l.got = src
+	return l.fakeLeg.Play(ctx, src)
+}
