@@ -43,8 +43,9 @@ type Config struct {
 	// Logger; nil: slog.Default().
 	Logger *slog.Logger
 
-	// MaxDialogs bounds the dialogs that live at one time; more INVITEs get
-	// 503. 0: 50,000.
+	// MaxDialogs bounds the dialogs that live at one time, answered or not; more
+	// INVITEs get 503. A dialog keeps its INVITE: a stranger can make us hold
+	// MaxDialogs times MaxMessage at the worst. 0: 20,000.
 	MaxDialogs int
 
 	// MaxConns bounds the TCP connections that others opened; more are closed
@@ -122,7 +123,7 @@ func (c Config) withDefaults() (Config, error) {
 		v    *int
 		def  int
 	}{
-		{"MaxDialogs", &c.MaxDialogs, 50_000},
+		{"MaxDialogs", &c.MaxDialogs, 20_000},
 		{"MaxConns", &c.MaxConns, 4_096},
 		{"MaxMessage", &c.MaxMessage, maxDatagram},
 		{"MaxStrays", &c.MaxStrays, 300_000},

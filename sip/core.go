@@ -283,7 +283,11 @@ func (e *Endpoint) cancel(m *message) {
 		d = e.invites[inviteKey{m.callID, m.fromTag, m.cseq}]
 		e.mu.Unlock()
 	}
-	if d == nil || !d.cancel(m) {
+	switch {
+	case d != nil && d.cancel(m):
+	case e.strays.has(e.strays.keyOf("INVITE", m.callID, m.fromTag, m.via.key(), m.cseq)):
+		e.reply(m, 200, "") // the call is over, but there was one
+	default:
 		e.refuse(m, 481, "")
 	}
 }

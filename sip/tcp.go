@@ -177,15 +177,16 @@ type stream struct {
 	conn net.Conn
 	max  int
 	pong func()
-	buf  []byte // read, not yet handed out
-	used int    // of buf, handed out by the last next
-	any  bool   // a message was seen
+	buf  []byte    // read, not yet handed out
+	used int       // of buf, handed out by the last next
+	any  bool      // a message was seen
+	due  time.Time // when the message that has begun must be complete; zero: none has
 }
 
 // next returns the next message, which is valid until the next call.
 func (s *stream) next() ([]byte, error) {
 	s.buf = append(s.buf[:0], s.buf[s.used:]...)
-	s.used = 0
+	s.used, s.due = 0, time.Time{}
 	if cap(s.buf) > 8<<10 && len(s.buf) < 1<<10 {
 		s.buf = bytes.Clone(s.buf)
 	}
@@ -234,11 +235,10 @@ func (s *stream) next() ([]byte, error) {
 func (s *stream) fill() error {
 	// Between messages a connection may rest for as long as it likes; TCP
 	// keepalive finds the dead ones.
-	var deadline time.Time
-	if !s.any || len(s.buf) > 0 {
-		deadline = time.Now().Add(messageTimeout)
+	if s.due.IsZero() && (!s.any || len(s.buf) > 0) {
+		s.due = time.Now().Add(messageTimeout)
 	}
-	if err := s.conn.SetReadDeadline(deadline); err != nil {
+	if err := s.conn.SetReadDeadline(s.due); err != nil {
 		return err
 	}
 	if cap(s.buf)-len(s.buf) < 2<<10 {

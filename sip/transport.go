@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"sync/atomic"
+	"time"
 
 	"github.com/emiago/sipgo/sip"
 )
@@ -86,9 +87,6 @@ func newUDPSocket(l *listener, pc net.PacketConn) *udpSocket {
 func (s *udpSocket) write(b []byte, to netip.AddrPort) error {
 	var err error
 	if s.udp != nil {
-		if s.lis.bound.Addr().Is6() && to.Addr().Is4() && s.lis.bound.Addr().IsUnspecified() {
-			to = netip.AddrPortFrom(netip.AddrFrom16(to.Addr().As16()), to.Port())
-		}
 		_, err = s.udp.WriteToUDPAddrPort(b, to)
 	} else {
 		_, err = s.pc.WriteTo(b, net.UDPAddrFromAddrPort(to))
@@ -126,6 +124,9 @@ func (e *Endpoint) readUDP(s *udpSocket) {
 			// An ICMP error of an earlier send, or a datagram too large for
 			// Windows: nothing of this socket's own.
 			e.stats.readErrors.Add(1)
+			if !e.pause(time.Millisecond) { // should it last, do not spin
+				return
+			}
 			continue
 		case n == len(buf) || !from.IsValid():
 			e.junk(from, "too long")
