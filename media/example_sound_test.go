@@ -96,6 +96,6 @@ func ExampleRecorders() {
 		r.Tick(n, said, heard)
 	}
 	recording, err := r.Stop(context.Background())
-	fmt.Println(recording.Duration, recording.Reason, w.Size(), err)
+	fmt.Println(recording.Duration, recording.Reason, recording.Bytes, err)
 	// Output: 1s stopped 32044 <nil>
 }

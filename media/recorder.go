@@ -35,6 +35,7 @@ const (
 type Recording struct {
 	Duration time.Duration // of the sound; that of the call while it was recorded
 	Lost     time.Duration // how much of it is silence because the disk or the media thread was held up
+	Bytes    int64         // of the file, where the writer has a method Size() int64; else of the samples
 	Reason   EndReason
 	Err      error // of the writer; the sound until then is written
 }
@@ -378,6 +379,10 @@ func (r *Recorder) finish(reason EndReason, err error) {
 	r.result = Recording{
 		Duration: time.Duration(r.samples * int64(time.Second) / int64(r.o.Rate)),
 		Lost:     time.Duration(r.lost * int64(time.Second) / int64(r.o.Rate)),
+		Bytes:    r.samples * 4,
 		Reason:   reason, Err: err,
+	}
+	if f, ok := r.w.(interface{ Size() int64 }); ok {
+		r.result.Bytes = f.Size()
 	}
 }

@@ -83,7 +83,7 @@ func TestRecordingHasBothSidesAndAllOfTheTime(t *testing.T) {
 		tickFor(r, n, time.Second, constant(100), nil)
 		lasted := time.Since(begin)
 		rec, err := r.Stop(t.Context())
-		if err != nil || rec.Duration != lasted || rec.Reason != EndStopped || rec.Lost != 0 {
+		if err != nil || rec.Duration != lasted || rec.Reason != EndStopped || rec.Lost != 0 || rec.Bytes != 4*32000 {
 			t.Errorf("%+v, %v", rec, err)
 		}
 		if again, err := r.Stop(t.Context()); again != rec || err != nil {

@@ -68,10 +68,10 @@ func resampleAll(t *testing.T, pcm []int16, from, to int) []int16 {
 func TestResampledTonesKeepLevelAndStayPure(t *testing.T) {
 	forEachRatio(t, func(t *testing.T, from, to int) {
 		low := float64(min(from, to))
-		for _, part := range []float64{0.005, 0.05, 0.125, 0.25, 0.375, 0.425} {
+		for _, part := range []float64{0.0125, 0.125, 0.25, 0.375, 0.425} {
 			hz := part * low
 			const amplitude = 16000
-			out := resampleAll(t, sineAt(from/2, from, hz, amplitude), from, to)
+			out := resampleAll(t, sineAt(from/8, from, hz, amplitude), from, to)
 			edge := len(out) / 5 // the tone is cut hard at both ends
 			signal, rest := fit(out[edge:len(out)-edge], to, hz)
 			if gain := 20 * math.Log10(signal/amplitude); math.Abs(gain) > 0.5 {
@@ -91,7 +91,7 @@ func TestTonesAboveTheLowerRateDoNotAlias(t *testing.T) {
 		}
 		nyquist := float64(to) / 2
 		for hz := nyquist; hz < float64(from)/2*0.98; hz += nyquist / 7 {
-			out := resampleAll(t, sineAt(from/4, from, hz, 32000), from, to)
+			out := resampleAll(t, sineAt(from/10, from, hz, 32000), from, to)
 			edge := len(out) / 5
 			var sum float64
 			for _, v := range out[edge : len(out)-edge] {
@@ -107,7 +107,7 @@ func TestTonesAboveTheLowerRateDoNotAlias(t *testing.T) {
 
 func TestResampledSoundKeepsItsTimeAndLength(t *testing.T) {
 	forEachRatio(t, func(t *testing.T, from, to int) {
-		for _, n := range []int{0, 1, 7, 160, from / 3, from} {
+		for _, n := range []int{0, 1, 7, 160, from / 3} {
 			pcm := make([]int16, n)
 			out := resampleAll(t, pcm, from, to)
 			if want := float64(n) * float64(to) / float64(from); math.Abs(float64(len(out))-want) > 1 {
@@ -115,8 +115,8 @@ func TestResampledSoundKeepsItsTimeAndLength(t *testing.T) {
 			}
 		}
 		// A short bump stays where it was.
-		pcm := make([]int16, from/2)
-		at := from / 4
+		pcm := make([]int16, from/5)
+		at := from / 10
 		for i := -40; i <= 40; i++ {
 			pcm[at+i] = int16(10000 * (0.5 + 0.5*math.Cos(math.Pi*float64(i)/41)))
 		}

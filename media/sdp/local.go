@@ -103,10 +103,9 @@ func Offer(l Local) ([]byte, error) {
 		return nil, err
 	}
 	audio := l.stream([]string{"RTP", "AVP"}, formats, l.Direction, l.ptime(), l.RTCPMux)
-	var streams []*pion.MediaDescription
-	if last == nil {
-		streams = append(streams, audio)
-	} else {
+	streams := []*pion.MediaDescription{audio}
+	if last != nil {
+		streams = nil
 		at := ourStream(last)
 		for i, m := range last.desc.MediaDescriptions {
 			if i == at {
@@ -114,6 +113,9 @@ func Offer(l Local) ([]byte, error) {
 			} else {
 				streams = append(streams, reject(m))
 			}
+		}
+		if at < 0 { // a stream is added at the end (RFC 3264 8.1)
+			streams = append(streams, audio)
 		}
 	}
 	return l.write(last, streams), nil

@@ -382,6 +382,18 @@ func TestOfferAfterAnAnswerKeepsStreamsAndNumbers(t *testing.T) {
 	}
 }
 
+func TestOfferAfterNoAudioAddsIt(t *testing.T) {
+	l := local
+	l.Last = []byte(phone("m=video 5000 RTP/AVP 96", "m=audio 0 RTP/AVP 0"))
+	offer, err := Offer(l)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := "m=video 0 RTP/AVP 96\r\nm=audio 0 RTP/AVP 0\r\nm=audio 10000 RTP/AVP 0 8 101\r\n"; !strings.Contains(string(offer), want) {
+		t.Errorf("no\n%s\nin\n%s", want, offer)
+	}
+}
+
 func TestAccept(t *testing.T) {
 	offer, err := Offer(local)
 	if err != nil {

@@ -175,11 +175,11 @@ func TestDTMFPairs(t *testing.T) {
 
 func TestCorrelateFindsTheLag(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(3, 4))
-	a := make([]int16, 80_000)
+	a := make([]int16, 12_000)
 	for i := range a {
 		a[i] = int16(rnd.IntN(20000) - 10000)
 	}
-	for _, lag := range []int{0, 1, 1234, 30_000} {
+	for _, lag := range []int{0, 1, 1234, 5_000} {
 		later := make([]int16, len(a)+lag)
 		for i, v := range a {
 			later[i+lag] = v/3 + int16(rnd.IntN(100)-50)
@@ -191,7 +191,7 @@ func TestCorrelateFindsTheLag(t *testing.T) {
 			t.Errorf("lag %d: found %d with %.3f", -lag, got, peak)
 		}
 	}
-	if peak, lag := Correlate(a, a[20_000:30_000]); lag != -20_000 || peak < 0.999 {
+	if peak, lag := Correlate(a, a[3_000:8_000]); lag != -3_000 || peak < 0.999 {
 		t.Errorf("a piece: lag %d with %.3f", lag, peak)
 	}
 	other := make([]int16, len(a))
