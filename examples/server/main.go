@@ -43,7 +43,7 @@ func run(flags *call.Flags, web, flowDir, data string) error {
 	defer db.Close()
 	client := safehttp.New(safehttp.Config{Allow: settings.URLs})
 	defer client.Close()
-	voice := speech.NewCache(speech.NewEspeak(speech.EspeakConfig{}), speech.CacheConfig{FS: spoken(), Dir: filepath.Join(data, "speech")})
+	voice := speech.NewCache(speech.NewEspeak(speech.Config{}), speech.CacheConfig{FS: spoken(), Dir: filepath.Join(data, "speech")})
 	cfg.Store, cfg.Deps = db, call.NewDeps(settings, voice, client)
 	flows, err := openFlows(flowDir, filepath.Join(data, "recordings"), &cfg)
 	if err != nil {

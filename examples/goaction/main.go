@@ -1,0 +1,63 @@
+// Command goaction is a server with an action of its own, written in Go: the flow asks for
+// two numbers by keys, "add" adds them, and the caller hears as many beeps as the sum says.
+package main
+
+import (
+	"context"
+	"flag"
+	"log"
+	"strconv"
+
+	"github.com/callbin/callbin/action"
+	"github.com/callbin/callbin/call"
+	"github.com/callbin/callbin/flow"
+)
+
+// Add is {"type": "add", "option": {"a": "1", "b": "${other}", "into": "sum"}}.
+type Add struct {
+	A    string `json:"a"`
+	B    string `json:"b"`
+	Into string `json:"into"`
+}
+
+// Run is called with ${variables} filled in. Its error would be noted, and the flow would go on.
+func (x *Add) Run(_ context.Context, leg action.Leg) (action.Outcome, error) {
+	a, aerr := strconv.Atoi(x.A)
+	b, berr := strconv.Atoi(x.B)
+	if aerr != nil || berr != nil {
+		return action.Goto("again"), nil // a choice of way is a result, not an error
+	}
+	return action.Continue(), leg.Vars().Set(x.Into, strconv.Itoa(a+b))
+}
+
+const text = `[
+  {"type": "answer"},
+  {"id": "again", "type": "digits_receive", "option": {"duration": 10000, "length": 1}},
+  {"type": "variable_set", "option": {"key": "first", "value": "${voipbin.call.digits}"}},
+  {"type": "digits_receive", "option": {"duration": 10000, "length": 1}},
+  {"type": "add", "option": {"a": "${first}", "b": "${voipbin.call.digits}", "into": "sum"}},
+  {"id": "beep", "type": "beep"},
+  {"type": "add", "option": {"a": "${sum}", "b": "-1", "into": "sum"}},
+  {"type": "condition_variable", "option": {
+    "variable": "${sum}", "condition": "<=", "value_type": "number", "value_number": 0, "false_target_id": "beep"}}]`
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		log.Fatal(err)
+	}
+	return v
+}
+
+func main() {
+	listen := flag.String("sip", "udp://127.0.0.1:5060", "SIP address")
+	flag.Parse()
+	deps := call.NewDeps(call.Settings{}, nil, nil)
+	actions := action.Builtin(deps)
+	action.Register[Add](actions, "add")
+	sum := must(flow.Parse([]byte(text), flow.ParseOptions{Registry: actions, Name: "sum"}))
+	engine := must(call.New(call.Config{
+		Listen: must(call.ParseListen(*listen)), Deps: deps,
+		Route: func(context.Context, *call.Incoming) (flow.Program, error) { return sum, nil },
+	}))
+	log.Print("ended: ", engine.RunUntilSignal(context.Background()))
+}
