@@ -53,7 +53,8 @@ func TestPanicEndsOneCallWithItsStack(t *testing.T) {
 		t.Fatalf("got %v", err)
 	}
 	p, ok := errors.AsType[*flow.PanicError](err)
-	if !ok || p.Value != "oh" || !strings.Contains(string(p.Stack), "TestPanicEndsOneCallWithItsStack") {
+	if !ok || p.Value != "oh" || !strings.Contains(string(p.Stack), "TestPanicEndsOneCallWithItsStack") ||
+		!strings.HasPrefix(err.Error(), `flow: test: action "b" (broken): flow: action panicked: oh`+"\n") {
 		t.Errorf("got %v", err)
 	}
 }
