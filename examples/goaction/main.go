@@ -1,5 +1,4 @@
-// Command goaction is a server with an action of its own, written in Go: the flow asks for
-// two numbers by keys, "add" adds them, and the caller hears as many beeps as the sum says.
+// Command goaction is a server with an action of its own, "add": the caller presses two keys and hears their sum in beeps.
 package main
 
 import (
@@ -30,16 +29,14 @@ func (x *Add) Run(_ context.Context, leg action.Leg) (action.Outcome, error) {
 	return action.Continue(), leg.Vars().Set(x.Into, strconv.Itoa(a+b))
 }
 
-const text = `[
-  {"type": "answer"},
+const text = `[{"type": "answer"},
   {"id": "again", "type": "digits_receive", "option": {"duration": 10000, "length": 1}},
   {"type": "variable_set", "option": {"key": "first", "value": "${voipbin.call.digits}"}},
   {"type": "digits_receive", "option": {"duration": 10000, "length": 1}},
   {"type": "add", "option": {"a": "${first}", "b": "${voipbin.call.digits}", "into": "sum"}},
   {"id": "beep", "type": "beep"},
   {"type": "add", "option": {"a": "${sum}", "b": "-1", "into": "sum"}},
-  {"type": "condition_variable", "option": {
-    "variable": "${sum}", "condition": "<=", "value_type": "number", "value_number": 0, "false_target_id": "beep"}}]`
+  {"type": "condition_variable", "option": {"variable": "${sum}", "condition": "<=", "value_type": "number", "false_target_id": "beep"}}]`
 
 func must[T any](v T, err error) T {
 	if err != nil {
@@ -51,12 +48,11 @@ func must[T any](v T, err error) T {
 func main() {
 	listen := flag.String("sip", "udp://127.0.0.1:5060", "SIP address")
 	flag.Parse()
-	deps := call.NewDeps(call.Settings{}, nil, nil)
-	actions := action.Builtin(deps)
+	actions := action.Builtin(call.NewDeps(call.Settings{}, nil, nil))
 	action.Register[Add](actions, "add")
 	sum := must(flow.Parse([]byte(text), flow.ParseOptions{Registry: actions, Name: "sum"}))
 	engine := must(call.New(call.Config{
-		Listen: must(call.ParseListen(*listen)), Deps: deps,
+		Listen: must(call.ParseListen(*listen)),
 		Route: func(context.Context, *call.Incoming) (flow.Program, error) { return sum, nil },
 	}))
 	log.Print("ended: ", engine.RunUntilSignal(context.Background()))
