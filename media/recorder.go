@@ -49,7 +49,7 @@ type RecorderOptions struct {
 	Buffer       time.Duration // how long the disk may stall without loss; 0: 3 s
 
 	// OnEnd is told once how the recording ended. The goroutine that writes to disk calls it,
-	// when the writer is closed: it must not block, and may call Stop.
+	// when the writer is closed: it must not block nor close the Recorders, and may call Stop.
 	OnEnd func(Recording)
 }
 
