@@ -360,7 +360,7 @@ func TestTicksWhileWriting(t *testing.T) {
 	}
 }
 
-func TestTickDoesNotAllocate(t *testing.T) {
+func TestRecorderTickDoesNotAllocate(t *testing.T) {
 	var s Recorders
 	defer s.Close()
 	r := startRecording(t, &s, &sheet{}, RecorderOptions{})
