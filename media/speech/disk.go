@@ -60,7 +60,9 @@ func openDisk(dir string, limit int64) (*disk, error) {
 			_ = os.Remove(filepath.Join(dir, st.Name()))
 		}
 	}
-	slices.SortFunc(found, func(a, b fs.FileInfo) int { return cmp.Or(a.ModTime().Compare(b.ModTime()), cmp.Compare(a.Name(), b.Name())) })
+	slices.SortFunc(found, func(a, b fs.FileInfo) int {
+		return cmp.Or(a.ModTime().Compare(b.ModTime()), cmp.Compare(a.Name(), b.Name()))
+	})
 	for _, st := range found {
 		d.add(strings.TrimSuffix(st.Name(), fileExt), st.Size())
 	}

@@ -1,7 +1,6 @@
 package speech
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +9,7 @@ import (
 	"math"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -178,36 +178,42 @@ func (e *Espeak) plan(u media.Utterance) (job, error) {
 
 func hasHan(s string) bool { return strings.ContainsFunc(s, isHan) }
 
-// knownVoice keeps paths of files out of the argument.
+// knownVoice keeps paths of files out of the argument, and names that the engine would
+// pass over in silence.
 func knownVoice(v string) bool {
-	if !isName(v) {
+	base, variant, has := strings.Cut(v, "+")
+	if has && !slices.Contains(variants, variant) {
 		return false
 	}
-	base, _, _ := strings.Cut(v, "+")
 	for i := range languages {
-		if languages[i].voice == base {
+		if languages[i].voice == base || slices.ContainsFunc(languages[i].Accents, func(a Accent) bool { return a.voice == base }) {
 			return true
-		}
-		for _, a := range languages[i].Accents {
-			if a.voice == base {
-				return true
-			}
 		}
 	}
 	return false
 }
 
-// ask lets the engine write the sounds of a text, and refuses it where the engine went
-// over to English for a character that it does not know.
+// variants of espeak-ng that go with every voice.
+var variants = strings.Fields("f1 f2 f3 f4 f5 m1 m2 m3 m4 m5 m6 m7 m8 croak whisper whisperf klatt klatt2 klatt3 klatt4 " +
+	"Alex Andy Annie Diogo Gene Henrique Hugo Jacky Lee Michael Mike adam anika announcer aunty belinda benjamin caleb " +
+	"david ed edward grandma grandpa john linda max norbert paul pedro quincy rob robert sandro shelby steph travis victor zac")
+
+// ask lets the engine write the sounds of each Han character, and refuses the text
+// where one has no reading: it is then called by the parts of its name, several syllables in one or
+// another language, or by a syllable (er in the first tone) that Mandarin does not have.
 func (e *Espeak) ask(ctx context.Context, j job) error {
-	var ipa []byte
-	j.text.text, j.text.ssml = strings.Map(func(r rune) rune { // words in Latin letters may be English
-		if isHan(r) {
-			return r
+	var list strings.Builder
+	seen := map[rune]bool{}
+	for _, r := range j.text.plain {
+		if isHan(r) && !seen[r] {
+			seen[r] = true
+			list.WriteRune(r)
+			list.WriteString("\n\n")
 		}
-		return '\n'
-	}, j.text.plain), false
+	}
+	j.text.text = list.String()
 	j.args = []string{"-b", "1", "--stdin", "-q", "--ipa", "-v", j.voice}
+	var ipa []byte
 	err := e.run(ctx, j, func(out io.Reader) (err error) {
 		ipa, err = io.ReadAll(out)
 		return err
@@ -215,8 +221,10 @@ func (e *Espeak) ask(ctx context.Context, j job) error {
 	if err != nil {
 		return err
 	}
-	if bytes.Contains(ipa, []byte("(en)")) {
-		return fmt.Errorf("%w: a character of %q is unknown to the voice %s", ErrScript, firstRunes(j.text.plain, 20), j.voice)
+	for line := range strings.Lines(string(ipa)) {
+		if line = strings.TrimSpace(line); strings.Count(line, "ˈ") > 1 || strings.Contains(line, "(") || line == "əː1" {
+			return fmt.Errorf("%w: a Han character of %q is unknown to the voice %s", ErrScript, firstRunes(j.text.plain, 20), j.voice)
+		}
 	}
 	return nil
 }

@@ -80,9 +80,10 @@ var languages = [...]Language{
 	{Tag: "da", Name: "Danish", Quality: Good, voice: "da"},
 	{Tag: "de", Name: "German", Quality: Good, voice: "de"},
 	{Tag: "el", Name: "Greek", Quality: Good, voice: "el", scripts: greek},
+	// A variant does not go with the voices "en-gb" and "fr-fr"; with "en" and "fr", the same, it does.
 	{Tag: "en", Name: "English", Quality: Good, voice: "en-us", Accents: []Accent{
 		{"en-029", "Caribbean", "en-029"},
-		{"en-GB", "Great Britain", "en-gb"},
+		{"en-GB", "Great Britain", "en"},
 		{"en-GB-lancaster", "Lancaster", "en-gb-x-gbclan"},
 		{"en-GB-rp", "Received Pronunciation", "en-gb-x-rp"},
 		{"en-GB-scotland", "Scotland", "en-gb-scotland"},
@@ -99,10 +100,10 @@ var languages = [...]Language{
 	{Tag: "eu", Name: "Basque", Quality: Fair, voice: "eu"},
 	{Tag: "fa", Name: "Persian", Quality: Fair, Note: "short vowels are guessed", voice: "fa", scripts: arabic},
 	{Tag: "fi", Name: "Finnish", Quality: Good, voice: "fi"},
-	{Tag: "fr", Name: "French", Quality: Good, voice: "fr-fr", Accents: []Accent{
+	{Tag: "fr", Name: "French", Quality: Good, voice: "fr", Accents: []Accent{
 		{"fr-BE", "Belgium", "fr-be"},
 		{"fr-CH", "Switzerland", "fr-ch"},
-		{"fr-FR", "France", "fr-fr"},
+		{"fr-FR", "France", "fr"},
 	}},
 	{Tag: "ga", Name: "Irish", Quality: Fair, voice: "ga"},
 	{Tag: "gd", Name: "Scottish Gaelic", Quality: Fair, voice: "gd"},

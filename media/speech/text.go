@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -93,6 +94,7 @@ func prepareSSML(s string) (prepared, error) {
 	var out, plain strings.Builder
 	var open, langs []string
 	var spans []span
+	void := false // inside break or mark, which hold nothing
 	for {
 		at := d.InputOffset()
 		tok, err := d.Token()
@@ -113,6 +115,8 @@ func prepareSSML(s string) (prepared, error) {
 				return bad(at, "speak has to be the one outer element")
 			case len(open) == 0 && out.Len() > 0:
 				return bad(at, "a second outer element")
+			case void:
+				return bad(at, "%s inside of %s", name, open[len(open)-1])
 			case len(open) == maxDepth:
 				return bad(at, "more than %d elements deep", maxDepth)
 			}
@@ -125,7 +129,7 @@ func prepareSSML(s string) (prepared, error) {
 				if a.Name.Space == "xmlns" || a.Name.Local == "xmlns" || a.Name.Local == "schemaLocation" {
 					continue // says nothing to an engine
 				}
-				if !contains(allowed, a.Name.Local) {
+				if !slices.Contains(allowed, a.Name.Local) {
 					return bad(at, "attribute %q of %s is not supported", a.Name.Local, name)
 				}
 				value := strings.TrimSpace(a.Value)
@@ -135,8 +139,6 @@ func prepareSSML(s string) (prepared, error) {
 						return bad(at, "%v", err)
 					}
 					lang = value
-					out.WriteString(" xml")
-					out.WriteByte(':')
 				case "name":
 					// A voice's name may be the path of a file.
 					if !isName(value) {
@@ -145,16 +147,27 @@ func prepareSSML(s string) (prepared, error) {
 				case "alias":
 					plain.WriteString(value)
 				}
+				out.WriteByte(' ')
+				if a.Name.Local == "lang" {
+					out.WriteString("xml:")
+				}
 				out.WriteString(a.Name.Local + `="`)
 				if err := xml.EscapeText(&out, []byte(defuse(value))); err != nil {
 					return bad(at, "%v", err)
 				}
 				out.WriteByte('"')
 			}
+			if void = name == "break" || name == "mark"; void {
+				out.WriteByte('/')
+			}
 			out.WriteByte('>')
 			open, langs = append(open, name), append(langs, lang)
 		case xml.EndElement:
 			open, langs = open[:len(open)-1], langs[:len(langs)-1]
+			if void {
+				void = false
+				continue
+			}
 			out.WriteString("</" + t.Name.Local + ">")
 		case xml.CharData:
 			text := defuse(string(t))
@@ -163,6 +176,9 @@ func prepareSSML(s string) (prepared, error) {
 					return bad(at, "text outside of speak")
 				}
 				continue
+			}
+			if void && strings.TrimSpace(text) != "" {
+				return bad(at, "text inside of %s", open[len(open)-1])
 			}
 			if lang := langs[len(langs)-1]; lang != "" {
 				spans = append(spans, span{lang, text})
@@ -182,15 +198,6 @@ func prepareSSML(s string) (prepared, error) {
 		return prepared{}, fmt.Errorf("%w: nothing to speak", ErrText)
 	}
 	return p, nil
-}
-
-func contains(list []string, s string) bool {
-	for _, v := range list {
-		if v == s {
-			return true
-		}
-	}
-	return false
 }
 
 func isName(s string) bool {
