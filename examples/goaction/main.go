@@ -53,7 +53,7 @@ func main() {
 	sum := must(flow.Parse([]byte(text), flow.ParseOptions{Registry: actions, Name: "sum"}))
 	engine := must(call.New(call.Config{
 		Listen: must(call.ParseListen(*listen)),
-		Route: func(context.Context, *call.Incoming) (flow.Program, error) { return sum, nil },
+		Route:  func(context.Context, *call.Incoming) (flow.Program, error) { return sum, nil },
 	}))
 	log.Print("ended: ", engine.RunUntilSignal(context.Background()))
 }
