@@ -114,8 +114,8 @@ func (c Config) withDefaults() (Config, error) {
 		}
 	}
 	for i, l := range c.Listen {
-		for _, err := range l.check() {
-			bad("Listen[%d]: %w", i, err)
+		for _, fault := range l.check() {
+			bad("Listen[%d]: %s", i, fault)
 		}
 	}
 	for _, f := range []struct {
@@ -150,32 +150,34 @@ func (c Config) withDefaults() (Config, error) {
 	return c, errors.Join(errs...)
 }
 
-func (l Listen) check() (errs []error) {
+// check tells all that is wrong with l.
+func (l Listen) check() (faults []string) {
+	bad := func(format string, a ...any) { faults = append(faults, fmt.Sprintf(format, a...)) }
 	switch l.Network {
 	case "udp":
 	case "tcp":
 		if l.PacketConn != nil {
-			errs = append(errs, errors.New("PacketConn is for udp only"))
+			bad("PacketConn is for udp only")
 		}
 	default:
-		errs = append(errs, fmt.Errorf("Network is %q, not udp or tcp", l.Network))
+		bad("Network is %q, not udp or tcp", l.Network)
 	}
 	if l.Advertise != "" {
 		if _, _, err := splitHostPort(l.Advertise); err != nil {
-			errs = append(errs, fmt.Errorf("Advertise %q: %w", l.Advertise, err))
+			bad("Advertise %q: %v", l.Advertise, err)
 		}
 	}
 	if l.PacketConn != nil {
-		return errs
+		return faults
 	}
 	a, err := netip.ParseAddrPort(l.Addr)
 	switch {
 	case err != nil:
-		errs = append(errs, fmt.Errorf("Addr %q is not IP:PORT", l.Addr))
+		bad("Addr %q is not IP:PORT", l.Addr)
 	case a.Addr().IsUnspecified() && l.Advertise == "":
-		errs = append(errs, fmt.Errorf("Addr %q is no address a peer can answer to: set Advertise", l.Addr))
+		bad("Addr %q is no address a peer can answer to: set Advertise", l.Addr)
 	}
-	return errs
+	return faults
 }
 
 // splitHostPort splits the HOST:PORT of an Advertise field. The host comes as

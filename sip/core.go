@@ -10,9 +10,12 @@ import (
 
 // response gives a response to the client transaction that waits for it.
 func (e *Endpoint) response(m *message) {
-	if m.fault != "" {
+	if m.faultStatus != 0 {
 		e.junk(m.from.remote, m.fault)
 		return
+	}
+	if e.log.Enabled(e.life, slog.LevelDebug) {
+		e.log.Debug("response", "status", m.status, "method", m.method, "peer", m.from.remote, "call_id", clip(m.callID))
 	}
 	e.mu.Lock()
 	tx := e.clients[m.via.branch]

@@ -267,9 +267,10 @@ func (d *Dialog) State() State {
 }
 
 // Handle sets f, which gets the dialog's events one after the other, in the
-// order of their happening. It must not block; it may call the dialog's
-// methods. Events from before Handle were kept and come first, from within
-// Handle. A panic in f ends the call.
+// order of their happening. It must not block, and may call the dialog's
+// methods. It is called from any goroutine, also from within those methods, so
+// call none of them with a lock held that f takes. Events from before Handle
+// were kept and come first, from within Handle. A panic in f ends the call.
 func (d *Dialog) Handle(f func(Event)) {
 	d.evMu.Lock()
 	d.handler = f

@@ -216,9 +216,9 @@ func (s *stream) next() ([]byte, error) {
 		}
 	}
 	head += 4
-	n, err := contentLength(s.buf[:head])
-	if err != nil {
-		return nil, &frameError{what: err.Error(), status: 400, head: s.buf[:head]}
+	n, fault := contentLength(s.buf[:head])
+	if fault != "" {
+		return nil, &frameError{what: fault, status: 400, head: s.buf[:head]}
 	}
 	if head+n > s.max {
 		return nil, &frameError{what: "Message Too Large", status: 513, head: s.buf[:head]}
@@ -255,8 +255,9 @@ func (s *stream) fill() error {
 	return err
 }
 
-// contentLength finds the length in a head; on a stream it must be there.
-func contentLength(head []byte) (int, error) {
+// contentLength finds the length in a head; on a stream it must be there. The
+// fault is a reason phrase.
+func contentLength(head []byte) (n int, fault string) {
 	found := -1
 	for len(head) > 0 {
 		line, rest, _ := bytes.Cut(head, []byte("\r\n"))
@@ -271,15 +272,15 @@ func contentLength(head []byte) (int, error) {
 		}
 		n, err := strconv.ParseUint(string(bytes.TrimSpace(line[i+1:])), 10, 31)
 		if err != nil {
-			return 0, errors.New("Malformed Content-Length")
+			return 0, "Malformed Content-Length"
 		}
 		if found >= 0 && found != int(n) {
-			return 0, errors.New("More Than One Content-Length")
+			return 0, "More Than One Content-Length"
 		}
 		found = int(n)
 	}
 	if found < 0 {
-		return 0, errors.New("Missing Content-Length")
+		return 0, "Missing Content-Length"
 	}
-	return found, nil
+	return found, ""
 }

@@ -1,8 +1,10 @@
 package sip
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/netip"
 	"sync/atomic"
@@ -189,6 +191,10 @@ func (e *Endpoint) send(f flow, b []byte) error {
 		return err
 	}
 	e.stats.sent.Add(1)
+	if e.log.Enabled(e.life, slog.LevelDebug) {
+		line, _, _ := bytes.Cut(b, []byte("\r\n"))
+		e.log.Debug("sent", "peer", f.remote, "line", clip(string(line)))
+	}
 	return nil
 }
 
