@@ -244,6 +244,22 @@ func TestRecordingEndsByItself(t *testing.T) {
 	}
 }
 
+func TestPauseInSpeechEndsNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var s Recorders
+		defer s.Close()
+		r := startRecording(t, &s, &sheet{}, RecorderOptions{EndOfSilence: time.Second})
+		n := uint64(0)
+		for range 4 {
+			n = tickFor(r, n, 900*time.Millisecond, nil, nil)
+			n = tickFor(r, n, 100*time.Millisecond, constant(1000), nil)
+		}
+		if rec, err := r.Stop(t.Context()); err != nil || rec.Reason != EndStopped || rec.Duration != 4*time.Second {
+			t.Errorf("%+v, %v", rec, err)
+		}
+	})
+}
+
 func TestDiskErrorEndsTheRecording(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var s Recorders

@@ -175,6 +175,32 @@ func TestLossIsConcealedWithoutClicks(t *testing.T) {
 	}
 }
 
+// What fills a gap in a voice is like what was lost: it goes on at the voice's pitch.
+func TestLostVoiceGoesOnAtItsPitch(t *testing.T) {
+	for _, period := range []int{41, 57, 80, 99, 119} {
+		voice := make([]int16, 7*160) // pulses that ring, as of a larynx
+		for i := range voice {
+			at := float64(i % period)
+			voice[i] = int16(12000 * math.Exp(-at/15) * math.Sin(2*math.Pi*at*700/8000))
+		}
+		enc, dec := PCMA.NewEncoder(), PCMA.NewDecoder()
+		payload, pcm := make([]byte, 160), make([]int16, 160)
+		for f := range 6 {
+			enc.Encode(payload, voice[f*160:(f+1)*160])
+			dec.Decode(pcm, payload)
+		}
+		dec.Conceal(pcm)
+		lost := voice[6*160:]
+		var dot float64
+		for i, s := range pcm {
+			dot += float64(s) * float64(lost[i])
+		}
+		if like := dot / math.Sqrt(energyOf(pcm)*energyOf(lost)); like < 0.95 {
+			t.Errorf("a period of %d samples: the concealed frame is like the lost one by %.2f", period, like)
+		}
+	}
+}
+
 func TestOddFramesAreConcealed(t *testing.T) {
 	d := PCMU.NewDecoder()
 	pcm := make([]int16, 2000)

@@ -65,9 +65,12 @@ func TestFileIsValidAtEveryWrite(t *testing.T) {
 			t.Fatalf("state %d: %v", states, err)
 		}
 		// The header claims no more than there is, and what it claims is right.
-		claimed := int(uint32(b[40]) | uint32(b[41])<<8 | uint32(b[42])<<16 | uint32(b[43])<<24)
+		claimed := int(binary.LittleEndian.Uint32(b[40:]))
 		if claimed > len(b)-headerSize {
 			t.Fatalf("state %d: the header claims %d of %d bytes", states, claimed, len(b)-headerSize)
+		}
+		if riff := int(binary.LittleEndian.Uint32(b[4:])); riff != claimed+headerSize-8 {
+			t.Fatalf("state %d: RIFF is %d long, data %d", states, riff, claimed)
 		}
 		for i, v := range clip.PCM() {
 			if v != int16(i) {
@@ -90,6 +93,9 @@ func TestFileIsValidAtEveryWrite(t *testing.T) {
 	}
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
+	}
+	if states > 50+7 {
+		t.Errorf("%d writes for 50 of the caller's: the header is written too often", states)
 	}
 	if longest != 8000 || w.Size() != 16044 || len(m.b) != 16044 {
 		t.Errorf("%d samples, size %d, %d bytes", longest, w.Size(), len(m.b))
