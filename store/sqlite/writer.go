@@ -1,0 +1,171 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+)
+
+// write is one change that waits for the writer.
+type write struct {
+	ctx  context.Context
+	what string
+	id   string
+	do   func(context.Context) error // runs inside of a transaction
+	// verdict is what do found out about the request (a conflict), which is no fault of the medium.
+	verdict error
+	done    chan error // nil: nobody waits
+}
+
+// statements of the writer, prepared once on its connection.
+type statements struct {
+	putCall, dropMeta, addMeta, dropCall, dropTrace *sql.Stmt
+	putRecording, dropRecording                     *sql.Stmt
+	getFlow, putFlow, dropFlow, putTrace            *sql.Stmt
+	all                                             []*sql.Stmt
+}
+
+func (p *statements) prepare(ctx context.Context, conn *sql.Conn) error {
+	for _, s := range []struct {
+		stmt **sql.Stmt
+		text string
+	}{
+		{&p.putCall, `INSERT INTO calls (id, tm_create, status, hangup_reason, direction, journey_id, source, source_name, destination, destination_name, body)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+			ON CONFLICT (id) DO UPDATE SET tm_create = excluded.tm_create, status = excluded.status, hangup_reason = excluded.hangup_reason,
+			direction = excluded.direction, journey_id = excluded.journey_id, source = excluded.source, source_name = excluded.source_name,
+			destination = excluded.destination, destination_name = excluded.destination_name, body = excluded.body`},
+		{&p.dropMeta, `DELETE FROM call_metadata WHERE call_id = ?`},
+		{&p.addMeta, `INSERT INTO call_metadata (call_id, name, value) VALUES (?, ?, ?)`},
+		{&p.dropCall, `DELETE FROM calls WHERE id = ?`},
+		{&p.dropTrace, `DELETE FROM traces WHERE call_id = ?`},
+		{&p.putRecording, `INSERT INTO recordings (id, tm_create, status, reference_id, journey_id, body) VALUES (?, ?, ?, ?, ?, ?)
+			ON CONFLICT (id) DO UPDATE SET tm_create = excluded.tm_create, status = excluded.status, reference_id = excluded.reference_id,
+			journey_id = excluded.journey_id, body = excluded.body`},
+		{&p.dropRecording, `DELETE FROM recordings WHERE id = ?`},
+		{&p.getFlow, `SELECT rev, tm_create FROM flows WHERE id = ?`},
+		{&p.putFlow, `INSERT INTO flows (id, tm_create, tm_update, rev, name, detail, body) VALUES (?, ?, ?, ?, ?, ?, ?)
+			ON CONFLICT (id) DO UPDATE SET tm_update = excluded.tm_update, rev = excluded.rev, name = excluded.name,
+			detail = excluded.detail, body = excluded.body`},
+		{&p.dropFlow, `DELETE FROM flows WHERE id = ?`},
+		{&p.putTrace, `INSERT INTO traces (call_id, lines) VALUES (?, ?) ON CONFLICT (call_id) DO UPDATE SET lines = excluded.lines`},
+	} {
+		stmt, err := conn.PrepareContext(ctx, s.text)
+		if err != nil {
+			return err
+		}
+		*s.stmt = stmt
+		p.all = append(p.all, stmt)
+	}
+	return nil
+}
+
+func (p *statements) close() error {
+	var errs []error
+	for _, s := range p.all {
+		errs = append(errs, s.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// submit hands a change to the writer and, unless async, waits until it is committed.
+func (s *Store) submit(w *write, async bool) error {
+	if !async {
+		w.done = make(chan error, 1) // the writer must not wait for one who has gone
+	} else {
+		w.ctx = context.WithoutCancel(w.ctx)
+	}
+	ctx := w.ctx
+	select {
+	case s.queue <- w:
+	case <-ctx.Done():
+		return wrap(ctx, w.what, w.id, ctx.Err())
+	}
+	if async {
+		return nil
+	}
+	select {
+	case err := <-w.done:
+		return wrap(ctx, w.what, w.id, err)
+	case <-ctx.Done():
+		return wrap(ctx, w.what, w.id, ctx.Err())
+	}
+}
+
+// settle waits for what was queued before, so that a read sees it.
+func (s *Store) settle(ctx context.Context) error {
+	if !s.opt.Async {
+		return nil
+	}
+	return s.submit(&write{ctx: ctx, what: "wait for the writer", do: func(context.Context) error { return nil }}, false)
+}
+
+// run is the writer: one transaction for whatever waits.
+func (s *Store) run() {
+	defer close(s.stopped)
+	batch := make([]*write, 0, s.opt.MaxBatch)
+	for w := range s.queue {
+		batch = append(batch[:0], w)
+	fill:
+		for len(batch) < s.opt.MaxBatch {
+			select {
+			case w, ok := <-s.queue:
+				if !ok {
+					break fill
+				}
+				batch = append(batch, w)
+			default:
+				break fill
+			}
+		}
+		err := s.commit(batch)
+		if err != nil && len(batch) > 1 {
+			// One of them may be at fault: the others must not suffer from it.
+			for i := range batch {
+				s.finish(batch[i], s.commit(batch[i:i+1]))
+			}
+			continue
+		}
+		for _, w := range batch {
+			s.finish(w, err)
+		}
+	}
+}
+
+func (s *Store) finish(w *write, err error) {
+	if err == nil {
+		err = w.verdict
+	}
+	if w.done != nil {
+		w.done <- err
+	} else if err != nil {
+		s.opt.Logger.Error("a record is lost", "op", w.what, "id", w.id, "err", explain(err))
+	}
+}
+
+// commit runs all changes of a batch in one transaction.
+func (s *Store) commit(batch []*write) (err error) {
+	ctx := context.Background() // what has begun is brought to its end
+	if _, err := s.conn.ExecContext(ctx, "BEGIN IMMEDIATE"); err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			_, undo := s.conn.ExecContext(ctx, "ROLLBACK")
+			err = errors.Join(err, undo)
+		}
+	}()
+	for _, w := range batch {
+		if w.ctx.Err() != nil {
+			w.verdict = context.Cause(w.ctx)
+			continue
+		}
+		w.verdict = nil
+		if err := w.do(ctx); err != nil {
+			return fmt.Errorf("%s %.80q: %w", w.what, w.id, err)
+		}
+	}
+	_, err = s.conn.ExecContext(ctx, "COMMIT")
+	return err
+}
