@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -90,6 +91,8 @@ type Dialog struct {
 	byeWanted bool
 	setup     *time.Timer // while unanswered
 	begun     time.Time
+	patience  time.Duration // from begun, for an answer
+	expires   bool          // patience is the caller's
 
 	evMu     sync.Mutex // guards the rest; taken last
 	events   []Event
@@ -157,8 +160,12 @@ func (e *Endpoint) newDialog(m *message, req *Request) *Dialog {
 		d.inv.tx.Terminate()
 		return nil
 	}
-	d.setup = time.AfterFunc(min(repeatTime, e.cfg.SetupTimeout), d.stillRinging)
-	_ = d.inv.tx.Respond(rep.response(100, "", ""))
+	d.patience = e.cfg.SetupTimeout
+	if n, err := strconv.ParseUint(m.value("expires"), 10, 32); err == nil && time.Duration(n)*time.Second < d.patience {
+		d.patience, d.expires = time.Duration(n)*time.Second, true // 13.3.1
+	}
+	d.setup = time.AfterFunc(min(repeatTime, d.patience), d.stillRinging)
+	d.sendTrying(m)
 	return d
 }
 
@@ -174,6 +181,16 @@ func (e *Endpoint) newServerInvite(m *message, rep *reply) *serverInvite {
 	inv.tx = sip.NewServerTx(inv.key, origin, txConn{e, rep.to}, e.slogs)
 	_ = inv.tx.Init() // never fails
 	return inv
+}
+
+// sendTrying sends 100 at once, so that nothing is retransmitted while others
+// make up their minds (RFC 3261 8.2.6.1, 17.2.1).
+func (d *Dialog) sendTrying(m *message) {
+	var hs []Header
+	if v := m.value("timestamp"); v != "" {
+		hs = []Header{{"Timestamp", v}}
+	}
+	_ = d.inv.tx.Respond(d.inv.rep.response(100, "", "", hs...))
 }
 
 // makeContact is what the peer shall call us by.

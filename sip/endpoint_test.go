@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -397,6 +398,85 @@ func TestRestoredDialogGoesOn(t *testing.T) {
 			t.Error("a target with a line break was restored")
 		}
 	})
+}
+
+func TestLeadingCRLFOnADatagram(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBubble(t, nil)
+		defer b.close()
+		b.p.send([]byte("\r\n\r\n" + strings.Replace(options(1, ""), "TCP 127.0.0.1;", "UDP 192.0.2.10;", 1)))
+		b.p.want("SIP/2.0 200")
+	})
+}
+
+// A socket bound to all addresses shows the advertised one, and to the local
+// networks the address that they reach it by.
+func TestBoundToAllAddresses(t *testing.T) {
+	for _, tt := range []struct{ network, bind, peer, want string }{
+		{"udp", "0.0.0.0:0", "127.0.0.1", "127.0.0.1"},
+		{"tcp", "0.0.0.0:0", "127.0.0.1", "127.0.0.1"},
+		{"udp", "[::]:0", "127.0.0.1", "127.0.0.1"},
+		{"udp", "[::]:0", "[::1]", "[::1]"},
+	} {
+		for _, local := range []bool{true, false} {
+			t.Run(tt.network+tt.bind+tt.peer, func(t *testing.T) {
+				calls := make(chan *Dialog, 1)
+				cfg := Config{
+					Listen: []Listen{{Network: tt.network, Addr: tt.bind, Advertise: "pbx.example.com:5999"}},
+					Invite: func(d *Dialog) { calls <- d },
+				}
+				want := "sip:pbx.example.com:5999"
+				if local {
+					cfg.LocalNets = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
+				}
+				e, err := New(cfg)
+				if err != nil {
+					t.Skip(err)
+				}
+				_ = e.Close()
+				e, stop := serve(t, cfg)
+				defer stop()
+				port := e.Addrs()[0].Addr.Port()
+				if local {
+					want = "sip:" + tt.want + ":" + strconv.Itoa(int(port))
+				}
+				to := netip.MustParseAddrPort(tt.peer + ":" + strconv.Itoa(int(port)))
+				var pc net.PacketConn
+				if tt.network == "udp" {
+					pc, err = net.ListenPacket("udp", tt.peer+":0")
+				} else {
+					pc, err = dialText(to)
+				}
+				if err != nil {
+					t.Skip(err)
+				}
+				p := newPhone(t, pc, to)
+				defer p.close()
+				c := p.caller("all")
+				branch := c.invite(sdpOffer)
+				p.want("SIP/2.0 100")
+				d := <-calls
+				if err := d.Provisional(180, nil); err != nil {
+					t.Fatal(err)
+				}
+				got := p.want("SIP/2.0 180").contactURI()
+				if tt.network == "tcp" {
+					want += ";transport=tcp"
+				}
+				if got != want {
+					t.Errorf("Contact is %s, want %s", got, want)
+				}
+				if a := d.LocalAddr().Addr(); uriHost(a) != tt.want {
+					t.Errorf("LocalAddr is %v, want %s", a, tt.want)
+				}
+				if err := d.Reject(486, ""); err != nil {
+					t.Fatal(err)
+				}
+				c.toTag = p.want("SIP/2.0 486").toTag()
+				c.send("ACK", 1, branch, "", "")
+			})
+		}
+	}
 }
 
 // TestLoopback is the same call over real sockets, IPv4 and IPv6, UDP and TCP.

@@ -111,7 +111,7 @@ func (d *Dialog) reinvite(m *message) {
 	inv.offer, inv.target = d.offers, target
 	d.inv = inv
 	d.flow = m.from
-	_ = inv.tx.Respond(rep.response(100, "", ""))
+	d.sendTrying(m)
 	ev := Event{Kind: EventOffer, Method: "INVITE", Offer: inv.offer, Headers: m.all()}
 	ev.ContentType, ev.Body = m.sdp()
 	d.push(ev)

@@ -172,10 +172,14 @@ func (d *Dialog) stillRinging() {
 	if err != nil || d.e.closing() {
 		return
 	}
-	left := d.e.cfg.SetupTimeout - time.Since(d.begun)
+	left := d.patience - time.Since(d.begun)
 	if left <= 0 {
-		d.refuse(inv, 480, "")
-		d.push(Event{Kind: EventFailed, Status: 480, Reason: "not answered in time"})
+		status, why := 480, "not answered in time"
+		if d.expires {
+			status, why = 487, "the INVITE has expired"
+		}
+		d.refuse(inv, status, "")
+		d.push(Event{Kind: EventFailed, Status: status, Reason: why})
 		return
 	}
 	if inv.prov != nil {

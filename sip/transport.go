@@ -142,6 +142,9 @@ func (e *Endpoint) readUDP(s *udpSocket) {
 // message only.
 func (e *Endpoint) received(p *sip.Parser, b []byte, from flow) {
 	defer e.recovered("message", nil)
+	for len(b) > 4 && b[0] == '\r' && b[1] == '\n' { // RFC 3261 7.5
+		b = b[2:]
+	}
 	switch classify(b) {
 	case classJunk:
 		e.junk(from.remote, "not SIP")
