@@ -35,11 +35,12 @@ var migrations = [][]string{{
 	`CREATE INDEX calls_destination_name ON calls (destination_name, tm_create, id) WHERE destination_name <> ''`,
 	`CREATE TABLE call_metadata (
 		call_id TEXT NOT NULL,
+		tm BIGINT NOT NULL,
 		name TEXT NOT NULL,
 		value TEXT NOT NULL
 	)`,
-	`CREATE INDEX call_metadata_call ON call_metadata (call_id)`,
-	`CREATE INDEX call_metadata_value ON call_metadata (name, value, call_id)`,
+	`CREATE INDEX call_metadata_call ON call_metadata (call_id, name, value)`,
+	`CREATE INDEX call_metadata_value ON call_metadata (name, value, tm, call_id)`,
 	`CREATE TABLE recordings (
 		id TEXT PRIMARY KEY,
 		tm_create BIGINT NOT NULL,

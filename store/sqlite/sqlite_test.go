@@ -225,13 +225,18 @@ func TestFiltersUseIndexes(t *testing.T) {
 	defer func() { _ = s.Close() }()
 	db := raw(t, path)
 	for where, index := range map[string]string{
+		"call_metadata.name = 'a' AND call_metadata.value = 'b'": "call_metadata_value",
 		"status = 'x'":                          "calls_status",
 		"journey_id = 'x' AND journey_id <> ''": "calls_journey",
 		"((source = 'x' AND source <> '') OR (source_name = 'x' AND source_name <> ''))": "calls_source_name",
 		"(tm_create, id) < (5, 'x')": "calls_tm",
-		"id IN (SELECT call_id FROM call_metadata WHERE name = 'a' AND value = 'b')": "call_metadata_value",
 	} {
-		rows, err := db.Query("EXPLAIN QUERY PLAN SELECT body FROM calls WHERE " + where + " ORDER BY tm_create DESC, id DESC LIMIT 5")
+		query := "SELECT body FROM calls WHERE " + where + " ORDER BY tm_create DESC, id DESC LIMIT 5"
+		if strings.HasPrefix(where, "call_metadata") {
+			query = "SELECT body FROM call_metadata JOIN calls ON calls.id = call_metadata.call_id WHERE " + where +
+				" ORDER BY call_metadata.tm DESC, call_metadata.call_id DESC LIMIT 5"
+		}
+		rows, err := db.Query("EXPLAIN QUERY PLAN " + query)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -247,7 +252,7 @@ func TestFiltersUseIndexes(t *testing.T) {
 		if err := errors.Join(rows.Err(), rows.Close()); err != nil {
 			t.Fatal(err)
 		}
-		if !strings.Contains(plan.String(), index) {
+		if !strings.Contains(plan.String(), index) || strings.Contains(plan.String(), "TEMP B-TREE") != strings.Contains(where, " OR ") {
 			t.Errorf("%s: %s; want index %s", where, plan.String(), index)
 		}
 	}

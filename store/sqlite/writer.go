@@ -37,7 +37,7 @@ func (p *statements) prepare(ctx context.Context, conn *sql.Conn) error {
 			direction = excluded.direction, journey_id = excluded.journey_id, source = excluded.source, source_name = excluded.source_name,
 			destination = excluded.destination, destination_name = excluded.destination_name, body = excluded.body`},
 		{&p.dropMeta, `DELETE FROM call_metadata WHERE call_id = ?`},
-		{&p.addMeta, `INSERT INTO call_metadata (call_id, name, value) VALUES (?, ?, ?)`},
+		{&p.addMeta, `INSERT INTO call_metadata (call_id, tm, name, value) VALUES (?, ?, ?, ?)`},
 		{&p.dropCall, `DELETE FROM calls WHERE id = ?`},
 		{&p.dropTrace, `DELETE FROM traces WHERE call_id = ?`},
 		{&p.putRecording, `INSERT INTO recordings (id, tm_create, status, reference_id, journey_id, body) VALUES (?, ?, ?, ?, ?, ?)
