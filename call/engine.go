@@ -221,30 +221,38 @@ func (e *Engine) Run(ctx context.Context) error {
 }
 
 // RunUntilSignal is Run for a program that has nothing else to do: the first SIGINT or SIGTERM
-// drains, a second one cuts.
-func (e *Engine) RunUntilSignal(ctx context.Context) error {
-	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+// drains, a second one cuts. What runs beside the engine (a web server, flow.Dir.Watch) gets
+// a context that ends after the last call; if one of them fails, the engine drains too.
+func (e *Engine) RunUntilSignal(beside ...func(ctx context.Context) error) error {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	ended := make(chan struct{})
-	var waiting sync.WaitGroup
-	defer waiting.Wait()
-	defer close(ended)
-	waiting.Go(func() {
-		select {
-		case <-ctx.Done():
-		case <-ended:
-			return
-		}
+	last, end := context.WithCancel(context.Background())
+	var others sync.WaitGroup
+	errs := make([]error, len(beside)+1)
+	for i, run := range beside {
+		others.Go(func() {
+			if err := run(last); last.Err() == nil {
+				errs[i] = err
+				stop()
+			}
+		})
+	}
+	others.Go(func() {
+		<-ctx.Done()
 		again := make(chan os.Signal, 1)
 		signal.Notify(again, os.Interrupt, syscall.SIGTERM)
 		defer signal.Stop(again)
 		select {
 		case <-again:
 			e.Cut()
-		case <-ended:
+		case <-last.Done():
 		}
 	})
-	return e.Run(ctx)
+	errs[len(beside)] = e.Run(ctx)
+	stop()
+	end()
+	others.Wait()
+	return errors.Join(errs...)
 }
 
 // Cut ends a drain at once.

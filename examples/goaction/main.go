@@ -55,5 +55,5 @@ func main() {
 		Listen: must(call.ParseListen(*listen)),
 		Route:  func(context.Context, *call.Incoming) (flow.Program, error) { return sum, nil },
 	}))
-	log.Print("ended: ", engine.RunUntilSignal(context.Background()))
+	log.Print("ended: ", engine.RunUntilSignal())
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -18,6 +19,9 @@ import (
 	"github.com/callbin/callbin/media"
 	"github.com/callbin/callbin/media/wav"
 )
+
+// meter is what baresip prints about bit rates, ten times a second.
+var meter = regexp.MustCompile(`\[\d+:\d+:\d+\] +audio=\d+/\d+ \(bit/s\)\s*`)
 
 // softphone is a running baresip, spoken to through its ctrl_tcp module.
 type softphone struct {
@@ -29,8 +33,7 @@ type softphone struct {
 	out    *logBuffer
 }
 
-// baresip starts one. With say (a WAV file) it speaks that; without it, it keeps what it
-// hears as a WAV file (and sends the same back, for it must have some sound card).
+// baresip starts one that speaks say, a WAV file, and keeps what it hears as another one.
 func baresip(t testing.TB, say string) *softphone {
 	t.Helper()
 	program := need(t, "baresip")
@@ -43,13 +46,11 @@ func baresip(t testing.TB, say string) *softphone {
 	p := &softphone{dir: t.TempDir(), out: &logBuffer{}}
 	control := freePort(t, "127.0.0.1")
 	rtp := 33000 + control%3000*2
-	source, player := "aubridge,loop", "audio_player aubridge,loop\nmodule aubridge.so\nmodule sndfile.so\nsnd_path "+p.dir
-	if say != "" {
-		source, player = "aufile,"+say, ""
-	}
 	write(t, filepath.Join(p.dir, "config"), fmt.Sprintf(`poll_method epoll
 sip_listen 127.0.0.1:%d
-audio_source %s
+audio_source aufile,%s
+audio_player aubridge,nobody
+snd_path %s
 ausrc_srate 8000
 auplay_srate 8000
 ausrc_channels 1
@@ -57,15 +58,16 @@ auplay_channels 1
 rtp_ports %d-%d
 net_interface 127.0.0.1
 module_path %s
-%s
 module g711.so
+module aubridge.so
+module sndfile.so
 module aufile.so
 module_tmp uuid.so
 module_tmp account.so
 module_app menu.so
 module_app ctrl_tcp.so
 ctrl_tcp_listen 127.0.0.1:%d
-`, freePort(t, "127.0.0.1"), source, rtp, rtp+40, modules, player, control))
+`, freePort(t, "127.0.0.1"), say, p.dir, rtp, rtp+40, modules, control))
 	write(t, filepath.Join(p.dir, "accounts"), "<sip:alice@127.0.0.1>;regint=0\n")
 	write(t, filepath.Join(p.dir, "contacts"), "")
 	p.cmd = exec.Command(program, "-f", p.dir)
@@ -80,7 +82,7 @@ ctrl_tcp_listen 127.0.0.1:%d
 		_ = p.cmd.Process.Kill() // it may have quit
 		_ = p.cmd.Wait()
 		if t.Failed() {
-			t.Logf("baresip:\n%s", p.out)
+			t.Logf("baresip:\n%s", meter.ReplaceAllString(p.out.String(), ""))
 		}
 	})
 	until(t, "baresip takes commands", func() bool {
@@ -177,7 +179,9 @@ func pauseFor(d time.Duration) { <-time.After(d) }
 func TestBaresipHearsTheMenu(t *testing.T) {
 	need(t, "baresip")
 	s := start(t, serverOptions{env: []string{"PATH=/nonexistent"}}) // no speech engine
-	p := baresip(t, "")
+	quiet := filepath.Join(t.TempDir(), "quiet.wav")
+	writeTone(t, quiet, 0, 60)
+	p := baresip(t, quiet)
 	p.command(t, "dial", fmt.Sprintf("sip:100@127.0.0.1:%d", s.port))
 	p.wait(t, "CALL_ESTABLISHED")
 	pauseFor(4 * time.Second) // listen to some of the menu

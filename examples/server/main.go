@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"sync"
 
 	"github.com/callbin/callbin/call"
 	"github.com/callbin/callbin/call/httpapi"
@@ -43,7 +42,10 @@ func run(flags *call.Flags, web, flowDir, data string) error {
 	defer db.Close()
 	client := safehttp.New(safehttp.Config{Allow: settings.URLs})
 	defer client.Close()
-	voice := speech.NewCache(speech.NewEspeak(speech.Config{}), speech.CacheConfig{FS: spoken(), Dir: filepath.Join(data, "speech")})
+	voice, err := speech.NewCache(speech.NewEspeak(speech.Config{}), speech.CacheConfig{FS: spoken(), Dir: filepath.Join(data, "speech")})
+	if err != nil {
+		return err
+	}
 	cfg.Store, cfg.Deps = db, call.NewDeps(settings, voice, client)
 	flows, err := openFlows(flowDir, filepath.Join(data, "recordings"), &cfg)
 	if err != nil {
@@ -58,12 +60,6 @@ func run(flags *call.Flags, web, flowDir, data string) error {
 	if err != nil {
 		return err
 	}
-	ctx, stop := context.WithCancel(context.Background())
-	var side sync.WaitGroup
-	defer side.Wait()
-	defer stop()
-	side.Go(func() { _ = flows.Watch(ctx, 0) })
-	side.Go(func() { api.Run(ctx) })
 	fmt.Println("callbin: ready")
-	return engine.RunUntilSignal(ctx)
+	return engine.RunUntilSignal(api.Run, func(ctx context.Context) error { return flows.Watch(ctx, 0) })
 }
