@@ -2,6 +2,7 @@ package sip_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -35,6 +36,7 @@ func Example() {
 		return
 	}
 	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
 	ended := make(chan error)
 	go func() { ended <- e.Run(ctx) }()
 
@@ -110,4 +112,77 @@ func toTag(msg string) string {
 		return line[i:]
 	}
 	return ""
+}
+
+// A call is refused: busy, with the reason that a telephone network understands.
+func ExampleDialog_Reject() {
+	refused := make(chan error)
+	e, err := sip.New(sip.Config{
+		Listen: []sip.Listen{{Network: "udp", Addr: "127.0.0.1:0"}},
+		Invite: func(d *sip.Dialog) {
+			refused <- d.Reject(486, "", sip.Header{Name: "Reason", Value: "Q.850;cause=17"})
+		},
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	ended := make(chan error)
+	go func() { ended <- e.Run(ctx) }()
+
+	c, err := net.Dial("udp", e.Addrs()[0].Addr.String())
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Fprintf(c, "INVITE sip:100@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP %s;rport;branch=z9hG4bK1\r\nFrom: <sip:a@b>;tag=1\r\n"+
+		"To: <sip:100@127.0.0.1>\r\nCall-ID: refused\r\nCSeq: 1 INVITE\r\nContact: <sip:a@%s>\r\nContent-Length: 0\r\n\r\n", c.LocalAddr(), c.LocalAddr())
+	fmt.Println("refused:", <-refused)
+	b := make([]byte, 4096)
+	for range 2 {
+		n, _ := c.Read(b)
+		line, _, _ := strings.Cut(string(b[:n]), "\r\n")
+		fmt.Println(line)
+	}
+	_ = c.Close()
+	cancel()
+	fmt.Println("run:", <-ended, "calls:", e.Stats().Invites)
+	// Output:
+	// refused: <nil>
+	// SIP/2.0 100 Trying
+	// SIP/2.0 486 Busy Here
+	// run: <nil> calls: 1
+}
+
+// A dialog that another process has saved is taken up again.
+func ExampleEndpoint_Restore() {
+	saved := `{"id":"D1","state":"confirmed","call_id":"c1","local_tag":"l1","remote_tag":"r1",
+		"local":"<sip:100@192.0.2.1>;tag=l1","remote":"<sip:200@192.0.2.10>;tag=r1","local_seq":7,"remote_seq":1,
+		"remote_target":"sip:200@192.0.2.10:5060","contact":"<sip:192.0.2.1:5060>","network":"udp",
+		"local_addr":"192.0.2.1:5060","remote_addr":"192.0.2.10:5060","invite":{"method":"INVITE","cseq":1}}`
+	var s sip.DialogState
+	if err := json.Unmarshal([]byte(saved), &s); err != nil {
+		fmt.Println(err)
+		return
+	}
+	e, err := sip.New(sip.Config{
+		Listen: []sip.Listen{{Network: "udp", Addr: "127.0.0.1:0"}},
+		Invite: func(*sip.Dialog) {},
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer func() { _ = e.Close() }()
+	d, err := e.Restore(s, func(ev sip.Event) { fmt.Println("event", ev.Kind) })
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(d.ID(), d.State(), d.RemoteAddr(), e.Stats().Dialogs)
+	// Output:
+	// D1 confirmed 192.0.2.10:5060 1
+	// event failed
 }
