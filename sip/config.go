@@ -57,8 +57,8 @@ type Config struct {
 	MaxMessage int
 
 	// MaxStrays bounds the table of requests answered in the last 32 seconds
-	// (about 80 bytes each, two a call), from which retransmissions are
-	// recognised after the dialog's end. The oldest go first. 0: 300,000.
+	// (about 40 bytes each, three a call), from which retransmissions are
+	// recognised after the dialog's end. The oldest go first. 0: 400,000.
 	MaxStrays int
 
 	// SetupTimeout ends a call that was neither accepted nor rejected with 480.
@@ -126,7 +126,7 @@ func (c Config) withDefaults() (Config, error) {
 		{"MaxDialogs", &c.MaxDialogs, 20_000},
 		{"MaxConns", &c.MaxConns, 4_096},
 		{"MaxMessage", &c.MaxMessage, maxDatagram},
-		{"MaxStrays", &c.MaxStrays, 300_000},
+		{"MaxStrays", &c.MaxStrays, 400_000},
 	} {
 		switch {
 		case *f.v < 0:

@@ -122,6 +122,8 @@ func (e *Endpoint) known(m *message) bool {
 	d := e.invites[inviteKey{m.callID, m.fromTag, m.cseq}]
 	e.mu.Unlock()
 	switch {
+	case d == nil && e.strays.has(e.strays.keyOf("INVITE", m.callID, m.fromTag, anyVia, m.cseq)):
+		e.refuse(m, 482, "") // by another way, and the call is over already
 	case d == nil:
 		return false
 	case d.inviteVia == m.via.key():

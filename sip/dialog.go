@@ -349,6 +349,9 @@ func (d *Dialog) finish() {
 	d.e.forget(d)
 }
 
+// anyVia stands for the way by which an INVITE came, in the table of strays.
+const anyVia = ""
+
 func (e *Endpoint) forget(d *Dialog) {
 	key := inviteKey{d.callID, d.remoteTag, d.cseq0}
 	e.mu.Lock()
@@ -362,6 +365,7 @@ func (e *Endpoint) forget(d *Dialog) {
 	e.mu.Unlock()
 	if mine {
 		e.strays.add(e.strays.keyOf("INVITE", d.callID, d.remoteTag, d.inviteVia, d.cseq0))
+		e.strays.add(e.strays.keyOf("INVITE", d.callID, d.remoteTag, anyVia, d.cseq0))
 	}
 }
 

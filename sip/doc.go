@@ -35,7 +35,7 @@
 // it becomes a call leaves no state: the same request gets the same answer when
 // it comes again (RFC 3261 8.2.7). Calls are bounded by Config.MaxDialogs, TCP
 // connections by Config.MaxConns, messages by Config.MaxMessage, and a finished
-// call leaves two entries of some 40 bytes each for 32 seconds, bounded by
+// call leaves three entries of some 40 bytes each for 32 seconds, bounded by
 // Config.MaxStrays. Dropped messages are counted, and logged once a minute.
 //
 // # Caveats

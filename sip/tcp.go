@@ -233,9 +233,12 @@ func (s *stream) next() ([]byte, error) {
 }
 
 func (s *stream) fill() error {
-	// Between messages a connection may rest for as long as it likes; TCP
-	// keepalive finds the dead ones.
-	if s.due.IsZero() && (!s.any || len(s.buf) > 0) {
+	// Between messages, with or without keep-alives, a connection may rest for
+	// as long as it likes; TCP keepalive finds the dead ones.
+	switch idle := len(bytes.TrimLeft(s.buf, "\r\n")) == 0; {
+	case idle && s.any:
+		s.due = time.Time{}
+	case s.due.IsZero():
 		s.due = time.Now().Add(messageTimeout)
 	}
 	if err := s.conn.SetReadDeadline(s.due); err != nil {

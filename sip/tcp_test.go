@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -248,4 +249,66 @@ func TestNextHopByName(t *testing.T) {
 			t.Errorf("%s: got %v, %v, want %s", tt.uri, got, err, tt.want)
 		}
 	}
+}
+
+// TestSlowPeerLosesItsConnection: a message must be complete within 32 seconds,
+// however its bytes drip.
+func TestSlowPeerLosesItsConnection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ours, theirs := net.Pipe()
+		defer func() { _ = ours.Close() }()
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			for range 100 {
+				if _, err := theirs.Write([]byte("X")); err != nil {
+					return
+				}
+				time.Sleep(time.Second)
+			}
+		}()
+		start := time.Now()
+		s := stream{conn: ours, max: maxDatagram, pong: func() {}}
+		if _, err := s.next(); err == nil {
+			t.Error("no error")
+		}
+		if got := time.Since(start); got != messageTimeout {
+			t.Errorf("gave up after %v, want %v", got, messageTimeout)
+		}
+		_ = theirs.Close()
+		<-done
+	})
+}
+
+// Keep-alives may go on for ever, single CRLFs too.
+func TestKeepAlivesKeepTheConnection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ours, theirs := net.Pipe()
+		defer func() { _ = ours.Close() }()
+		pongs := 0
+		s := stream{conn: ours, max: maxDatagram, pong: func() { pongs++ }}
+		go func() {
+			defer func() { _ = theirs.Close() }()
+			write := func(b string) {
+				if _, err := io.WriteString(theirs, b); err != nil {
+					t.Error(err)
+				}
+			}
+			write(options(1, ""))
+			for range 20 {
+				time.Sleep(25 * time.Second)
+				write("\r\n")
+			}
+			time.Sleep(time.Hour)
+			write(options(2, ""))
+		}()
+		for n := 1; n <= 2; n++ {
+			if b, err := s.next(); err != nil || string(b) != options(n, "") {
+				t.Fatalf("message %d: %q, %v", n, b, err)
+			}
+		}
+		if pongs != 10 {
+			t.Errorf("%d pongs, want 10", pongs)
+		}
+	})
 }
