@@ -15,7 +15,8 @@
 //
 // Text is plain, or SSML where it begins with <speak: the elements speak, p, s,
 // break, prosody, emphasis, say-as, sub, phoneme, lang, voice and mark pass; audio
-// and all others are refused, because engines may open files for them.
+// and all others are refused, because engines may open files for them. A part under another xml:lang is
+// spoken by that language's plain voice, without gender.
 //
 // Cached sound is 8 kHz mu-law, which is what G.711 calls carry, at half the size of linear
 // samples; CacheConfig.Rate keeps wideband sound instead.

@@ -108,15 +108,22 @@ func (e *Espeak) Speak(ctx context.Context, u media.Utterance) (media.Source, er
 }
 
 func (e *Espeak) plan(u media.Utterance) (job, error) {
-	text, err := prepare(u.Text)
-	if err != nil {
-		return job{}, err
-	}
 	tag := u.Language
 	if tag == "" {
 		tag = e.cfg.Language
 	}
 	lang, voice, err := findVoice(tag)
+	if err != nil {
+		return job{}, err
+	}
+	own := u.Voice != "" && (u.Provider == "" || u.Provider == "espeak-ng" || u.Provider == "espeak")
+	if own { // a voice has its language, whatever else is said
+		if lang = languageOf(u.Voice); lang == nil {
+			return job{}, fmt.Errorf("speech: espeak-ng: unknown voice %.40q: want one of its voices with or without a variant, for example %q", u.Voice, "de+f3")
+		}
+		voice = u.Voice
+	}
+	text, err := prepare(u.Text, voice)
 	if err != nil {
 		return job{}, err
 	}
@@ -129,7 +136,7 @@ func (e *Espeak) plan(u media.Utterance) (job, error) {
 		if err != nil {
 			return job{}, err
 		}
-		// The engine switches to its own voice of that name, not to ours.
+		// Each character would have to be asked for with that voice.
 		if l.han && hasHan(s.text) {
 			return job{}, fmt.Errorf("%w: Han letters under xml:lang %q; speak them as an utterance of their own", ErrScript, s.lang)
 		}
@@ -141,12 +148,7 @@ func (e *Espeak) plan(u media.Utterance) (job, error) {
 	if text.ssml {
 		args = append(args, "-m")
 	}
-	if own := u.Provider == "" || u.Provider == "espeak-ng" || u.Provider == "espeak"; u.Voice != "" && own {
-		if !knownVoice(u.Voice) {
-			return job{}, fmt.Errorf("speech: espeak-ng: unknown voice %.40q: want one of its voices with or without a variant, for example %q", u.Voice, "de+f3")
-		}
-		voice = u.Voice
-	} else {
+	if !own {
 		switch u.Gender {
 		case "":
 		case media.Male:
@@ -178,19 +180,20 @@ func (e *Espeak) plan(u media.Utterance) (job, error) {
 
 func hasHan(s string) bool { return strings.ContainsFunc(s, isHan) }
 
-// knownVoice keeps paths of files out of the argument, and names that the engine would
-// pass over in silence.
-func knownVoice(v string) bool {
-	base, variant, has := strings.Cut(v, "+")
+// languageOf returns the language of a voice of espeak-ng, nil for what is none: paths of
+// files, and names that the engine would pass over in silence.
+func languageOf(voice string) *Language {
+	base, variant, has := strings.Cut(voice, "+")
 	if has && !slices.Contains(variants, variant) {
-		return false
+		return nil
 	}
 	for i := range languages {
-		if languages[i].voice == base || slices.ContainsFunc(languages[i].Accents, func(a Accent) bool { return a.voice == base }) {
-			return true
+		l := &languages[i]
+		if l.voice == base || slices.ContainsFunc(l.Accents, func(a Accent) bool { return a.voice == base }) {
+			return l
 		}
 	}
-	return false
+	return nil
 }
 
 // variants of espeak-ng that go with every voice.

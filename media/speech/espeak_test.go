@@ -199,6 +199,8 @@ func TestRefusedUtterances(t *testing.T) {
 		{media.Utterance{Text: "hello", Language: "tlh"}, nil, `unknown language "tlh"`},
 		{media.Utterance{Text: "hello", Language: "jp"}, nil, "ja (Japanese)"},
 		{media.Utterance{Text: "hello", Language: "german"}, nil, "de (German)"},
+		{media.Utterance{Text: "hello", Language: "en-../../etc"}, nil, "unknown language"},
+		{media.Utterance{Text: `<speak xml:lang="en-/etc/passwd">a</speak>`}, speech.ErrText, "unknown language"},
 		{media.Utterance{Text: "hello", Language: "../../etc"}, nil, "unknown language"},
 		{media.Utterance{Text: "hello", Gender: "robot"}, nil, `unknown gender "robot"`},
 		{media.Utterance{Text: "hello", Rate: 9}, nil, "rate 9 is not"},
@@ -250,6 +252,8 @@ func TestScriptsThatAreSpoken(t *testing.T) {
 		{Text: "hei", Language: "no"},
 		{Text: "The angle α", Language: "en"},
 		{Text: "hello", Voice: "de+whisper"},
+		{Text: "Спасибо", Voice: "ru+f2"},
+		{Text: "Спасибо", Voice: "ru", Language: "en-US"},
 		{Text: "hello", Voice: "en-US-Neural2-F", Provider: "gcp", Gender: media.Female},
 		{Text: `<speak version="1.0" xmlns="http://www.w3.org/2001/10/synthesis" xml:lang="en">hi <break time="200ms"/><prosody rate="slow">x &amp; y</prosody>` +
 			`<sub alias="one">1</sub><say-as interpret-as="characters">abc</say-as><lang xml:lang="de">Hallo</lang></speak>`},
@@ -273,6 +277,30 @@ func TestSSMLAndRateChangeTheLength(t *testing.T) {
 	}
 	if paused := length(media.Utterance{Text: "<speak>one two three <break time=\"2s\"/> four five six seven</speak>"}); paused < plain+1500*time.Millisecond {
 		t.Errorf("break of 2 s: %s, without %s", paused, plain)
+	}
+}
+
+func TestSSMLKeepsGenderAndChangesLanguage(t *testing.T) {
+	e := espeak(t, speech.Config{})
+	same := func(a, b media.Utterance) bool {
+		return slices.Equal(speak(t, e, a).PCM(), speak(t, e, b).PCM())
+	}
+	german := func(text string) media.Utterance {
+		return media.Utterance{Text: text, Language: "de-DE", Gender: media.Female}
+	}
+	plain := german("<speak>Guten Tag</speak>")
+	for _, text := range []string{`<speak xml:lang="de">Guten Tag</speak>`, `<speak version="1.1" xml:lang="de-AT">Guten Tag</speak>`, `<speak><lang xml:lang="de">Guten Tag</lang></speak>`} {
+		if !same(plain, german(text)) {
+			t.Errorf("%s sounds different without a reason", text)
+		}
+	}
+	for _, text := range []string{`<speak xml:lang="en">Guten Tag</speak>`, `<speak><lang xml:lang="en-US">Guten Tag</lang></speak>`, `<speak><p xml:lang="fr">Guten Tag</p></speak>`} {
+		if same(plain, german(text)) {
+			t.Errorf("%s does not change the language", text)
+		}
+	}
+	if same(plain, german(`<speak><prosody rate="slow">Guten Tag</prosody></speak>`)) {
+		t.Error("prosody changes nothing")
 	}
 }
 

@@ -84,12 +84,12 @@ var languages = [...]Language{
 	{Tag: "en", Name: "English", Quality: Good, voice: "en-us", Accents: []Accent{
 		{"en-029", "Caribbean", "en-029"},
 		{"en-GB", "Great Britain", "en"},
-		{"en-GB-lancaster", "Lancaster", "en-gb-x-gbclan"},
-		{"en-GB-rp", "Received Pronunciation", "en-gb-x-rp"},
+		{"en-GB-x-lancaster", "Lancaster", "en-gb-x-gbclan"},
+		{"en-GB-x-rp", "Received Pronunciation", "en-gb-x-rp"},
 		{"en-GB-scotland", "Scotland", "en-gb-scotland"},
-		{"en-GB-wmids", "West Midlands", "en-gb-x-gbcwmd"},
+		{"en-GB-x-wmids", "West Midlands", "en-gb-x-gbcwmd"},
 		{"en-US", "United States", "en-us"},
-		{"en-US-nyc", "New York City", "en-us-nyc"},
+		{"en-US-x-nyc", "New York City", "en-us-nyc"},
 	}},
 	{Tag: "eo", Name: "Esperanto", Quality: Good, voice: "eo"},
 	{Tag: "es", Name: "Spanish", Quality: Good, voice: "es", Accents: []Accent{
@@ -183,8 +183,8 @@ var languages = [...]Language{
 	{Tag: "uz", Name: "Uzbek", Quality: Fair, voice: "uz", scripts: cyrillic},
 	{Tag: "vi", Name: "Vietnamese", Quality: Good, voice: "vi", Accents: []Accent{
 		{"vi-VN", "Northern", "vi"},
-		{"vi-central", "Central", "vi-vn-x-central"},
-		{"vi-south", "Southern", "vi-vn-x-south"},
+		{"vi-x-central", "Central", "vi-vn-x-central"},
+		{"vi-x-south", "Southern", "vi-vn-x-south"},
 	}},
 	{Tag: "yue", Name: "Cantonese", Quality: Fair, voice: "yue", han: true},
 	// The voice "cmn" reads Latin letters as English, and hanzi through them: garbage.
@@ -197,7 +197,8 @@ var languages = [...]Language{
 var aliases = map[string]string{
 	"no": "nb", "nn": "nb", "iw": "he", "in": "id", "cmn": "zh", "cmn-hans": "zh", "cmn-hant": "zh", "zh-yue": "yue", "zh-hk": "yue", "zh-mo": "yue",
 	"en-au": "en-gb", "en-nz": "en-gb", "en-ie": "en-gb", "en-za": "en-gb", "en-in": "en-gb", "en-sg": "en-gb", "en-hk": "en-gb",
-	"en-jm": "en-029", "en-gb-scotland": "en-gb-scotland", "en-scotland": "en-gb-scotland",
+	"en-jm": "en-029", "en-scotland": "en-gb-scotland", "en-gb-x-gbclan": "en-gb-x-lancaster", "en-gb-x-gbcwmd": "en-gb-x-wmids",
+	"en-us-nyc": "en-us-x-nyc", "vi-vn-x-central": "vi-x-central", "vi-vn-x-south": "vi-x-south",
 	"es-mx": "es-419", "es-ar": "es-419", "es-bo": "es-419", "es-cl": "es-419", "es-co": "es-419", "es-cr": "es-419", "es-cu": "es-419",
 	"es-do": "es-419", "es-ec": "es-419", "es-gt": "es-419", "es-hn": "es-419", "es-ni": "es-419", "es-pa": "es-419", "es-pe": "es-419",
 	"es-pr": "es-419", "es-py": "es-419", "es-sv": "es-419", "es-us": "es-419", "es-uy": "es-419", "es-ve": "es-419",
@@ -213,6 +214,10 @@ var mistaken = map[string]string{
 // findVoice returns the language and the voice of a tag.
 func findVoice(tag string) (*Language, string, error) {
 	low := strings.ToLower(strings.ReplaceAll(strings.TrimSpace(tag), "_", "-"))
+	// A tag comes from flows and callers; what is none must not reach an engine by its begin.
+	if strings.Trim(low, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
+		return nil, "", fmt.Errorf("speech: espeak-ng: unknown language %.40q: letters, digits and - only", tag)
+	}
 	for t := low; t != ""; {
 		if a, ok := aliases[t]; ok {
 			t = a

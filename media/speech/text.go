@@ -28,14 +28,14 @@ type prepared struct {
 // span is text under an xml:lang.
 type span struct{ lang, text string }
 
-// prepare checks a text and takes out what an engine would take for commands.
-func prepare(text string) (prepared, error) {
+// prepare checks a text that voice is to speak, and takes out what an engine would take for commands.
+func prepare(text, voice string) (prepared, error) {
 	if n := utf8.RuneCountInString(text); n > MaxText {
 		return prepared{}, fmt.Errorf("%w: %d characters are more than %d", ErrText, n, MaxText)
 	}
 	trimmed := strings.TrimSpace(text)
 	if isSSML(trimmed) {
-		return prepareSSML(trimmed)
+		return prepareSSML(trimmed, voice)
 	}
 	p := prepared{text: defuse(trimmed)}
 	p.plain = p.text
@@ -85,14 +85,16 @@ const maxDepth = 32
 
 // prepareSSML reads SSML and writes it anew, so that nothing but what was understood
 // reaches an engine, whose own parser is less strict. An engine's audio element would
-// open files and start programs.
-func prepareSSML(s string) (prepared, error) {
+// open files and start programs. Where xml:lang names another voice than the one that
+// speaks, the text goes to that one by a voice element: espeak-ng passes over lang, and
+// loses the variant (the gender) at an xml:lang of its own language.
+func prepareSSML(s, voice string) (prepared, error) {
 	bad := func(at int64, format string, args ...any) (prepared, error) {
 		return prepared{}, fmt.Errorf("%w: SSML at byte %d: %s", ErrText, at, fmt.Sprintf(format, args...))
 	}
 	d := xml.NewDecoder(strings.NewReader(s))
 	var out, plain strings.Builder
-	var open, langs []string
+	var open, ends, langs []string
 	var spans []span
 	void := false // inside break or mark, which hold nothing
 	for {
@@ -124,7 +126,8 @@ func prepareSSML(s string) (prepared, error) {
 			if len(langs) > 0 {
 				lang = langs[len(langs)-1]
 			}
-			out.WriteString("<" + name)
+			var attrs strings.Builder
+			other := ""
 			for _, a := range t.Attr {
 				if a.Name.Space == "xmlns" || a.Name.Local == "xmlns" || a.Name.Local == "schemaLocation" {
 					continue // says nothing to an engine
@@ -135,10 +138,14 @@ func prepareSSML(s string) (prepared, error) {
 				value := strings.TrimSpace(a.Value)
 				switch a.Name.Local {
 				case "lang":
-					if _, _, err := findVoice(value); err != nil {
+					_, v, err := findVoice(value)
+					if err != nil {
 						return bad(at, "%v", err)
 					}
-					lang = value
+					if lang = value; v != voice {
+						other = v
+					}
+					continue
 				case "name":
 					// A voice's name may be the path of a file.
 					if !isName(value) {
@@ -147,28 +154,30 @@ func prepareSSML(s string) (prepared, error) {
 				case "alias":
 					plain.WriteString(value)
 				}
-				out.WriteByte(' ')
-				if a.Name.Local == "lang" {
-					out.WriteString("xml:")
-				}
-				out.WriteString(a.Name.Local + `="`)
-				if err := xml.EscapeText(&out, []byte(defuse(value))); err != nil {
+				attrs.WriteString(" " + a.Name.Local + `="`)
+				if err := xml.EscapeText(&attrs, []byte(defuse(value))); err != nil {
 					return bad(at, "%v", err)
 				}
-				out.WriteByte('"')
+				attrs.WriteByte('"')
 			}
-			if void = name == "break" || name == "mark"; void {
-				out.WriteByte('/')
+			end := ""
+			void = name == "break" || name == "mark"
+			switch {
+			case void:
+				out.WriteString("<" + name + attrs.String() + "/>")
+			case name != "lang":
+				out.WriteString("<" + name + attrs.String() + ">")
+				end = "</" + name + ">"
 			}
-			out.WriteByte('>')
-			open, langs = append(open, name), append(langs, lang)
+			if other != "" {
+				out.WriteString(`<voice name="` + other + `">`)
+				end = "</voice>" + end
+			}
+			open, ends, langs = append(open, name), append(ends, end), append(langs, lang)
 		case xml.EndElement:
-			open, langs = open[:len(open)-1], langs[:len(langs)-1]
-			if void {
-				void = false
-				continue
-			}
-			out.WriteString("</" + t.Name.Local + ">")
+			out.WriteString(ends[len(ends)-1])
+			open, ends, langs = open[:len(open)-1], ends[:len(ends)-1], langs[:len(langs)-1]
+			void = false
 		case xml.CharData:
 			text := defuse(string(t))
 			if len(open) == 0 {
