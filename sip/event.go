@@ -13,7 +13,8 @@ const (
 	// its Reason header (RFC 3326), Cause 0 when there is none. The last event of the dialog.
 	EventBye EventKind = "bye"
 	// EventOffer: a re-INVITE or UPDATE (see Method) with the SDP Body, or, when Body is
-	// empty, a re-INVITE that asks us for an offer. Dialog.Answer must follow, with Offer.
+	// empty, a re-INVITE that asks us for an offer. Dialog.Answer must follow, with Offer. Should
+	// the peer cancel it or hang up before, no event says that the offer is void: Answer does.
 	EventOffer EventKind = "offer"
 	// EventOfferAck: the ACK of a re-INVITE that we accepted; Body is the answer when the
 	// offer was ours.

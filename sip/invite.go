@@ -141,7 +141,10 @@ func (d *Dialog) resendOK(inv *serverInvite) {
 	}
 	d.inv = nil
 	d.push(Event{Kind: EventAckTimeout, Method: "INVITE", Offer: inv.offer})
-	d.sendBye(append(d.bye, Header{"Reason", `SIP;cause=408;text="ACK missing"`}))
+	if !d.byeWanted {
+		d.bye = []Header{{"Reason", `SIP;cause=408;text="ACK missing"`}}
+	}
+	d.sendBye(d.bye)
 }
 
 // inviteAgain answers a retransmission of the first INVITE with what was sent last.
