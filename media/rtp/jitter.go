@@ -276,7 +276,6 @@ func (b *jitterBuffer) find() *jitterSlot {
 	}
 	for i := range uint16(jitterSlots) {
 		if s := &b.slots[(b.next+i)%jitterSlots]; s.used {
-			b.next += i
 			return s
 		}
 	}
@@ -323,7 +322,7 @@ func (b *jitterBuffer) steer(frame, at int64) {
 	case over > frame && (b.silent || b.gap > 0 || b.wait == 0):
 		over = min(over, frame)
 		b.wait = 10
-	case over < -frame && (b.silent || b.gap > 0 || b.wait == 0):
+	case over < -frame/2 && (b.silent || b.gap > 0 || b.wait == 0):
 		over = max(over, -frame)
 		b.wait = 10
 	default:
