@@ -252,6 +252,7 @@ func TestScriptsThatAreSpoken(t *testing.T) {
 		{Text: "hei", Language: "no"},
 		{Text: "The angle α", Language: "en"},
 		{Text: "hello", Voice: "de+whisper"},
+		{Text: `<speak xml:lang="zh">您好 <lang xml:lang="de">Hallo <lang xml:lang="cmn">您好</lang></lang></speak>`, Language: "zh"},
 		{Text: "Спасибо", Voice: "ru+f2"},
 		{Text: "Спасибо", Voice: "ru", Language: "en-US"},
 		{Text: "hello", Voice: "en-US-Neural2-F", Provider: "gcp", Gender: media.Female},
