@@ -20,11 +20,12 @@ type session struct {
 	wire  wire
 	log   *slog.Logger
 
-	live   bool // negotiated once
-	closed bool
-	began  time.Duration // when it became live
-	n      sdp.Negotiated
-	timer  media.Timer
+	live    bool // negotiated once
+	closed  bool
+	began   time.Duration // when it became live
+	awaited time.Duration // since when the peer should send
+	n       sdp.Negotiated
+	timer   media.Timer
 
 	// Receiving.
 	formats []receiveFormat // what the peer may send; the first is the agreed one
@@ -116,6 +117,9 @@ func (s *session) apply(n sdp.Negotiated) {
 	if !first && old.Direction != n.Direction {
 		s.event(Event{Kind: EventDirection, Direction: string(n.Direction)})
 	}
+	if first || old.OnHold || !old.Direction.Receives() {
+		s.awaited = s.shard.Now()
+	}
 	if first || n.Remote != old.Remote {
 		s.keepalive() // opens the way through a NAT at once
 	}
@@ -205,7 +209,7 @@ func (s *session) house() {
 			next = min(next, s.bundleDue)
 		}
 	}
-	heard := max(s.began, s.source.last)
+	heard := max(s.awaited, s.source.last)
 	if t, ok := s.latch.house(s, now); ok {
 		next = min(next, t)
 	}
