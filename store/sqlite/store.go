@@ -118,16 +118,20 @@ func (w *where) either(column, value string) {
 
 func (w *where) within(since, until store.Time) {
 	if !since.IsZero() {
-		w.and(w.tm+" >= ?", store.At(since.Time).Micro())
+		w.and(w.tm+" >= ?", ceil(since))
 	}
 	if !until.IsZero() {
-		// Until may have parts of a microsecond, records have none.
-		us := store.At(until.Time)
-		if us.Before(until.Time) {
-			us = store.AtMicro(us.Micro() + 1)
-		}
-		w.and(w.tm+" < ?", us.Micro())
+		w.and(w.tm+" < ?", ceil(until))
 	}
+}
+
+// ceil rounds a limit up to whole microseconds, of which records have no parts.
+func ceil(t store.Time) int64 {
+	us := store.At(t.Time)
+	if us.Before(t.Time) {
+		return us.Micro() + 1
+	}
+	return us.Micro()
 }
 
 // page reads one page; w says which rows, and scan reads one.

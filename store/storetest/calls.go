@@ -133,6 +133,10 @@ func testCallsNewestFirst(t *testing.T, s store.Store) {
 	wantIDs(t, list(t, s, store.CallFilter{Since: at(2 * time.Second), Until: at(4 * time.Second)}), "c", "b1", "b")
 	wantIDs(t, list(t, s, store.CallFilter{Since: at(4 * time.Second), PageSize: 1}), "new", "d")
 	wantIDs(t, list(t, s, store.CallFilter{Until: at(time.Second)}), "old")
+	// A limit may lie between two microseconds.
+	between := store.Time{Time: at(2 * time.Second).Add(time.Nanosecond)}
+	wantIDs(t, list(t, s, store.CallFilter{Since: between, Until: at(3 * time.Second)}), "b1")
+	wantIDs(t, list(t, s, store.CallFilter{Since: at(2 * time.Second), Until: between}), "b")
 }
 
 func testPagesUnderEqualTimes(t *testing.T, s store.Store) {
