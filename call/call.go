@@ -13,7 +13,6 @@ import (
 
 	"github.com/callbin/callbin/action"
 	"github.com/callbin/callbin/flow"
-	"github.com/callbin/callbin/media/rtp"
 	"github.com/callbin/callbin/sip"
 	"github.com/callbin/callbin/store"
 )
@@ -38,6 +37,7 @@ type Call struct {
 	vars   *action.Vars
 	digits digitBuffer
 	done   chan struct{}
+	once   sync.Once // closes done
 
 	leg atomic.Pointer[MediaLeg] // nil before the first offer/answer
 
@@ -49,6 +49,7 @@ type Call struct {
 	lastRef  int     // guarded by mu
 	replies  map[int]chan string
 	recorder *recording // guarded by mu; the one that runs
+	panicked bool       // guarded by mu
 	closing  bool       // guarded by mu; no recording is to run any more
 
 	// Owned by the loop. stateMu lets others take a Snapshot between two steps.
@@ -83,27 +84,6 @@ func (c *Call) Vars() *action.Vars { return c.vars }
 // Done is closed when the call has ended for good: its record is stored.
 func (c *Call) Done() <-chan struct{} { return c.done }
 
-// Snapshot is all that is needed to go on with a call elsewhere.
-type Snapshot struct {
-	State  State             `json:"state"`
-	Dialog sip.DialogState   `json:"dialog"`
-	Media  *rtp.LegState     `json:"media,omitempty"`
-	Vars   map[string]string `json:"vars,omitempty"`
-}
-
-// Snapshot returns a copy of where the call stands.
-func (c *Call) Snapshot() Snapshot {
-	s := Snapshot{State: c.State(), Vars: c.vars.All()}
-	if c.dialog != nil {
-		s.Dialog = c.dialog.Snapshot()
-	}
-	if l := c.leg.Load(); l != nil {
-		m := (*l).Snapshot()
-		s.Media = &m
-	}
-	return s
-}
-
 // State returns a copy of the loop's state.
 func (c *Call) State() State {
 	c.stateMu.Lock()
@@ -137,8 +117,13 @@ func (c *Call) post(in Input) {
 	}
 }
 
-// loop consumes inputs until there are none.
+// loop consumes inputs until there are none. A panic ends this one call.
 func (c *Call) loop() {
+	defer func() {
+		if r := recover(); r != nil {
+			c.broken(r)
+		}
+	}()
 	for {
 		c.mu.Lock()
 		if len(c.queue) == 0 {
@@ -153,6 +138,21 @@ func (c *Call) loop() {
 			c.step(batch[i])
 		}
 	}
+}
+
+// broken ends a call whose loop panicked, and forgets it where even that fails.
+func (c *Call) broken(r any) {
+	c.log.Error("panic in a call", "panic", r, "stack", string(debug.Stack()))
+	c.mu.Lock()
+	again := c.panicked
+	c.panicked, c.running, c.queue = true, false, nil
+	c.mu.Unlock()
+	if again {
+		c.finish()
+		return
+	}
+	end := End{By: "local", Reason: store.ReasonFailed, Status: 500, Cause: causeOf(500), Code: CodePanic, Sentence: "an internal fault"}
+	c.post(Input{Kind: KindCommand, Command: &Command{Name: "hangup", End: &end}})
 }
 
 // step consumes one input, and those that its effects give at once.
@@ -301,10 +301,12 @@ func (c *Call) finish() {
 		t.Stop()
 	}
 	c.cancelFlow(action.ErrHangup)
-	c.engine.wg.Go(func() {
-		c.engine.keep(c)
-		c.engine.forget(c)
-		close(c.done)
+	c.once.Do(func() {
+		c.engine.wg.Go(func() {
+			c.engine.keep(c)
+			c.engine.forget(c)
+			close(c.done)
+		})
 	})
 }
 

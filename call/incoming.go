@@ -56,10 +56,7 @@ func (e *Engine) admit(d *sip.Dialog) {
 	e.wg.Add(1)
 	defer e.wg.Done()
 	offer, _ := req.SDP()
-	d.Handle(func(ev sip.Event) {
-		ev.Headers = nil // the loop needs none, and credentials must not get into the trace
-		c.post(Input{Kind: KindSIP, SIP: &ev})
-	})
+	d.Handle(c.sipEvent)
 	c.log.Info("call begins", "from", in.Source.Target, "to", in.Destination.Target, "peer", in.Peer.String(), "transport", d.Network())
 	c.feed(Input{Kind: KindIncoming, Incoming: &IncomingInput{
 		ID: c.id, JourneyID: journey, ActiveflowID: activeflow, SIPCallID: d.CallID(), Transport: d.Network(), Peer: in.Peer.String(),
@@ -73,6 +70,12 @@ func (e *Engine) admit(d *sip.Dialog) {
 	}
 	c.program = program
 	c.feed(Input{Kind: KindRouted, Flow: flowInput(program)})
+}
+
+// sipEvent takes what the dialog's peer did.
+func (c *Call) sipEvent(ev sip.Event) {
+	ev.Headers = nil // the loop needs none, and credentials must not get into the trace
+	c.post(Input{Kind: KindSIP, SIP: &ev})
 }
 
 // feed posts in and, where no other goroutine is at it, consumes it on this one.

@@ -28,6 +28,7 @@ const (
 	KindTimer      Kind = "timer"       // Timer: its name
 	KindRecording  Kind = "recording"   // Recording: one has started or ended
 	KindNote       Kind = "note"        // Note: what a flow's step got from outside (HTTP, speech, prompts)
+	KindRestored   Kind = "restored"    // State: the call is taken up from a Snapshot
 	KindClosed     Kind = "media_close" // Media of the call is closed; Stats has its sums
 )
 
@@ -51,6 +52,7 @@ type Input struct {
 	Recording  *RecordingInput  `json:"recording,omitempty"`
 	Note       *Note            `json:"note,omitempty"`
 	Stats      *rtp.Stats       `json:"stats,omitempty"`
+	State      *State           `json:"state,omitempty"`
 }
 
 // IncomingInput is what the loop needs to know of a new INVITE.

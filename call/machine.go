@@ -87,6 +87,8 @@ func (m *Machine) Step(in *Input) []Effect {
 	switch in.Kind {
 	case KindIncoming:
 		m.incoming(in)
+	case KindRestored:
+		m.restored(in)
 	case KindVerified:
 		m.st.Record.Verdict = in.Verdict.json()
 	case KindRouted:

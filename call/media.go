@@ -29,6 +29,8 @@ type MediaLeg interface {
 // MediaFactory makes the legs of one kind of media.
 type MediaFactory interface {
 	NewLeg(o MediaOptions) (MediaLeg, error)
+	// RestoreLeg makes a leg that goes on where st was taken; of o only OnEvent counts.
+	RestoreLeg(st rtp.LegState, o MediaOptions) (MediaLeg, error)
 }
 
 // MediaOptions of one leg.
@@ -49,6 +51,19 @@ func (r rtpFactory) NewLeg(o MediaOptions) (MediaLeg, error) {
 	return l, nil
 }
 
+func (r rtpFactory) RestoreLeg(st rtp.LegState, o MediaOptions) (MediaLeg, error) {
+	l, err := r.f.Restore(st, rtp.LegConfig{OnEvent: o.OnEvent})
+	if err != nil {
+		return nil, err
+	}
+	return l, nil
+}
+
+// mediaEvents are options with which what a leg notices comes to the loop.
+func (c *Call) mediaEvents() MediaOptions {
+	return MediaOptions{OnEvent: func(ev rtp.Event) { c.post(Input{Kind: KindMedia, Media: &ev}) }}
+}
+
 // openLeg returns the call's media leg, made at first use: a call that is refused
 // takes no port.
 func (c *Call) openLeg(offer []byte) (MediaLeg, error) {
@@ -60,11 +75,9 @@ func (c *Call) openLeg(offer []byte) (MediaLeg, error) {
 	if len(offer) > 0 { // sound may take another family than signalling
 		v6 = bytes.Contains(offer, []byte("IN IP6")) && !bytes.Contains(offer, []byte("c=IN IP4"))
 	}
-	l, err := c.engine.media[0].NewLeg(MediaOptions{
-		IPv6:    v6,
-		Plain:   c.engine.isLocal(peer),
-		OnEvent: func(ev rtp.Event) { c.post(Input{Kind: KindMedia, Media: &ev}) },
-	})
+	o := c.mediaEvents()
+	o.IPv6, o.Plain = v6, c.engine.isLocal(peer)
+	l, err := c.engine.media[0].NewLeg(o)
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,88 @@
+package call
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/callbin/callbin/action"
+	"github.com/callbin/callbin/flow"
+	"github.com/callbin/callbin/media/rtp"
+	"github.com/callbin/callbin/sip"
+)
+
+// Snapshot is all that is needed to go on with a call elsewhere: a JSON value.
+type Snapshot struct {
+	State  State             `json:"state"`
+	Dialog sip.DialogState   `json:"dialog"`
+	Media  *rtp.LegState     `json:"media,omitempty"`
+	Vars   map[string]string `json:"vars,omitempty"`
+}
+
+// Snapshot returns a copy of where the call stands.
+func (c *Call) Snapshot() Snapshot {
+	s := Snapshot{State: c.State(), Vars: c.vars.All(), Dialog: c.dialog.Snapshot()}
+	if l := c.leg.Load(); l != nil {
+		m := (*l).Snapshot()
+		s.Media = &m
+	}
+	return s
+}
+
+// Restore takes up an answered call that another engine left without ending it: same
+// dialog, same ports, same variables. A *flow.Flow goes on with the step that ran, from
+// that step's beginning; any other program is one step and starts anew. A recording that
+// ran has ended. The engine must listen where the other one did.
+func (e *Engine) Restore(s Snapshot, p flow.Program) (*Call, error) {
+	if s.State.Phase != PhaseAccepted && s.State.Phase != PhaseConfirmed {
+		return nil, fmt.Errorf("call: restore %s: only an answered call can be taken up, this one is %q", s.State.Record.ID, s.State.Phase)
+	}
+	c := newCall(e, s.State.Record.ID, nil)
+	c.vars = e.newVars(s.Vars)
+	c.program = resume(p, s.State.Position)
+	c.seq = s.State.Seq
+	c.running = true // the loop waits until everything is in place
+	if s.Media != nil {
+		l, err := e.media[0].RestoreLeg(*s.Media, c.mediaEvents())
+		if err != nil {
+			return nil, fmt.Errorf("call: restore %s: %w", c.id, err)
+		}
+		c.leg.Store(&l)
+	}
+	var err error
+	if c.dialog, err = e.sip.Restore(s.Dialog, c.sipEvent); err != nil {
+		if l := c.leg.Load(); l != nil {
+			(*l).Close()
+		}
+		return nil, fmt.Errorf("call: restore %s: %w", c.id, err)
+	}
+	e.add(c)
+	e.wg.Go(func() {
+		c.step(Input{Kind: KindRestored, State: &s.State})
+		c.loop()
+	})
+	return c, nil
+}
+
+// resume makes p start where it was left.
+func resume(p flow.Program, at *flow.Position) flow.Program {
+	f, ok := p.(*flow.Flow)
+	if !ok || at == nil {
+		return p
+	}
+	return flow.Func(func(ctx context.Context, leg action.Leg) error { return f.RunFrom(ctx, leg, *at) })
+}
+
+// restored takes the state over. What waited in the other engine waits no more.
+func (m *Machine) restored(in *Input) {
+	m.st = Restore(*in.State).Snapshot()
+	st := &m.st
+	st.Seq = in.Seq
+	st.WaitAnswer, st.WaitEarly, st.WaitRecord, st.WaitStop = nil, nil, nil, nil
+	if st.Recording != "" {
+		m.recording(&Input{At: in.At, Recording: &RecordingInput{ID: st.Recording, Event: "ended", Reason: "lost"}})
+	}
+	if st.FlowRuns {
+		m.do(Effect{Do: DoStartFlow})
+	}
+	m.do(Effect{Do: DoTimer, Text: "max_duration"})
+}
