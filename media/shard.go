@@ -116,20 +116,25 @@ type Shard struct {
 	log      *slog.Logger
 	load     atomic.Int32 // residents
 
-	// exec is held by whoever is the shard at the moment: run for its whole life,
-	// before and after it the goroutine that drains the queue inline.
+	// exec is held by whoever is the shard at the moment: its thread while it is awake.
+	// While it sleeps in the kernel, and before and after Shards.Run, a goroutine that
+	// posts becomes the shard for these few microseconds. That saves two thread switches
+	// a call, which cost more than opening and closing the sockets of a call. It is
+	// taken once a wake-up, never per packet.
 	exec sync.Mutex
 
 	mu       sync.Mutex
-	queue    []func() // guarded by mu
-	poll     poller   // guarded by mu for wake; set while run runs
-	posted   atomic.Bool
-	sleeping atomic.Bool
+	queue    []func()    // guarded by mu
+	posted   atomic.Bool // the queue is not empty
+	fed      atomic.Bool // nor is the inbox
 	stopping atomic.Bool
 
 	inbox inbox
 
-	// Owned by the shard.
+	// Guarded by exec: owned by the shard.
+	poll      poller        // nil unless Shards.Run runs
+	sleeping  bool          // the thread is in the kernel, or on its way
+	until     time.Duration // when it is going to wake; negative: never
 	now       time.Duration
 	spare     []func()
 	residents map[Resident]struct{}
@@ -142,6 +147,7 @@ type Shard struct {
 type Scratch struct {
 	Packet  [2048]byte // a datagram being built
 	Receive [2048]byte // a datagram being read
+	Forward Packet     // one on its way to another line
 	in, out [frameMax]int16
 	silence [frameMax]int16 // never written
 }
@@ -163,29 +169,29 @@ func newShard(base time.Time, portable bool, log *slog.Logger) *Shard {
 // uses Feed, instead of by Watch.
 func (s *Shard) Portable() bool { return s.portable }
 
-// Post runs f on the shard soon, in the order of posting. It does not wait, save
-// while the shard does not run (before and after Shards.Run): then the caller
-// itself becomes the shard for as long as the queue is not empty.
+// Post runs f on the shard, in the order of posting. It does not wait for a shard that
+// is awake. While it sleeps, or does not run at all, the caller itself becomes the shard
+// for as long as something is posted.
 func (s *Shard) Post(f func()) {
 	s.mu.Lock()
 	s.queue = append(s.queue, f)
 	s.posted.Store(true)
-	if s.poll != nil {
-		if s.sleeping.Load() {
-			s.poll.wake()
-		}
-		s.mu.Unlock()
-		return
-	}
 	s.mu.Unlock()
 	s.inline()
 }
 
-// inline drains the queue in the caller's goroutine, unless somebody is the shard.
+// inline does what was posted and fed in the caller's goroutine, unless somebody is the
+// shard: who looks again after giving exec up.
 func (s *Shard) inline() {
-	for s.posted.Load() && s.exec.TryLock() {
+	for (s.posted.Load() || s.fed.Load()) && s.exec.TryLock() {
 		s.now = time.Since(s.base)
 		s.drain()
+		if s.sleeping && s.poll != nil {
+			if at := s.clock.next(); s.stopping.Load() || at >= 0 && (s.until < 0 || at < s.until) {
+				s.until = at
+				s.poll.wake()
+			}
+		}
 		s.exec.Unlock()
 	}
 }
@@ -207,13 +213,8 @@ func (s *Shard) Feed(d Delivery) bool {
 	if s.stopping.Load() || !s.inbox.push(d) {
 		return false
 	}
-	if s.sleeping.Load() {
-		s.mu.Lock()
-		if s.poll != nil {
-			s.poll.wake()
-		}
-		s.mu.Unlock()
-	}
+	s.fed.Store(true)
+	s.inline()
 	return true
 }
 
@@ -270,17 +271,26 @@ func (s *Shard) Unwatch(fd int) {
 	}
 }
 
+// drain does what was posted and fed.
 func (s *Shard) drain() {
-	s.mu.Lock()
-	q := s.queue
-	s.queue = s.spare[:0]
-	s.posted.Store(false)
-	s.mu.Unlock()
-	for i, f := range q {
-		q[i] = nil
-		f()
+	if s.posted.Load() {
+		s.mu.Lock()
+		q := s.queue
+		s.queue = s.spare[:0]
+		s.posted.Store(false)
+		s.mu.Unlock()
+		for i, f := range q {
+			q[i] = nil
+			f()
+		}
+		s.spare = q
 	}
-	s.spare = q
+	if s.fed.Load() {
+		s.fed.Store(false)
+		if s.inbox.drain() {
+			s.fed.Store(true)
+		}
+	}
 }
 
 func (s *Shard) run(ctx context.Context) error {
@@ -302,35 +312,34 @@ func (s *Shard) run(ctx context.Context) error {
 			s.log.Error("media: watch socket", "err", err)
 		}
 	}
-	s.mu.Lock()
 	s.poll = p
-	s.mu.Unlock()
 	release := context.AfterFunc(ctx, func() { s.Post(func() { s.stopping.Store(true) }) })
 	defer release()
 
 	for !s.stopping.Load() {
 		s.now = time.Since(s.base)
-		if s.posted.Load() {
-			s.drain()
-		}
-		s.inbox.drain()
+		s.drain()
 		s.clock.run(s.now)
-		wait := s.clock.next()
+		s.until = s.clock.next()
+		wait := s.until
 		if wait >= 0 {
-			if wait -= time.Since(s.base); wait < 0 {
-				wait = 0
-			}
+			wait = max(0, wait-time.Since(s.base))
 		}
-		s.sleeping.Store(true)
-		if s.posted.Load() || !s.inbox.empty() || s.stopping.Load() {
+		s.sleeping = true
+		s.exec.Unlock()
+		if s.posted.Load() || s.fed.Load() {
 			wait = 0
 		}
-		p.wait(wait)
+		n := p.wait(wait)
+		s.exec.Lock()
+		s.sleeping = false
+		if n > 0 {
+			s.now = time.Since(s.base)
+			p.dispatch(n)
+		}
 	}
 	s.end()
-	s.mu.Lock()
 	s.poll = nil
-	s.mu.Unlock()
 	p.close()
 	return nil
 }
@@ -347,8 +356,10 @@ func (s *Shard) end() {
 
 // poller waits for sockets, posts and deadlines.
 type poller interface {
-	// wait sleeps up to d (negative: for ever), clears sleeping and dispatches readable sockets.
-	wait(d time.Duration)
+	// wait sleeps up to d (negative: for ever) and returns the number of events for dispatch.
+	// It is the only method that is called without exec.
+	wait(d time.Duration) int
+	dispatch(n int)
 	wake()
 	watch(fd int, r Readable) error
 	unwatch(fd int)
@@ -357,22 +368,20 @@ type poller interface {
 
 // chanPoller is the portable one: packets arrive by Feed.
 type chanPoller struct {
-	s     *Shard
 	ring  chan struct{}
 	timer *time.Timer
 }
 
-func newChanPoller(s *Shard) *chanPoller {
+func newChanPoller() *chanPoller {
 	t := time.NewTimer(time.Hour)
 	t.Stop()
 	// One token is enough: it only says "look again".
-	return &chanPoller{s: s, ring: make(chan struct{}, 1), timer: t}
+	return &chanPoller{ring: make(chan struct{}, 1), timer: t}
 }
 
-func (p *chanPoller) wait(d time.Duration) {
+func (p *chanPoller) wait(d time.Duration) int {
 	switch {
 	case d == 0:
-		runtime.Gosched()
 	case d < 0:
 		<-p.ring
 	default:
@@ -383,8 +392,10 @@ func (p *chanPoller) wait(d time.Duration) {
 		case <-p.timer.C:
 		}
 	}
-	p.s.sleeping.Store(false)
+	return 0
 }
+
+func (p *chanPoller) dispatch(int) {}
 
 func (p *chanPoller) wake() {
 	select {

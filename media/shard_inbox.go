@@ -45,15 +45,13 @@ func (q *inbox) push(d Delivery) bool {
 	}
 }
 
-func (q *inbox) empty() bool { return q.cells[q.head&q.mask].turn.Load() != q.head+1 }
-
 // drain delivers what is there now, at most one round, so that a flood cannot
-// keep the clock waiting.
-func (q *inbox) drain() {
+// keep the clock waiting; more tells whether it stopped for that.
+func (q *inbox) drain() (more bool) {
 	for range len(q.cells) {
 		c := &q.cells[q.head&q.mask]
 		if c.turn.Load() != q.head+1 {
-			return
+			return false
 		}
 		d := c.d
 		c.d = nil
@@ -61,4 +59,5 @@ func (q *inbox) drain() {
 		q.head++
 		d.Deliver()
 	}
+	return true
 }

@@ -12,9 +12,9 @@ const pollerAvailable = true
 
 func newPoller(s *Shard) (poller, error) {
 	if s.portable {
-		return newChanPoller(s), nil
+		return newChanPoller(), nil
 	}
-	return newEpoll(s)
+	return newEpoll()
 }
 
 // pollBatch is how many ready sockets one wake-up serves: at about 5 us each they
@@ -25,7 +25,6 @@ const pollBatch = 64
 // taken a readiness: reading until EAGAIN would cost a second system call for
 // nearly every packet.
 type epollPoller struct {
-	s        *Shard
 	ep, bell int        // bell is the eventfd that wakes the wait
 	table    []Readable // by descriptor
 	events   [pollBatch]unix.EpollEvent
@@ -33,7 +32,7 @@ type epollPoller struct {
 	coarse   bool // the kernel has no epoll_pwait2 (before 5.11)
 }
 
-func newEpoll(s *Shard) (*epollPoller, error) {
+func newEpoll() (*epollPoller, error) {
 	ep, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
 	if err != nil {
 		return nil, err
@@ -43,7 +42,7 @@ func newEpoll(s *Shard) (*epollPoller, error) {
 		_ = unix.Close(ep)
 		return nil, err
 	}
-	p := &epollPoller{s: s, ep: ep, bell: bell}
+	p := &epollPoller{ep: ep, bell: bell}
 	// Edge-triggered: each write rings once, and nobody has to read it away.
 	ev := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLET, Fd: int32(bell)}
 	if err := unix.EpollCtl(ep, unix.EPOLL_CTL_ADD, bell, &ev); err != nil {
@@ -53,13 +52,7 @@ func newEpoll(s *Shard) (*epollPoller, error) {
 	return p, nil
 }
 
-func (p *epollPoller) wait(d time.Duration) {
-	n := p.epollWait(d)
-	p.s.sleeping.Store(false)
-	if n <= 0 {
-		return
-	}
-	p.s.now = time.Since(p.s.base)
+func (p *epollPoller) dispatch(n int) {
 	for i := range p.events[:n] {
 		fd := int(p.events[i].Fd)
 		if fd < len(p.table) {
@@ -70,9 +63,9 @@ func (p *epollPoller) wait(d time.Duration) {
 	}
 }
 
-// epollWait returns the number of events. A wait of 0 stays on the thread's Go
+// wait waits in the kernel. A wait of 0 stays on the thread's Go
 // processor (RawSyscall); a longer one hands it back to the scheduler.
-func (p *epollPoller) epollWait(d time.Duration) int {
+func (p *epollPoller) wait(d time.Duration) int {
 	var (
 		n uintptr
 		e unix.Errno

@@ -5,4 +5,4 @@ package media
 // pollerAvailable: sockets are read by a goroutine each.
 const pollerAvailable = false
 
-func newPoller(s *Shard) (poller, error) { return newChanPoller(s), nil }
+func newPoller(*Shard) (poller, error) { return newChanPoller(), nil }

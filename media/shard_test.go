@@ -39,7 +39,7 @@ func TestInboxKeepsTheOrderOfEachWriter(t *testing.T) {
 		q.drain()
 	}
 	wg.Wait()
-	if !q.empty() {
+	if q.drain() {
 		t.Error("not empty")
 	}
 	for i := range 64 {

@@ -59,7 +59,11 @@ type host struct {
 type LegConfig struct {
 	V6           bool        // take the IPv6 address
 	PlainAddress bool        // show the bound address instead of the advertised one
-	OnEvent      func(Event) // must not block, nor call the leg; it runs on the media thread
+
+	// OnEvent is told what happens. It must not block, nor call the leg or its port. It
+	// runs on the media thread or within a call of one of their methods, so it must not
+	// take a lock that a caller of theirs holds.
+	OnEvent func(Event)
 }
 
 // New checks cfg and makes a Factory. Nothing is opened before NewLeg.

@@ -79,9 +79,10 @@ func (s *session) rtpIn(b []byte, from netip.AddrPort) {
 		return
 	}
 	if s.forward != nil {
-		p := media.Packet{Buf: b[:h.end], Start: h.start, Codec: format.codec.Name(), Seq: h.seq - s.skipped, Time: h.time, First: s.fresh, Mark: h.marker}
+		p := &s.shard.Scratch().Forward
+		*p = media.Packet{Buf: b[:h.end], Start: h.start, Codec: format.codec.Name(), Seq: h.seq - s.skipped, Time: h.time, First: s.fresh, Mark: h.marker}
 		s.fresh = false
-		s.forward.WritePacket(&p)
+		s.forward.WritePacket(p)
 		return
 	}
 	if s.jitter != nil {
