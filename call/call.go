@@ -2,6 +2,7 @@ package call
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -19,9 +20,9 @@ import (
 
 // Limits of one call.
 const (
-	// MaxTrace is how many inputs a call's trace keeps; later ones still work, but are
-	// only counted.
-	MaxTrace = 20000
+	// MaxTrace is how many bytes a call's trace keeps; later inputs still work, but are not
+	// in it.
+	MaxTrace = 4 << 20
 	// maxQueue bounds the inputs from the network that wait for the loop. A peer that
 	// sends faster than that loses digits, not the call.
 	maxQueue = 256
@@ -55,9 +56,8 @@ type Call struct {
 	// Owned by the loop. stateMu lets others take a Snapshot between two steps.
 	stateMu sync.Mutex
 	machine *Machine
-	trace   []Input
+	trace   []byte // JSON lines: a third of what the values would hold
 	seq     int
-	lost    int // inputs that the trace has no room for
 	timers  []*time.Timer
 
 	program    flow.Program // set before the flow starts
@@ -94,8 +94,8 @@ func (c *Call) State() State {
 // Record returns the call as it would be stored now.
 func (c *Call) Record() store.Call { return c.State().Record }
 
-// Trace returns a copy of the inputs that the loop has consumed so far.
-func (c *Call) Trace() []Input {
+// Trace returns the inputs that the loop has consumed so far, as JSON lines: see DecodeTrace.
+func (c *Call) Trace() []byte {
 	c.stateMu.Lock()
 	defer c.stateMu.Unlock()
 	return slices.Clone(c.trace)
@@ -162,11 +162,7 @@ func (c *Call) step(in Input) {
 		c.stateMu.Lock()
 		c.seq++
 		in.Seq, in.At = c.seq, store.At(time.Now())
-		if len(c.trace) < MaxTrace {
-			c.trace = append(c.trace, in)
-		} else {
-			c.lost++
-		}
+		c.remember(&in)
 		effects := c.machine.Step(&in)
 		c.stateMu.Unlock()
 		for i := range effects {
@@ -175,6 +171,20 @@ func (c *Call) step(in Input) {
 			}
 		}
 	}
+}
+
+// remember adds in to the trace. What cannot be written, or has no room, leaves a gap in
+// the numbers, which a replay finds.
+func (c *Call) remember(in *Input) {
+	if len(c.trace) >= MaxTrace {
+		return
+	}
+	line, err := json.Marshal(in)
+	if err != nil {
+		c.log.Error("input not in the trace", "kind", in.Kind, "err", err)
+		return
+	}
+	c.trace = append(append(c.trace, line...), '\n')
 }
 
 // perform does what e asks for. What it learns at once it returns as an input.

@@ -372,11 +372,7 @@ func (e *Engine) keep(c *Call) {
 	if err := e.cfg.Store.PutCall(ctx, rec); err != nil {
 		c.log.Error("record not stored", "err", err)
 	}
-	trace, err := encodeTrace(c.Trace())
-	if err == nil {
-		err = e.cfg.Store.PutTrace(ctx, c.id, trace)
-	}
-	if err != nil {
+	if err := e.cfg.Store.PutTrace(ctx, c.id, c.Trace()); err != nil {
 		c.log.Error("trace not stored", "err", err)
 	}
 }

@@ -3,6 +3,7 @@ package call
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -37,20 +38,7 @@ func cloneRecord(r store.Call) store.Call {
 	return r
 }
 
-// encodeTrace writes a trace as JSON lines, one input a line.
-func encodeTrace(trace []Input) ([]byte, error) {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	for i := range trace {
-		if err := enc.Encode(&trace[i]); err != nil {
-			return nil, err
-		}
-	}
-	return b.Bytes(), nil
-}
-
-// DecodeTrace reads what Engine keeps as a call's trace.
+// DecodeTrace reads a call's trace. Its error tells of broken lines and of gaps.
 func DecodeTrace(b []byte) ([]Input, error) {
 	var trace []Input
 	dec := json.NewDecoder(bytes.NewReader(b))
@@ -58,6 +46,9 @@ func DecodeTrace(b []byte) ([]Input, error) {
 		var in Input
 		if err := dec.Decode(&in); err != nil {
 			return nil, err
+		}
+		if n := len(trace); n > 0 && in.Seq != trace[n-1].Seq+1 {
+			return nil, fmt.Errorf("call: the trace has nothing between inputs %d and %d", trace[n-1].Seq, in.Seq)
 		}
 		trace = append(trace, in)
 	}

@@ -193,8 +193,8 @@ func TestRefusedUtterances(t *testing.T) {
 		{media.Utterance{Text: "שלום", Language: "de"}, speech.ErrScript, "Hebrew"},
 		{media.Utterance{Text: "Қоңырау", Language: "el"}, speech.ErrScript, "Cyrillic"},
 		{media.Utterance{Text: "سوپاس", Language: "ku"}, speech.ErrScript, "Latin letters only"},
-		{media.Utterance{Text: "您好，㐂", Language: "zh"}, speech.ErrScript, "unknown to the voice"},
-		{media.Utterance{Text: "𪚥", Language: "zh"}, speech.ErrScript, "unknown to the voice"}, // a character of 64 strokes
+		{media.Utterance{Text: "您好，欢迎致电", Language: "zh-CN"}, speech.ErrScript, "no hanzi"},
+		{media.Utterance{Text: "𪚥", Language: "yue"}, speech.ErrScript, "unknown to the voice"}, // a character of 64 strokes
 		{media.Utterance{Text: `<speak>hi <lang xml:lang="ja">電話</lang></speak>`}, speech.ErrScript, "kanji"},
 		{media.Utterance{Text: "hello", Language: "tlh"}, nil, `unknown language "tlh"`},
 		{media.Utterance{Text: "hello", Language: "jp"}, nil, "ja (Japanese)"},
@@ -244,7 +244,6 @@ func TestScriptsThatAreSpoken(t *testing.T) {
 		{Text: "ビールとコーヒー", Language: "ja"},
 		{Text: "nǐ hǎo", Language: "zh-CN"},
 		{Text: "ni3 hao3", Language: "cmn"},
-		{Text: "您好，欢迎致电我们公司，请按一。", Language: "zh"}, // its pinyin voice does read hanzi
 		{Text: "多謝你打電話嚟", Language: "zh-HK"},
 		{Text: "Звонок из Berlin, пожалуйста", Language: "ru_RU"},
 		{Text: "G'day", Language: "en-AU"},
@@ -252,7 +251,7 @@ func TestScriptsThatAreSpoken(t *testing.T) {
 		{Text: "hei", Language: "no"},
 		{Text: "The angle α", Language: "en"},
 		{Text: "hello", Voice: "de+whisper"},
-		{Text: `<speak xml:lang="zh">您好 <lang xml:lang="de">Hallo <lang xml:lang="cmn">您好</lang></lang></speak>`, Language: "zh"},
+		{Text: `<speak xml:lang="zh">nín hǎo <lang xml:lang="de">Hallo <lang xml:lang="cmn">nín hǎo</lang></lang></speak>`, Language: "zh"},
 		{Text: "Спасибо", Voice: "ru+f2"},
 		{Text: "Спасибо", Voice: "ru", Language: "en-US"},
 		{Text: "hello", Voice: "en-US-Neural2-F", Provider: "gcp", Gender: media.Female},

@@ -187,9 +187,10 @@ var languages = [...]Language{
 		{"vi-x-south", "Southern", "vi-vn-x-south"},
 	}},
 	{Tag: "yue", Name: "Cantonese", Quality: Fair, voice: "yue", han: true},
-	// The voice "cmn" reads Latin letters as English, and hanzi through them: garbage.
-	{Tag: "zh", Name: "Mandarin Chinese", Quality: Fair, Note: "hanzi, or pinyin with marks or digits; characters with several readings are guessed",
-		voice: "cmn-latn-pinyin", han: true},
+	// The voice "cmn" reads hanzi as English; "cmn-latn-pinyin" has one reading for each, which
+	// makes the bank (yin2 hang2) a yin2 xing2: nothing to say to a caller.
+	{Tag: "zh", Name: "Mandarin Chinese", Quality: Fair, Note: "no hanzi, whose readings it guesses wrongly; pinyin with marks or digits",
+		voice: "cmn-latn-pinyin"},
 }
 
 // aliases are tags of the same language, and regions whose accent is nearer to one of

@@ -97,5 +97,5 @@ var samples = map[string]string{
 	"uz":  "Qo'ng'iroq qilganingiz uchun rahmat.",
 	"vi":  "Cảm ơn bạn đã gọi.",
 	"yue": "多謝你打電話嚟。",
-	"zh":  "您好，欢迎致电我们公司，请按一。",
+	"zh":  "Nín hǎo, huānyíng zhìdiàn wǒmen gōngsī, qǐng àn yī.",
 }
