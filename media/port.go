@@ -33,6 +33,7 @@ type Port struct {
 	ticking   bool
 	listening bool
 	passing   bool // packets go back untouched
+	pulling   bool // packets are read once a frame
 	echo      bool
 	muted     [2]bool // in, out
 	play      *playing
@@ -219,6 +220,10 @@ func (p *Port) update() {
 			p.line.Forward(nil)
 		}
 	}
+	if pull := tick && !listen; pull != p.pulling {
+		p.pulling = pull
+		p.line.Pull(pull)
+	}
 	if tick != p.ticking {
 		c := &p.shard.clock
 		if p.ticking = tick; tick {
@@ -242,6 +247,9 @@ func (p *Port) tick(frame uint64) {
 	}
 	size := min(FrameLen(rate), frameMax)
 	var in, out []int16
+	if p.pulling {
+		p.line.Receive()
+	}
 	if p.listening {
 		if n := p.line.ReadFrame(frame, s.in[:size]); n > 0 && !p.muted[0] {
 			in = s.in[:n]

@@ -18,6 +18,12 @@ type Line interface {
 	// packet is kept or decoded.
 	Listen(on bool)
 
+	// Pull(true) says that nobody waits for packets: from now on the line may leave them
+	// in its socket and read them when Receive is called, once a frame. That saves a
+	// wake-up for each packet of a peer that only listens to a prompt. Pull(false) ends that.
+	Pull(on bool)
+	Receive()
+
 	// ReadFrame writes to dst what the peer said in the frame that is due and returns
 	// the number of samples: len(dst), which is one frame, or 0 where there is nothing,
 	// not even a gap to conceal. frame is the number of the port's clock.

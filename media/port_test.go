@@ -17,6 +17,8 @@ type testLine struct {
 	forward   PacketWriter
 	sent      []sentFrame
 	encoded   int
+	pulled    bool
+	received  int
 	level     int16 // of what the peer says; 0: nothing
 }
 
@@ -26,6 +28,8 @@ type sentFrame struct {
 	level int16
 }
 
+func (l *testLine) Pull(on bool)                { l.pulled = on }
+func (l *testLine) Receive()                    { l.received++ }
 func (l *testLine) WritePacket(*Packet)         {}
 func (l *testLine) Forward(w PacketWriter)      { l.forward = w }
 func (l *testLine) Listen(on bool)              { l.listening = on }
@@ -119,6 +123,11 @@ func TestPlaySendsAFrameEach20ms(t *testing.T) {
 				t.Errorf("frame %d: number %d at %v after %d at %v", i, f.frame, f.at, l.sent[i-1].frame, l.sent[i-1].at)
 			}
 		}
+		l.shard.Do(func() {
+			if l.pulled || l.received != 50 {
+				t.Errorf("the line is pulled: %v, was read %d times in 50 frames", l.pulled, l.received)
+			}
+		})
 		if st := shards.Lateness(); st.Ticks < 50 || st.Max != 0 {
 			t.Errorf("lateness %+v in a bubble without load", st)
 		}

@@ -57,8 +57,8 @@ type host struct {
 
 // LegConfig of one leg. The zero value is an IPv4 leg that shows the advertised address.
 type LegConfig struct {
-	V6           bool        // take the IPv6 address
-	PlainAddress bool        // show the bound address instead of the advertised one
+	V6           bool // take the IPv6 address
+	PlainAddress bool // show the bound address instead of the advertised one
 
 	// OnEvent is told what happens. It must not block, nor call the leg or its port. It
 	// runs on the media thread or within a call of one of their methods, so it must not

@@ -73,7 +73,9 @@ func (s *session) rtpIn(b []byte, from netip.AddrPort) {
 		}
 		return
 	}
-	s.source.measure(mediaTime(now, format.codec.ClockRate()), h.time)
+	if !s.pulled { // else now is not when it came
+		s.source.measure(mediaTime(now, format.codec.ClockRate()), h.time)
+	}
 	if h.start == h.end || !s.n.Direction.Receives() {
 		s.skipped++
 		return
@@ -161,6 +163,23 @@ func (s *session) keepJitterStats() {
 	sum.duplicate += j.duplicate
 	sum.concealed += j.concealed
 	sum.resyncs += j.resyncs
+}
+
+// Pull is media.Line's. Jitter is not measured meanwhile: only the kernel knows when
+// the packets came.
+func (s *session) Pull(on bool) {
+	s.pulled = on
+	s.source.hasTransit = false
+	if s.live && !s.closed {
+		s.wire.pull(on)
+	}
+}
+
+// Receive is media.Line's.
+func (s *session) Receive() {
+	if !s.closed {
+		s.wire.receive()
+	}
 }
 
 // ReadFrame is media.Line's.

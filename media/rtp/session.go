@@ -38,6 +38,7 @@ type session struct {
 	fresh   bool   // the next forwarded packet begins a stream
 	skipped uint16 // packets that were not forwarded, left out of its numbering
 	jitter  *jitterBuffer
+	pulled  bool // packets wait in the socket until Receive
 
 	// Sending.
 	ssrc       uint32
@@ -107,6 +108,7 @@ func (s *session) apply(n sdp.Negotiated) {
 		if err := s.wire.start(s.shard, s, !n.RTCPMux); err != nil {
 			s.log.Error("rtp: watch sockets", "err", err)
 		}
+		s.wire.pull(s.pulled)
 	}
 	if !first && !old.OnHold && n.OnHold {
 		s.event(Event{Kind: EventHold})

@@ -96,7 +96,10 @@ func (s *rawSocket) start(shard *media.Shard, r receiver) error {
 }
 
 // Readable takes one datagram. Epoll is level-triggered, so it comes again for the next.
-func (s *rawSocket) Readable() {
+func (s *rawSocket) Readable() { s.read() }
+
+// read takes one datagram and tells whether there was one.
+func (s *rawSocket) read() bool {
 	buf := &s.shard.Scratch().Receive
 	s.fromLen = uint32(unsafe.Sizeof(s.from))
 	n, _, e := unix.RawSyscall6(unix.SYS_RECVFROM, uintptr(s.fd), uintptr(unsafe.Pointer(&buf[0])), uintptr(len(buf)),
@@ -105,19 +108,43 @@ func (s *rawSocket) Readable() {
 	case 0:
 		s.errs = 0
 	case unix.EAGAIN, unix.EINTR:
-		return
+		return false
 	default:
 		// ECONNREFUSED and its like: an ICMP message about a packet that was sent. Having
 		// fetched it clears it. A socket that only fails must not spin the shard.
 		if s.errs++; s.errs > maxReadErrors {
 			s.unwatch()
 		}
-		return
+		return false
 	}
 	if s.rtcp {
 		s.to.rtcpIn(buf[:n], s.sender())
 	} else {
 		s.to.rtpIn(buf[:n], s.sender())
+	}
+	return true
+}
+
+// pull takes the socket out of epoll: one wake-up a frame, for the tick, is enough.
+func (w *rawWire) pull(on bool) {
+	s := &w.rtp
+	switch {
+	case s.fd < 0 || s.shard == nil || s.errs > maxReadErrors:
+	case on:
+		s.unwatch()
+	default:
+		_ = s.start(s.shard, s.to)
+	}
+}
+
+// maxBurst bounds what one call of receive takes: a flood must not hold up the clock.
+const maxBurst = 8
+
+func (w *rawWire) receive() {
+	for range maxBurst {
+		if w.rtp.fd < 0 || w.rtp.shard == nil || !w.rtp.read() {
+			return
+		}
 	}
 }
 

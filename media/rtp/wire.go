@@ -24,6 +24,8 @@ type wire interface {
 	start(s *media.Shard, r receiver, rtcp bool) error
 	send(b []byte, to netip.AddrPort) error
 	sendRTCP(b []byte, to netip.AddrPort) error
+	pull(on bool) // read by receive instead of on arrival, where that saves something
+	receive()
 	connect(to netip.AddrPort) error // let the kernel drop what others send
 	disconnect()
 	close()
@@ -126,6 +128,9 @@ func (w *connWire) sendRTCP(b []byte, to netip.AddrPort) error {
 	_, err := w.rtcp.WriteToUDPAddrPort(b, to)
 	return err
 }
+
+func (w *connWire) pull(bool) {}
+func (w *connWire) receive()  {}
 
 func (w *connWire) connect(netip.AddrPort) error { return nil }
 func (w *connWire) disconnect()                  {}
