@@ -33,7 +33,6 @@ const (
 type Call struct {
 	id     string
 	engine *Engine
-	log    *slog.Logger
 	dialog *sip.Dialog
 	vars   *action.Vars
 	digits digitBuffer
@@ -68,12 +67,15 @@ type Call struct {
 func newCall(e *Engine, id string, d *sip.Dialog) *Call {
 	c := &Call{
 		id: id, engine: e, dialog: d, machine: &Machine{}, done: make(chan struct{}),
-		log: e.log.With("call", id),
 	}
 	c.digits.next = make(chan struct{})
 	c.flowCtx, c.cancelFlow = context.WithCancelCause(e.callCtx)
 	return c
 }
+
+// log is made when something is to be said: a logger of its own for each call would be
+// a third of a kilobyte for two lines.
+func (c *Call) log() *slog.Logger { return c.engine.log.With("call", c.id) }
 
 // ID returns the call's id, a UUID.
 func (c *Call) ID() string { return c.id }
@@ -128,6 +130,7 @@ func (c *Call) loop() {
 		c.mu.Lock()
 		if len(c.queue) == 0 {
 			c.queue, c.running = nil, false
+			c.machine.out = nil // a call at rest keeps nothing it does not need
 			c.mu.Unlock()
 			return
 		}
@@ -142,7 +145,7 @@ func (c *Call) loop() {
 
 // broken ends a call whose loop panicked, and forgets it where even that fails.
 func (c *Call) broken(r any) {
-	c.log.Error("panic in a call", "panic", r, "stack", string(debug.Stack()))
+	c.log().Error("panic in a call", "panic", r, "stack", string(debug.Stack()))
 	c.mu.Lock()
 	again := c.panicked
 	c.panicked, c.running, c.queue = true, false, nil
@@ -159,18 +162,23 @@ func (c *Call) broken(r any) {
 func (c *Call) step(in Input) {
 	for pending := []Input{in}; len(pending) > 0; {
 		in, pending = pending[0], pending[1:]
-		c.stateMu.Lock()
-		c.seq++
-		in.Seq, in.At = c.seq, store.At(time.Now())
-		c.remember(&in)
-		effects := c.machine.Step(&in)
-		c.stateMu.Unlock()
+		effects := c.consume(&in)
 		for i := range effects {
 			if next, ok := c.perform(&effects[i]); ok {
 				pending = append(pending, next)
 			}
 		}
 	}
+}
+
+// consume stamps in, notes it, and takes it through the machine.
+func (c *Call) consume(in *Input) []Effect {
+	c.stateMu.Lock()
+	defer c.stateMu.Unlock()
+	c.seq++
+	in.Seq, in.At = c.seq, store.At(time.Now())
+	c.remember(in)
+	return c.machine.Step(in)
 }
 
 // remember adds in to the trace. What cannot be written, or has no room, leaves a gap in
@@ -181,8 +189,12 @@ func (c *Call) remember(in *Input) {
 	}
 	line, err := json.Marshal(in)
 	if err != nil {
-		c.log.Error("input not in the trace", "kind", in.Kind, "err", err)
+		c.log().Error("input not in the trace", "kind", in.Kind, "err", err)
 		return
+	}
+	// Grown by what is needed: doubling would waste as much as a call's trace is long.
+	if need := len(c.trace) + len(line) + 1; need > cap(c.trace) {
+		c.trace = append(make([]byte, 0, need+512), c.trace...)
 	}
 	c.trace = append(append(c.trace, line...), '\n')
 }
@@ -194,15 +206,15 @@ func (c *Call) perform(e *Effect) (in Input, ok bool) {
 	case DoRing:
 		err = c.dialog.Provisional(180, nil)
 	case DoEarly:
-		err = c.dialog.Provisional(183, e.Body)
+		err = c.dialog.Provisional(183, body(e.Body))
 	case DoAccept:
-		err = c.dialog.Accept(e.Body)
+		err = c.dialog.Accept(body(e.Body))
 	case DoReject:
 		err = c.dialog.Reject(e.Status, "", sip.Header{Name: "Reason", Value: q850(e.Cause)})
 	case DoBye:
 		err = c.dialog.Bye(sip.Header{Name: "Reason", Value: q850(e.Cause)})
 	case DoAnswerOffer:
-		err = c.dialog.Answer(e.Offer, e.Status, e.Body)
+		err = c.dialog.Answer(e.Offer, e.Status, body(e.Body))
 	case DoNegotiate:
 		return c.negotiate(e), true
 	case DoVerify: // the INVITE's own goroutine goes on with it: Engine.admit
@@ -230,9 +242,17 @@ func (c *Call) perform(e *Effect) (in Input, ok bool) {
 		c.finish()
 	}
 	if err != nil {
-		c.log.Warn("sip message not sent", "do", e.Do, "err", err)
+		c.log().Warn("sip message not sent", "do", e.Do, "err", err)
 	}
 	return Input{}, false
+}
+
+// body is nil for no text: a message without a body has no Content-Type.
+func body(s string) []byte {
+	if s == "" {
+		return nil
+	}
+	return []byte(s)
 }
 
 func (c *Call) startTimer(e *Effect) {
@@ -290,7 +310,7 @@ func (c *Call) runFlow() {
 	}
 	if err := runGuarded(withCall(c.flowCtx, c), c.program, c); err != nil && c.flowCtx.Err() == nil {
 		in.Error, in.Fatal = err.Error(), true
-		c.log.Warn("flow failed", "err", err)
+		c.log().Warn("flow failed", "err", err)
 	}
 	c.post(Input{Kind: KindFlowEnded, Flow: &in})
 }

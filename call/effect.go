@@ -37,7 +37,7 @@ type Effect struct {
 	Ref    int            `json:"ref,omitempty"`
 	For    string         `json:"for,omitempty"`
 	Text   string         `json:"text,omitempty"`
-	Body   []byte         `json:"body,omitempty"`
+	Body   string         `json:"body,omitempty"`
 	Delay  time.Duration  `json:"delay,omitempty"`
 	Record *RecordCommand `json:"record,omitempty"`
 }

@@ -362,7 +362,7 @@ func (e *Engine) forget(c *Call) {
 // keep stores what is left of a call: its record and its trace.
 func (e *Engine) keep(c *Call) {
 	rec := c.Record()
-	c.log.Info("call ended", "by", rec.HangupBy, "reason", rec.HangupReason, "status", rec.SIPCode, "code", rec.Code,
+	c.log().Info("call ended", "by", rec.HangupBy, "reason", rec.HangupReason, "status", rec.SIPCode, "code", rec.Code,
 		"talk_ms", rec.TalkMS, "step", rec.FlowPosition)
 	if e.cfg.Store == nil {
 		return
@@ -370,10 +370,10 @@ func (e *Engine) keep(c *Call) {
 	ctx, cancel := context.WithTimeout(context.Background(), storeTimeout)
 	defer cancel()
 	if err := e.cfg.Store.PutCall(ctx, rec); err != nil {
-		c.log.Error("record not stored", "err", err)
+		c.log().Error("record not stored", "err", err)
 	}
 	if err := e.cfg.Store.PutTrace(ctx, c.id, c.Trace()); err != nil {
-		c.log.Error("trace not stored", "err", err)
+		c.log().Error("trace not stored", "err", err)
 	}
 }
 

@@ -77,8 +77,11 @@ var _ action.Leg = (*varsLeg)(nil)
 
 // ActionStarted notes that a step begins.
 func (c *Call) ActionStarted(s flow.Step) {
-	pos := s.Position()
-	c.post(Input{Kind: KindStarted, Step: &StepInput{Seq: s.Seq, ID: s.ID, Type: s.Type, Index: s.Index, Option: string(s.Option), Position: &pos}})
+	in := StepInput{Seq: s.Seq, ID: s.ID, Type: s.Type, Index: s.Index, Counters: s.Counters}
+	if option := string(s.Option); option != "{}" {
+		in.Option = option
+	}
+	c.post(Input{Kind: KindStarted, Step: &in})
 }
 
 // ActionEnded notes how a step ended.
@@ -89,14 +92,14 @@ func (c *Call) ActionEnded(s flow.Step, o action.Outcome, err error) {
 	}
 	c.post(Input{Kind: KindEnded, Step: &in})
 	if err != nil && c.flowCtx.Err() == nil {
-		c.log.Warn("step failed", "step", s.ID, "type", s.Type, "err", err)
+		c.log().Warn("step failed", "step", s.ID, "type", s.Type, "err", err)
 	}
 }
 
 // Report notes what failed after its step had ended.
 func (c *Call) Report(step action.Info, err error) {
 	c.post(Input{Kind: KindNote, Note: &Note{What: "background", Target: step.ID, Error: errText(err)}})
-	c.log.Warn("background work of a step failed", "step", step.ID, "type", step.Type, "err", err)
+	c.log().Warn("background work of a step failed", "step", step.ID, "type", step.Type, "err", err)
 }
 
 // Background runs f, which may outlive the call; the engine waits for it.

@@ -55,12 +55,12 @@ func (e *Engine) admit(d *sip.Dialog) {
 	e.add(c)
 	e.wg.Add(1)
 	defer e.wg.Done()
-	offer, _ := req.SDP()
+	sdp, _ := req.SDP()
 	d.Handle(c.sipEvent)
-	c.log.Info("call begins", "from", in.Source.Target, "to", in.Destination.Target, "peer", in.Peer.String(), "transport", d.Network())
+	c.log().Info("call begins", "from", in.Source.Target, "to", in.Destination.Target, "peer", in.Peer.String(), "transport", d.Network())
 	c.feed(Input{Kind: KindIncoming, Incoming: &IncomingInput{
 		ID: c.id, JourneyID: journey, ActiveflowID: activeflow, SIPCallID: d.CallID(), Transport: d.Network(), Peer: in.Peer.String(),
-		Source: in.Source, Destination: in.Destination, Offer: offer,
+		Source: in.Source, Destination: in.Destination, Offer: string(sdp),
 	}})
 	verdict, program, end := e.decide(c.flowCtx, in)
 	c.feed(Input{Kind: KindVerified, Verdict: &verdict})
@@ -189,6 +189,9 @@ func (e *Engine) callVars(in *Incoming, activeflow, journey string) *action.Vars
 func (e *Engine) newVars(m map[string]string) *action.Vars {
 	v := new(action.Vars)
 	for name, value := range m {
+		if value == "" { // reads the same as none
+			continue
+		}
 		if err := v.Set(name, value); err != nil {
 			e.log.Warn("variable not set", "name", name, "err", err)
 		}

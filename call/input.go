@@ -3,7 +3,6 @@ package call
 import (
 	"github.com/callbin/callbin/action"
 	"github.com/callbin/callbin/call/address"
-	"github.com/callbin/callbin/flow"
 	"github.com/callbin/callbin/media/rtp"
 	"github.com/callbin/callbin/sip"
 	"github.com/callbin/callbin/store"
@@ -66,7 +65,7 @@ type IncomingInput struct {
 	Source       address.Address   `json:"source"`
 	Destination  address.Address   `json:"destination"`
 	Metadata     map[string]string `json:"metadata,omitempty"`
-	Offer        []byte            `json:"offer,omitempty"` // SDP; empty: the offer is ours to make
+	Offer        string            `json:"offer,omitempty"` // SDP; empty: the offer is ours to make
 }
 
 // FlowInput tells of the flow that was chosen, or that has ended.
@@ -82,7 +81,7 @@ type FlowInput struct {
 type NegotiatedInput struct {
 	For   string `json:"for"`             // "answer", "early", "offer", "ack"
 	Offer int    `json:"offer,omitempty"` // the re-INVITE it is about
-	Body  []byte `json:"body,omitempty"`  // what goes to the peer
+	Body  string `json:"body,omitempty"`  // what goes to the peer
 	Code  string `json:"code,omitempty"`  // one of the Code constants when it failed
 	Error string `json:"error,omitempty"`
 }
@@ -124,7 +123,7 @@ type StepInput struct {
 	Type     string          `json:"type"`
 	Option   string          `json:"option,omitempty"` // JSON, after substitution
 	Outcome  *action.Outcome `json:"outcome,omitempty"`
-	Position *flow.Position  `json:"position,omitempty"` // to take the flow up at this step again
+	Counters map[string]int  `json:"counters,omitempty"` // rounds that gotos have left, before the step
 	Error    string          `json:"error,omitempty"`
 }
 

@@ -36,9 +36,9 @@ type State struct {
 	Phase  Phase      `json:"phase"`
 	Seq    int        `json:"seq"` // of the last input
 
-	Offer    []byte `json:"offer,omitempty"`  // the INVITE's SDP, until it is answered
+	Offer    string `json:"offer,omitempty"`  // the INVITE's SDP, until it is answered
 	Late     bool   `json:"late,omitempty"`   // the INVITE had none: the answer comes in the ACK
-	Answer   []byte `json:"answer,omitempty"` // SDP that the 183 carried and the 200 repeats
+	Answer   string `json:"answer,omitempty"` // SDP that the 183 carried and the 200 repeats
 	HasMedia bool   `json:"has_media,omitempty"`
 
 	FlowRuns    bool           `json:"flow_runs,omitempty"`
@@ -106,7 +106,7 @@ func (m *Machine) Step(in *Input) []Effect {
 	case KindStarted:
 		m.st.StepStart = in.At
 		m.st.Record.FlowPosition = in.Step.ID
-		m.st.Position = in.Step.Position
+		m.st.Position = &flow.Position{ID: in.Step.ID, Index: in.Step.Index, Counters: in.Step.Counters}
 	case KindEnded:
 		m.stepEnded(in)
 	case KindFlowEnded:
@@ -150,7 +150,7 @@ func (m *Machine) status(s string, at store.Time) {
 func (m *Machine) incoming(in *Input) {
 	i := in.Incoming
 	m.st.Phase = PhaseNew
-	m.st.Offer, m.st.Late = i.Offer, len(i.Offer) == 0
+	m.st.Offer, m.st.Late = i.Offer, i.Offer == ""
 	m.st.Record = store.Call{
 		ID: i.ID, Type: store.TypeFlow, ActiveflowID: i.ActiveflowID, Direction: store.DirectionIncoming, Status: store.StatusDialing,
 		Source: i.Source, Destination: i.Destination, JourneyID: i.JourneyID, Metadata: i.Metadata,
@@ -182,7 +182,7 @@ func (m *Machine) signal(in *Input) {
 		}
 		m.st.Phase = PhaseConfirmed
 		if m.st.Late {
-			m.do(Effect{Do: DoNegotiate, For: "ack", Body: e.Body})
+			m.do(Effect{Do: DoNegotiate, For: "ack", Body: string(e.Body)})
 			return
 		}
 		m.reply(&m.st.WaitAnswer, "")
@@ -201,10 +201,10 @@ func (m *Machine) signal(in *Input) {
 			m.do(Effect{Do: DoAnswerOffer, Offer: e.Offer, Status: 481})
 			return
 		}
-		m.do(Effect{Do: DoNegotiate, For: "offer", Offer: e.Offer, Body: e.Body})
+		m.do(Effect{Do: DoNegotiate, For: "offer", Offer: e.Offer, Body: string(e.Body)})
 	case sip.EventOfferAck:
 		if len(e.Body) > 0 && m.st.Phase != PhaseEnded {
-			m.do(Effect{Do: DoNegotiate, For: "ack", Body: e.Body})
+			m.do(Effect{Do: DoNegotiate, For: "ack", Body: string(e.Body)})
 		}
 	case sip.EventInfo:
 		if d := infoDigit(e.ContentType, e.Body); d != "" {
@@ -244,7 +244,7 @@ func (m *Machine) negotiated(in *Input) {
 	if n.For == "offer" { // a re-INVITE: refused or not, the call goes on as it was
 		e := Effect{Do: DoAnswerOffer, Offer: n.Offer, Status: 200, Body: n.Body}
 		if n.Error != "" {
-			e.Status, e.Body = 488, nil
+			e.Status, e.Body = 488, ""
 		}
 		m.do(e)
 		return
@@ -263,7 +263,7 @@ func (m *Machine) negotiated(in *Input) {
 	m.st.HasMedia = true
 	switch n.For {
 	case "early":
-		m.st.Offer, m.st.Answer = nil, n.Body
+		m.st.Offer, m.st.Answer = "", n.Body
 		m.do(Effect{Do: DoEarly, Body: n.Body})
 		m.reply(&m.st.WaitEarly, "")
 	case "answer":
@@ -273,8 +273,8 @@ func (m *Machine) negotiated(in *Input) {
 	}
 }
 
-func (m *Machine) accept(at store.Time, body []byte) {
-	m.st.Offer, m.st.Answer = nil, nil
+func (m *Machine) accept(at store.Time, body string) {
+	m.st.Offer, m.st.Answer = "", ""
 	m.st.Phase = PhaseAccepted
 	m.status(store.StatusProgressing, at)
 	m.do(Effect{Do: DoAccept, Body: body})

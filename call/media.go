@@ -1,9 +1,9 @@
 package call
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/callbin/callbin/media"
 	"github.com/callbin/callbin/media/rtp"
@@ -66,14 +66,14 @@ func (c *Call) mediaEvents() MediaOptions {
 
 // openLeg returns the call's media leg, made at first use: a call that is refused
 // takes no port.
-func (c *Call) openLeg(offer []byte) (MediaLeg, error) {
+func (c *Call) openLeg(offer string) (MediaLeg, error) {
 	if l := c.leg.Load(); l != nil {
 		return *l, nil
 	}
 	peer := c.dialog.RemoteAddr().Addr().Unmap()
 	v6 := peer.Is6()
-	if len(offer) > 0 { // sound may take another family than signalling
-		v6 = bytes.Contains(offer, []byte("IN IP6")) && !bytes.Contains(offer, []byte("c=IN IP4"))
+	if offer != "" { // sound may take another family than signalling
+		v6 = strings.Contains(offer, "IN IP6") && !strings.Contains(offer, "c=IN IP4")
 	}
 	o := c.mediaEvents()
 	o.IPv6, o.Plain = v6, c.engine.isLocal(peer)
@@ -93,16 +93,18 @@ func (c *Call) negotiate(e *Effect) Input {
 		n.Code, n.Error = CodeNoMedia, err.Error()
 		return Input{Kind: KindNegotiated, Negotiated: &n}
 	}
+	var body []byte
 	switch {
-	case e.For == "ack" && len(e.Body) == 0:
+	case e.For == "ack" && e.Body == "":
 		err = errors.New("call: the ACK brings no answer to our offer")
 	case e.For == "ack":
-		err = l.TakeAnswer(e.Body)
-	case len(e.Body) == 0:
-		n.Body, err = l.Offer()
+		err = l.TakeAnswer([]byte(e.Body))
+	case e.Body == "":
+		body, err = l.Offer()
 	default:
-		n.Body, err = l.Answer(e.Body)
+		body, err = l.Answer([]byte(e.Body))
 	}
+	n.Body = string(body)
 	if err != nil {
 		n.Code, n.Error = CodeNoCommonCodec, fmt.Sprintf("offer and answer do not meet: %v", err)
 	}

@@ -66,7 +66,7 @@ func (c *Call) rate() int {
 func (c *Call) startRecording(cmd RecordCommand) {
 	r, err := c.openRecording(cmd)
 	if err != nil {
-		c.log.Error("recording not started", "recording", cmd.ID, "err", err)
+		c.log().Error("recording not started", "recording", cmd.ID, "err", err)
 		c.post(Input{Kind: KindRecording, Recording: &RecordingInput{ID: cmd.ID, Event: "ended", Reason: "error", Error: err.Error()}})
 		return
 	}
@@ -114,7 +114,7 @@ func (c *Call) openRecording(cmd RecordCommand) (*recording, error) {
 	}
 	r.untap = (*c.leg.Load()).Port().Tap(r.rec)
 	if err := db.PutRecording(ctx, r.record); err != nil {
-		c.log.Error("recording's record not stored", "recording", cmd.ID, "err", err)
+		c.log().Error("recording's record not stored", "recording", cmd.ID, "err", err)
 	}
 	return r, nil
 }
@@ -137,7 +137,7 @@ func (c *Call) endRecording(reason string) {
 		reason = string(res.Reason)
 	}
 	if err != nil {
-		c.log.Error("recording failed", "recording", r.record.ID, "err", err)
+		c.log().Error("recording failed", "recording", r.record.ID, "err", err)
 	}
 	now := store.At(time.Now())
 	rec := r.record
@@ -145,7 +145,7 @@ func (c *Call) endRecording(reason string) {
 	rec.DurationMS, rec.Code, rec.Sentence = res.Duration.Milliseconds(), reason, errText(err)
 	rec.Files[0].Bytes = r.bytes()
 	if perr := c.engine.cfg.Store.PutRecording(ctx, rec); perr != nil {
-		c.log.Error("recording's record not stored", "recording", rec.ID, "err", perr)
+		c.log().Error("recording's record not stored", "recording", rec.ID, "err", perr)
 	}
 	c.post(Input{Kind: KindRecording, Recording: &RecordingInput{
 		ID: rec.ID, Event: "ended", Reason: reason, MS: rec.DurationMS, Bytes: rec.Files[0].Bytes, Error: errText(err),

@@ -72,11 +72,19 @@ func (f *Flow) RunFrom(ctx context.Context, leg action.Leg, from Position) error
 	}
 	scope, ctx := action.NewScope(ctx, leg, from.Counters)
 	defer scope.Close()
-	r := runner{flow: f, leg: leg, scope: scope, tokens: MaxIdleSteps}
+	return newRunner(f, leg, scope).run(ctx, index)
+}
+
+// newRunner makes a runner on the heap: a flow sleeps nearly all of its life, and on the
+// stack it would make the difference between 4 and 8 KiB of it.
+//
+//go:noinline
+func newRunner(f *Flow, leg action.Leg, scope *action.Scope) *runner {
+	r := &runner{flow: f, leg: leg, scope: scope, tokens: MaxIdleSteps}
 	r.observer, _ = action.Need[Observer](leg)
 	r.skipper, _ = action.Need[Skipper](leg)
 	r.digits, _ = action.Need[action.DigitReader](leg)
-	return r.run(ctx, index)
+	return r
 }
 
 func (f *Flow) find(p Position) (int, error) {
@@ -103,9 +111,9 @@ type runner struct {
 	digits   action.DigitReader // may be nil
 
 	seq       int
-	tokens    float64 // steps that may still run without time passing
-	recent    [64]int // indexes of the last steps, by seq
-	typeAhead bool    // digits in the buffer count for the next digits_receive
+	tokens    float64    // steps that may still run without time passing
+	recent    [64]uint16 // indexes of the last steps, by seq; MaxActions fits
+	typeAhead bool       // digits in the buffer count for the next digits_receive
 }
 
 func (r *runner) run(ctx context.Context, index int) error {
@@ -146,7 +154,7 @@ func (r *runner) fail(s *step, err error) error {
 
 // step runs one step and tells the observer.
 func (r *runner) step(ctx context.Context, s *step) (outcome action.Outcome, err error) {
-	r.recent[r.seq%len(r.recent)] = s.info.Index
+	r.recent[r.seq%len(r.recent)] = uint16(s.info.Index)
 	r.seq++
 	r.scope.Enter(&s.info)
 	act, option, err := r.make(s)
