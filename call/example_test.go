@@ -1,0 +1,101 @@
+package call_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"time"
+
+	"github.com/callbin/callbin/action"
+	"github.com/callbin/callbin/call"
+	"github.com/callbin/callbin/call/address"
+	"github.com/callbin/callbin/flow"
+	"github.com/callbin/callbin/sip"
+)
+
+// An engine that answers every call with an echo. Here it ends at once, for want of calls.
+func ExampleNew() {
+	cfg := call.Config{Deps: call.NewDeps(call.Settings{}, nil, nil), Logger: slog.New(slog.DiscardHandler)}
+	echo, err := flow.Parse([]byte(`[{"type": "answer"}, {"type": "echo"}]`), flow.ParseOptions{Registry: action.Builtin(cfg.Deps)})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	cfg.Listen = []sip.Listen{{Network: "udp", Addr: "127.0.0.1:0"}}
+	cfg.Route = func(context.Context, *call.Incoming) (flow.Program, error) { return echo, nil }
+	engine, err := call.New(cfg)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Millisecond)
+	defer cancel()
+	fmt.Println("ended:", engine.Run(ctx))
+	// Output: ended: <nil>
+}
+
+// What an engine is able to do decides which flows it takes.
+func ExampleConfig_Check() {
+	cfg := call.Config{Deps: call.NewDeps(call.Settings{}, nil, nil)}
+	f, err := flow.Parse([]byte(`[{"type": "talk", "option": {"text": "Hello"}}, {"type": "recording_start"}]`),
+		flow.ParseOptions{Registry: action.Builtin(cfg.Deps), File: "100.json"})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, finding := range cfg.Check(f) {
+		fmt.Println(finding)
+	}
+	// Output:
+	// 100.json:1:2: action "action-1" (talk): needs Deps.Speaker, which there is not
+	// 100.json:1:49: action "action-2" (recording_start): needs a leg with action.Recorder, which there is not
+}
+
+// Verify can look at more than the built-in checks do.
+func ExampleConfig_verify() {
+	banned := netip.MustParsePrefix("198.51.100.0/24")
+	cfg := call.Config{}
+	cfg.Verify = func(_ context.Context, in *call.Incoming) (call.Verdict, error) {
+		if banned.Contains(in.Peer.Addr()) {
+			return call.Verdict{}, &call.Refusal{Status: 403, Code: "banned", Sentence: "calls from this network are not taken"}
+		}
+		return call.Verdict{Result: call.VerdictPass}, nil
+	}
+	_, err := cfg.Verify(context.Background(), &call.Incoming{Peer: netip.MustParseAddrPort("198.51.100.7:5060")})
+	fmt.Println(err)
+	// Output: call: refused with 403 (banned): calls from this network are not taken
+}
+
+func ExampleParseListen() {
+	list, err := call.ParseListen("udp://0.0.0.0:5060?advertise=pbx.example.com:5060,tcp://[::1]:5060")
+	for _, l := range list {
+		fmt.Printf("%s %s %q\n", l.Network, l.Addr, l.Advertise)
+	}
+	fmt.Println(err)
+	// Output:
+	// udp 0.0.0.0:5060 "pbx.example.com:5060"
+	// tcp [::1]:5060 ""
+	// <nil>
+}
+
+// A trace is all that a call's loop consumed; here one that was refused.
+func ExampleReplay() {
+	state, effects := call.Replay([]call.Input{
+		{Seq: 1, Kind: call.KindIncoming, Incoming: &call.IncomingInput{ID: "c1", Destination: address.Address{Target: "999"}}},
+		{Seq: 2, Kind: call.KindVerified, Verdict: &call.Verdict{Result: call.VerdictPass}},
+		{Seq: 3, Kind: call.KindRefused, End: &call.End{By: "local", Reason: "failed", Status: 404, Code: call.CodeNoFlow}},
+	})
+	for _, e := range effects {
+		fmt.Println(e.Do, e.Text, e.Status)
+	}
+	fmt.Println(state.Record.HangupReason, state.Record.SIPCode)
+	// Output:
+	// emit call_created 0
+	// verify  0
+	// cancel_flow  0
+	// emit call_terminating 0
+	// reject  404
+	// close_media  0
+	// failed 404
+}
