@@ -58,15 +58,6 @@ func (c *clock) remove(p *Port) {
 	c.ticking--
 }
 
-// frameAt is the number of the last frame of slot that was due at now.
-func frameAt(now time.Duration, slot int) uint64 {
-	ms := int64(now/slotLen) - int64(slot)
-	if ms < 0 {
-		return 0
-	}
-	return uint64(ms / slots)
-}
-
 // run runs what is due at now: timers, then slots in order.
 func (c *clock) run(now time.Duration) {
 	for len(c.timers) > 0 && c.timers[0].at <= now {
@@ -94,7 +85,7 @@ func (c *clock) run(now time.Duration) {
 		// Downwards, since a port may leave the list within its own tick.
 		for i := len(c.ports[slot]) - 1; i >= 0; i-- {
 			c.late.add(by)
-			c.ports[slot][i].tick(frame)
+			c.ports[slot][i].safeTick(frame)
 		}
 	}
 }

@@ -3,7 +3,9 @@ package media
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"runtime/debug"
 	"slices"
 	"sync/atomic"
 )
@@ -235,6 +237,18 @@ func (p *Port) update() {
 			c.remove(p)
 		}
 	}
+}
+
+// safeTick is tick; where a source or a tap panics, it ends this port and not all calls.
+func (p *Port) safeTick(frame uint64) {
+	defer func() {
+		if r := recover(); r != nil {
+			p.shard.log.Error("media: a source or tap panicked; its port is closed", "err", r, "stack", string(debug.Stack()))
+			p.stop(fmt.Errorf("media: panic while playing: %v", r))
+			p.End()
+		}
+	}()
+	p.tick(frame)
 }
 
 // tick does one frame.

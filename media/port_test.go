@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -327,8 +329,7 @@ func TestClipIsSentEncodedUntilATapComes(t *testing.T) {
 		done := make(chan error, 1)
 		go func() { done <- p.Play(t.Context(), NewClip(8000, pcm).Source()) }()
 		time.Sleep(200 * time.Millisecond)
-		var remove func()
-		remove = p.Tap(tapFunc(func(uint64, []int16, []int16) {}))
+		remove := p.Tap(tapFunc(func(uint64, []int16, []int16) {}))
 		time.Sleep(100 * time.Millisecond)
 		remove()
 		if err := <-done; err != nil {
@@ -380,6 +381,50 @@ func TestShardsEndClosesPorts(t *testing.T) {
 type portResident struct{ p *Port }
 
 func (r *portResident) ShardEnds() { r.p.End() }
+
+type panicky struct{ levels }
+
+func (s *panicky) ReadFrame([]int16) (int, error) { panic("a fault of the program") }
+
+func TestPanicOfASourceEndsOnePort(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		shards := NewShards(ShardsConfig{N: 1, Portable: true, Logger: slog.New(slog.DiscardHandler)})
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- shards.Run(ctx) }()
+		sh := shards.Pick()
+		var ports []*Port
+		for range 2 {
+			p := NewPort(sh, &testLine{shard: sh}, 8000)
+			sh.Do(func() { p.SetFormat(&Format{Codec: "TEST", Rate: 8000}) })
+			ports = append(ports, p)
+		}
+		other := make(chan error, 1)
+		go func() { other <- ports[1].Play(t.Context(), &levels{n: 50}) }()
+		src := &panicky{}
+		if err := ports[0].Play(t.Context(), src); err == nil || !strings.Contains(err.Error(), "a fault of the program") || !src.closed {
+			t.Errorf("got %v, closed %v", err, src.closed)
+		}
+		if err := ports[0].Play(t.Context(), &levels{n: 1}); !errors.Is(err, ErrClosed) {
+			t.Errorf("the port goes on: %v", err)
+		}
+		if err := <-other; err != nil {
+			t.Errorf("the other port: %v", err)
+		}
+		synctest.Wait() // the shard sleeps: this goroutine does the work
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Error("no panic")
+				}
+			}()
+			sh.Post(func() { panic("posted") })
+		}()
+		ports[1].Close() // the shard still works
+		cancel()
+		<-done
+	})
+}
 
 func TestPortTickDoesNotAllocate(t *testing.T) {
 	shards := NewShards(ShardsConfig{N: 1, Portable: true})

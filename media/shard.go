@@ -184,15 +184,21 @@ func (s *Shard) Post(f func()) {
 // shard: who looks again after giving exec up.
 func (s *Shard) inline() {
 	for (s.posted.Load() || s.fed.Load()) && s.exec.TryLock() {
-		s.now = time.Since(s.base)
-		s.drain()
-		if s.sleeping && s.poll != nil {
-			if at := s.clock.next(); s.stopping.Load() || at >= 0 && (s.until < 0 || at < s.until) {
-				s.until = at
-				s.poll.wake()
-			}
+		s.standIn()
+	}
+}
+
+// standIn is the shard once, and gives exec up even where a posted function panics: its
+// caller may recover.
+func (s *Shard) standIn() {
+	defer s.exec.Unlock()
+	s.now = time.Since(s.base)
+	s.drain()
+	if s.sleeping && s.poll != nil {
+		if at := s.clock.next(); s.stopping.Load() || at >= 0 && (s.until < 0 || at < s.until) {
+			s.until = at
+			s.poll.wake()
 		}
-		s.exec.Unlock()
 	}
 }
 

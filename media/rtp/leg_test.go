@@ -559,6 +559,35 @@ func TestLongPackets(t *testing.T) {
 	})
 }
 
+// The peer's port is closed for a while: the system reports it as errors of our socket.
+func TestUnreachablePeerDoesNotHurtTheLeg(t *testing.T) {
+	for _, portable := range []bool{false, true} {
+		onLoopback(t, portable, func(w *world) {
+			t := w.t
+			p := w.newPeer(2).call()
+			p.mustHear()
+			p.send(1)
+			w.leg.Stats()
+			_ = p.rtp.Close()
+			if err := w.leg.Port().Play(t.Context(), media.Silence(200*time.Millisecond, 8000)); err != nil {
+				t.Error(err)
+			}
+			var err error
+			if p.rtp, err = listenUDP(p.at); err != nil {
+				t.Fatal(err)
+			}
+			w.leg.Port().Echo(true)
+			w.leg.Stats()
+			p.send(7)
+			for {
+				if g := p.mustHear(); g.payload[0] == 7 {
+					break
+				}
+			}
+		})
+	}
+}
+
 func TestPortsRunOut(t *testing.T) {
 	inBubble(t, Config{Ports: [2]uint16{10000, 10003}}, func(w *world) {
 		t := w.t

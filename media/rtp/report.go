@@ -102,6 +102,9 @@ func (s *session) sendReport(bye bool) {
 
 // timeAt is the RTP timestamp that stands for a time: what an SR pairs with its NTP time.
 func (s *session) timeAt(now time.Duration) uint32 {
+	if s.sent {
+		return s.lastTime + uint32(mediaTime(now-s.lastSent, s.n.Codec.ClockRate()))
+	}
 	return s.timeBase + uint32(mediaTime(now, s.n.Codec.ClockRate()))
 }
 

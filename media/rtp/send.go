@@ -54,7 +54,7 @@ func (s *session) WriteEncoded(frame uint64, payload []byte) {
 func (s *session) emit(frame uint64, b []byte) {
 	mark := !s.talking || frame != s.lastFrame+1
 	t := s.timeBase + s.frameTime(frame)
-	if step := uint32(s.n.Codec.ClockRate() / 50); mark && s.count.packetsOut > 0 && int32(t-s.lastTime) < int32(step) {
+	if step := uint32(s.n.Codec.ClockRate() / 50); mark && s.sent && int32(t-s.lastTime) < int32(step) {
 		// Forwarded packets ran by the peer's clock, and left ours behind.
 		s.timeBase += s.lastTime + step - t
 		t = s.lastTime + step
@@ -115,7 +115,7 @@ func (s *session) sendAudio(b []byte, mark bool, t uint32) {
 }
 
 func (s *session) transmit(b []byte) {
-	s.lastSent = s.shard.Now()
+	s.lastSent, s.sent = s.shard.Now(), true
 	if err := s.wire.send(b, s.target()); err != nil {
 		s.count.sendErrors++ // a full buffer or a route that is gone: the next packet may fare better
 		return
@@ -137,7 +137,7 @@ func (s *session) WritePacket(p *media.Packet) {
 	if !s.passing || p.First {
 		now := s.shard.Now()
 		t := s.timeBase + uint32(mediaTime(now, s.n.Codec.ClockRate()))
-		if step := uint32(s.n.Codec.ClockRate() / 50); s.count.packetsOut > 0 && int32(t-s.lastTime) < int32(step) {
+		if step := uint32(s.n.Codec.ClockRate() / 50); s.sent && int32(t-s.lastTime) < int32(step) {
 			t = s.lastTime + step
 		}
 		s.passing, s.talking, s.bundled = true, false, 0
@@ -184,7 +184,7 @@ func (s *session) keepalive() {
 	}
 	frame := s.frameNow()
 	t := s.timeBase + s.frameTime(frame)
-	if step := uint32(s.n.Codec.ClockRate() / 50); s.count.packetsOut > 0 && int32(t-s.lastTime) < int32(step) {
+	if step := uint32(s.n.Codec.ClockRate() / 50); s.sent && int32(t-s.lastTime) < int32(step) {
 		t = s.lastTime + step
 	}
 	s.talking, s.passing = false, false

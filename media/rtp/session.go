@@ -45,6 +45,7 @@ type session struct {
 	seq        uint16 // of the next packet
 	timeBase   uint32 // timestamp of frame 0
 	lastTime   uint32 // of the last packet
+	sent       bool   // there was one
 	lastFrame  uint64
 	talking    bool // lastFrame was sent, the next frame belongs to the same talkspurt
 	lastSent   time.Duration

@@ -22,7 +22,8 @@ type LegState struct {
 
 	SSRC uint32    `json:"ssrc"`
 	Seq  uint16    `json:"seq"`
-	Time uint32    `json:"time"` // RTP timestamp at At
+	Time uint32    `json:"time"`           // RTP timestamp at At
+	Sent bool      `json:"sent,omitempty"` // packets have been sent
 	At   time.Time `json:"at"`
 
 	Media *MediaState `json:"media,omitempty"` // nil: nothing was agreed yet
@@ -65,7 +66,7 @@ func (l *Leg) Snapshot() LegState {
 		if !s.live {
 			return
 		}
-		st.Time = s.timeAt(now)
+		st.Time, st.Sent = s.timeAt(now), s.sent
 		n := &s.n
 		st.Media = &MediaState{
 			Codec: n.Codec.Name(), PayloadType: n.PayloadType, ReceivePayloadType: n.ReceivePayloadType,
@@ -115,6 +116,8 @@ func (f *Factory) Restore(st LegState, cfg LegConfig) (*Leg, error) {
 		away := max(0, s.shard.At(now).Sub(st.At))
 		clock := n.Codec.ClockRate()
 		s.timeBase = st.Time + uint32(mediaTime(away, clock)) - uint32(mediaTime(now, clock))
+		// Nothing that is sent from here on may be older than what was sent there.
+		s.lastTime, s.lastSent, s.sent = s.timeBase+uint32(mediaTime(now, clock)), now, st.Sent
 		s.apply(n)
 		if p := st.Media.Latched; p.IsValid() && !s.closed {
 			s.latch = latch{peer: p, strong: true, since: now}

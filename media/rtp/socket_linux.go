@@ -35,9 +35,6 @@ type rawSocket struct {
 	fromLen uint32
 }
 
-// maxReadErrors ends the reading of a socket that does nothing but fail.
-const maxReadErrors = 1000
-
 func newRawWire(rtp, rtcp netip.AddrPort) (wire, error) {
 	w := &rawWire{rtp: rawSocket{fd: -1}, rtcp: rawSocket{fd: -1, rtcp: true}}
 	if err := w.rtp.open(rtp); err != nil {

@@ -103,7 +103,7 @@ func readConn(c PacketConn, s *media.Shard, r receiver, rtcp bool) {
 		if err != nil {
 			// A refused packet of ours may come back as an error of the socket, and says
 			// nothing about the next read; a closed socket fails for ever.
-			if errs++; errs > 100 || isClosed(err) {
+			if errs++; errs > maxReadErrors || isClosed(err) {
 				return
 			}
 			if d != spare {
@@ -145,3 +145,6 @@ func (w *connWire) wait() { w.wg.Wait() }
 func isClosed(err error) bool {
 	return errors.Is(err, net.ErrClosed) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrClosedPipe)
 }
+
+// maxReadErrors in a row end the reading of a socket that does nothing but fail.
+const maxReadErrors = 10000
