@@ -482,6 +482,107 @@ func TestTappedEchoGoesThroughTheJitterBuffer(t *testing.T) {
 	})
 }
 
+// A media thread that stood still for 300 ms: a second later the echo is as quick as before.
+func TestStalledShardLeavesNoDelayInTheEcho(t *testing.T) {
+	inBubble(t, Config{}, func(w *world) {
+		t := w.t
+		p := w.newPeer(2).call()
+		p.mustHear()
+		start := time.Now()
+		remove := w.leg.Port().Tap(stallTap{start})
+		w.leg.Port().Echo(true)
+		stop := make(chan struct{})
+		sent := make(chan struct{})
+		go func() {
+			defer close(sent)
+			for i := 0; ; i++ {
+				p.send(byte(1 + i%100)) // comes round after two seconds
+				select {
+				case <-stop:
+					return
+				case <-time.After(20 * time.Millisecond):
+				}
+			}
+		}()
+		worst := [2]time.Duration{} // before, and from a second after the stall on
+		for time.Since(start) < 6*time.Second {
+			g, ok := p.hear(time.Second)
+			if !ok {
+				t.Fatal("the echo ended")
+			}
+			at := time.Since(start)
+			n := int(g.payload[80]) - 1
+			if n < 0 || n >= 100 {
+				continue
+			}
+			delay := (at - time.Duration(n)*20*time.Millisecond) % (2 * time.Second)
+			switch {
+			case at > time.Second && at < 2*time.Second:
+				worst[0] = max(worst[0], delay)
+			case at > 3300*time.Millisecond:
+				worst[1] = max(worst[1], delay)
+			}
+		}
+		close(stop)
+		<-sent
+		remove()
+		if worst[0] == 0 || worst[0] > 60*time.Millisecond || worst[1] == 0 || worst[1] > worst[0]+20*time.Millisecond {
+			t.Errorf("delay up to %v before and %v after", worst[0], worst[1])
+		}
+		if st := w.shards.Lateness(); st.Rebases != 1 {
+			t.Errorf("there was no stall: %+v", st)
+		}
+	})
+}
+
+// stallTap holds its shard up once, 2 s after a start, for 300 ms.
+type stallTap struct{ start time.Time }
+
+func (s stallTap) Tick(uint64, []int16, []int16) {
+	if d := time.Since(s.start); d >= 2*time.Second && d < 2020*time.Millisecond {
+		time.Sleep(300 * time.Millisecond)
+	}
+}
+
+func TestEchoOverIPv6(t *testing.T) {
+	probe, err := listenUDP(netip.MustParseAddrPort("[::1]:0"))
+	if err != nil {
+		t.Skipf("no IPv6 here: %v", err)
+	}
+	_ = probe.Close()
+	for _, portable := range []bool{false, true} {
+		cfg := Config{Ports: [2]uint16{21000, 21999}, Addrs: []Addr{{Bind: netip.MustParseAddr("127.0.0.1")}, {Bind: netip.IPv6Loopback()}}}
+		(&world{t: t}).run(cfg, portable, func(w *world) {
+			l, err := w.factory.NewLeg(LegConfig{V6: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer l.Close()
+			c, err := listenUDP(netip.MustParseAddrPort("[::1]:0"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = c.Close() }()
+			p := &peer{w: w, rtp: c, at: netip.MustParseAddrPort(c.LocalAddr().String()), ssrc: 1, to: netip.AddrPortFrom(netip.IPv6Loopback(), l.number)}
+			offer := strings.ReplaceAll(p.offer("0", ""), "IP4", "IP6")
+			if _, err := l.Answer([]byte(offer)); err != nil {
+				t.Fatal(err)
+			}
+			p.mustHear()
+			l.Port().Echo(true)
+			for i := range byte(5) {
+				p.send(i)
+				if g := p.mustHear(); g.payload[0] != i || g.from != p.to {
+					t.Errorf("%+v from %v", g.header, g.from)
+				}
+			}
+			if st := l.Stats(); st.Remote != p.at.String() || st.Foreign+st.Invalid+st.SendErrors > 0 {
+				t.Errorf("%+v", st)
+			}
+		})
+	}
+}
+
 func TestOutgoingOffer(t *testing.T) {
 	inBubble(t, Config{}, func(w *world) {
 		t := w.t
