@@ -28,9 +28,12 @@ type epollPoller struct {
 	ep, bell int        // bell is the eventfd that wakes the wait
 	table    []Readable // by descriptor
 	events   [pollBatch]unix.EpollEvent
-	ts       unix.Timespec
+	ts       kernelTimespec
 	coarse   bool // the kernel has no epoll_pwait2 (before 5.11)
 }
+
+// kernelTimespec is what epoll_pwait2 takes, also on 32-bit systems.
+type kernelTimespec struct{ sec, nsec int64 }
 
 func newEpoll() (*epollPoller, error) {
 	ep, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
@@ -75,7 +78,7 @@ func (p *epollPoller) wait(d time.Duration) int {
 	case d == 0:
 		n, _, e = unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(p.ep), evs, pollBatch, 0, 0, 0)
 	case d > 0 && !p.coarse:
-		p.ts = unix.NsecToTimespec(int64(d))
+		p.ts = kernelTimespec{int64(d / time.Second), int64(d % time.Second)}
 		n, _, e = unix.Syscall6(unix.SYS_EPOLL_PWAIT2, uintptr(p.ep), evs, pollBatch, uintptr(unsafe.Pointer(&p.ts)), 0, 0)
 		if e == unix.ENOSYS || e == unix.EPERM {
 			p.coarse = true

@@ -583,6 +583,64 @@ func TestEchoOverIPv6(t *testing.T) {
 	}
 }
 
+// While a prompt is played packets are read at the tick: digits come through, and
+// afterwards packets are read on arrival again.
+func TestDigitsDuringPlayback(t *testing.T) {
+	everywhere(t, func(w *world) {
+		t := w.t
+		digit := make(chan string, 10)
+		w.leg.Close()
+		var err error
+		w.leg, err = w.factory.NewLeg(LegConfig{OnEvent: func(e Event) {
+			if e.Kind == EventDigit {
+				digit <- e.Digit
+			}
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := w.newPeer(2).call()
+		p.mustHear()
+		ctx, cancel := context.WithCancelCause(t.Context())
+		played := make(chan error, 1)
+		go func() { played <- w.leg.Port().Play(ctx, media.Silence(time.Minute, 8000)) }()
+		p.mustHear()
+		barge := errors.New("barge-in")
+		for i, key := range "12#" {
+			start := time.Now()
+			for range 3 {
+				p.event(byte(key), uint32(2000*i), false, 160)
+			}
+			p.event(byte(key), uint32(2000*i), true, 320)
+			if got := <-digit; got != string(key) {
+				t.Errorf("got %s, want %c", got, key)
+			}
+			if took := time.Since(start); took > 100*time.Millisecond {
+				t.Errorf("told after %v", took)
+			}
+		}
+		cancel(barge)
+		if err := <-played; !errors.Is(err, barge) {
+			t.Errorf("Play: %v", err)
+		}
+		w.leg.Port().Echo(true)
+		w.leg.Stats()
+		for i := range byte(5) {
+			p.send(i + 1)
+			for {
+				if g := p.mustHear(); g.payload[0] == i+1 {
+					break
+				} else if g.payload[0] != 0xff {
+					t.Fatalf("got %+v", g.header)
+				}
+			}
+		}
+		if len(digit) > 0 {
+			t.Errorf("%s was told again", <-digit)
+		}
+	})
+}
+
 func TestOutgoingOffer(t *testing.T) {
 	inBubble(t, Config{}, func(w *world) {
 		t := w.t
