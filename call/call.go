@@ -23,6 +23,11 @@ const (
 	// MaxTrace is how many bytes a call's trace keeps; later inputs still work, but are not
 	// in it.
 	MaxTrace = 4 << 20
+	// MaxMetadata is how many keys a call's metadata has, MaxMetadataKey and MaxMetadataValue how
+	// many bytes.
+	MaxMetadata      = 64
+	MaxMetadataKey   = 64
+	MaxMetadataValue = 1024
 	// maxQueue bounds the inputs from the network that wait for the loop. A peer that
 	// sends faster than that loses digits, not the call.
 	maxQueue = 256
@@ -354,7 +359,7 @@ func (c *Call) Hangup(ctx context.Context, e action.Ending) error {
 	return c.command(ctx, Command{Name: "hangup", Ending: &e, End: &end})
 }
 
-// SetMetadata adds to the call's metadata; an empty value stays as one.
+// SetMetadata adds to the call's metadata, all of values or, where a limit is passed, nothing.
 func (c *Call) SetMetadata(ctx context.Context, values map[string]string) error {
 	return c.command(ctx, Command{Name: "metadata", Values: values})
 }

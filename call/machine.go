@@ -2,6 +2,7 @@ package call
 
 import (
 	"fmt"
+	"maps"
 	"strings"
 	"time"
 
@@ -312,17 +313,31 @@ func (m *Machine) command(in *Input) {
 		m.st.WaitStop = append(m.st.WaitStop, c.Ref)
 		m.do(Effect{Do: DoRecordStop, Text: m.st.Recording})
 	case "metadata":
-		if m.st.Record.Metadata == nil {
-			m.st.Record.Metadata = map[string]string{}
-		}
-		for k, v := range c.Values {
-			m.st.Record.Metadata[k] = v
-		}
-		m.do(Effect{Do: DoReply, Ref: c.Ref})
-		m.emit("call_updated")
+		m.metadata(c)
 	default:
 		m.do(Effect{Do: DoReply, Ref: c.Ref, Text: fmt.Sprintf("unknown command %q", c.Name)})
 	}
+}
+
+func (m *Machine) metadata(c *Command) {
+	have := maps.Clone(m.st.Record.Metadata)
+	if have == nil {
+		have = map[string]string{}
+	}
+	for k, v := range c.Values {
+		if k == "" || len(k) > MaxMetadataKey || len(v) > MaxMetadataValue {
+			m.do(Effect{Do: DoReply, Ref: c.Ref, Text: fmt.Sprintf("key %.20q: a key has 1 to %d bytes, a value %d at most", k, MaxMetadataKey, MaxMetadataValue)})
+			return
+		}
+		have[k] = v
+	}
+	if len(have) > MaxMetadata {
+		m.do(Effect{Do: DoReply, Ref: c.Ref, Text: fmt.Sprintf("more than %d keys", MaxMetadata)})
+		return
+	}
+	m.st.Record.Metadata = have
+	m.do(Effect{Do: DoReply, Ref: c.Ref})
+	m.emit("call_updated")
 }
 
 func (m *Machine) answer(at store.Time, ref int) {
