@@ -35,7 +35,7 @@ type Port struct {
 	ticking   bool
 	listening bool
 	passing   bool // packets go back untouched
-	pulling   bool // packets are read once a frame
+	pulling   bool // packets are read once a frame, not on arrival
 	echo      bool
 	muted     [2]bool // in, out
 	play      *playing
@@ -222,7 +222,7 @@ func (p *Port) update() {
 			p.line.Forward(nil)
 		}
 	}
-	if pull := tick && !listen; pull != p.pulling {
+	if pull := tick && !pass; pull != p.pulling {
 		p.pulling = pull
 		p.line.Pull(pull)
 	}

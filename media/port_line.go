@@ -20,7 +20,7 @@ type Line interface {
 
 	// Pull(true) says that nobody waits for packets: from now on the line may leave them
 	// in its socket and read them when Receive is called, once a frame. That saves a
-	// wake-up for each packet of a peer that only listens to a prompt. Pull(false) ends that.
+	// wake-up for each packet. The line must know when a packet came all the same. Pull(false) ends that.
 	Pull(on bool)
 	Receive()
 

@@ -333,7 +333,7 @@ func (s *Shard) run(ctx context.Context) error {
 		}
 		s.sleeping = true
 		s.exec.Unlock()
-		if s.posted.Load() || s.fed.Load() {
+		if s.posted.Load() || s.fed.Load() || s.stopping.Load() {
 			wait = 0
 		}
 		n := p.wait(wait)

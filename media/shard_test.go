@@ -104,6 +104,24 @@ func TestPostRunsEverythingOnceInBothModes(t *testing.T) {
 	}
 }
 
+// The end may come in any state of the shard, also while it is about to sleep.
+func TestShardsEndAtAnyMoment(t *testing.T) {
+	for _, portable := range []bool{false, true} {
+		for range 300 {
+			s := NewShards(ShardsConfig{N: 1, Portable: portable})
+			ctx, cancel := context.WithCancel(context.Background())
+			done := make(chan error, 1)
+			go func() { done <- s.Run(ctx) }()
+			s.Pick().Do(func() {})
+			go s.Pick().Post(func() {})
+			cancel()
+			if err := <-done; err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
 func TestFeedWakesTheShardInBothModes(t *testing.T) {
 	for _, portable := range []bool{false, true} {
 		sh := runShards(t, ShardsConfig{N: 1, Portable: portable}).Pick()

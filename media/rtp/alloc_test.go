@@ -93,7 +93,7 @@ func TestLegDoesNotAllocatePerFrame(t *testing.T) {
 	in := func() {
 		seq++
 		putHeader(b, false, 0, seq, uint32(seq)*160, 1)
-		s.rtpIn(b, from)
+		s.rtpIn(b, from, s.shard.Now())
 	}
 	in()
 	run := func(name string, f func()) {
@@ -131,7 +131,7 @@ func BenchmarkEchoPacket(b *testing.B) {
 	for b.Loop() {
 		seq++
 		putHeader(pkt, false, 0, seq, uint32(seq)*160, 1)
-		s.rtpIn(pkt, from)
+		s.rtpIn(pkt, from, s.shard.Now())
 	}
 }
 

@@ -42,6 +42,4 @@
 //
 // RFC 3550 (two parties; fixed RTCP interval), 3551 (PCMU, PCMA), 4733 2.5 (receiving),
 // 5761, 3605, 6263. Not yet: SRTP, sending telephone-event, RTCP XR and feedback.
-// Jitter is not measured while a prompt is played that nobody taps, because packets are then
-// read at the tick and not on arrival.
 package rtp

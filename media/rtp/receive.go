@@ -11,7 +11,7 @@ import (
 const comfortNoise = 13 // payload type (RFC 3389)
 
 // rtpIn takes a datagram of the RTP socket.
-func (s *session) rtpIn(b []byte, from netip.AddrPort) {
+func (s *session) rtpIn(b []byte, from netip.AddrPort, now time.Duration) {
 	if s.closed {
 		return
 	}
@@ -34,7 +34,6 @@ func (s *session) rtpIn(b []byte, from netip.AddrPort) {
 		s.count.invalid++
 		return
 	}
-	now := s.shard.Now()
 	if !s.accept(from, now) {
 		s.count.foreign++
 		return
@@ -73,9 +72,7 @@ func (s *session) rtpIn(b []byte, from netip.AddrPort) {
 		}
 		return
 	}
-	if !s.pulled { // else now is not when it came
-		s.source.measure(mediaTime(now, format.codec.ClockRate()), h.time)
-	}
+	s.source.measure(mediaTime(now, format.codec.ClockRate()), h.time)
 	if h.start == h.end || !s.n.Direction.Receives() {
 		s.skipped++
 		return
@@ -165,11 +162,9 @@ func (s *session) keepJitterStats() {
 	sum.resyncs += j.resyncs
 }
 
-// Pull is media.Line's. Jitter is not measured meanwhile: only the kernel knows when
-// the packets came.
+// Pull is media.Line's. When the packets came the kernel tells.
 func (s *session) Pull(on bool) {
 	s.pulled = on
-	s.source.hasTransit = false
 	if s.live && !s.closed {
 		s.wire.pull(on)
 	}

@@ -26,7 +26,8 @@ type rawSocket struct {
 	to        receiver
 	shard     *media.Shard
 	watched   bool
-	errs      int // since the last packet
+	errs      int          // since the last packet
+	stamps    *stampReader // for pulled packets; nil: not pulled yet
 
 	peer    netip.AddrPort // whom peerSA is for
 	peerSA  unix.RawSockaddrInet6
@@ -101,25 +102,28 @@ func (s *rawSocket) read() bool {
 	s.fromLen = uint32(unsafe.Sizeof(s.from))
 	n, _, e := unix.RawSyscall6(unix.SYS_RECVFROM, uintptr(s.fd), uintptr(unsafe.Pointer(&buf[0])), uintptr(len(buf)),
 		unix.MSG_DONTWAIT, uintptr(unsafe.Pointer(&s.from)), uintptr(unsafe.Pointer(&s.fromLen)))
-	switch e {
-	case 0:
-		s.errs = 0
-	case unix.EAGAIN, unix.EINTR:
-		return false
-	default:
-		// ECONNREFUSED and its like: an ICMP message about a packet that was sent. Having
-		// fetched it clears it. A socket that only fails must not spin the shard.
-		if s.errs++; s.errs > maxReadErrors {
-			s.unwatch()
-		}
-		return false
+	if e != 0 {
+		return s.failed(e)
 	}
+	s.errs = 0
 	if s.rtcp {
 		s.to.rtcpIn(buf[:n], s.sender())
 	} else {
-		s.to.rtpIn(buf[:n], s.sender())
+		s.to.rtpIn(buf[:n], s.sender(), s.shard.Now())
 	}
 	return true
+}
+
+// failed looks at an error of a read, and returns false. ECONNREFUSED and its like are an
+// ICMP message about a packet that was sent: having fetched it clears it. A socket
+// that only fails must not spin the shard.
+func (s *rawSocket) failed(e unix.Errno) bool {
+	if e != unix.EAGAIN && e != unix.EINTR {
+		if s.errs++; s.errs > maxReadErrors {
+			s.unwatch()
+		}
+	}
+	return false
 }
 
 // pull takes the socket out of epoll: one wake-up a frame, for the tick, is enough.
@@ -128,6 +132,9 @@ func (w *rawWire) pull(on bool) {
 	switch {
 	case s.fd < 0 || s.shard == nil || s.errs > maxReadErrors:
 	case on:
+		if s.stamps == nil && unix.SetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1) == nil {
+			s.stamps = newStampReader(s)
+		}
 		s.unwatch()
 	default:
 		_ = s.start(s.shard, s.to)
@@ -139,7 +146,8 @@ const maxBurst = 8
 
 func (w *rawWire) receive() {
 	for range maxBurst {
-		if w.rtp.fd < 0 || w.rtp.shard == nil || !w.rtp.read() {
+		s := &w.rtp
+		if s.fd < 0 || s.shard == nil || !s.readStamped() {
 			return
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"time"
 
 	"github.com/callbin/callbin/media"
 )
@@ -34,7 +35,7 @@ type wire interface {
 
 // receiver takes datagrams on the shard and may write to b.
 type receiver interface {
-	rtpIn(b []byte, from netip.AddrPort)
+	rtpIn(b []byte, from netip.AddrPort, at time.Duration) // at: when it came, in time of the shard
 	rtcpIn(b []byte, from netip.AddrPort)
 }
 
@@ -48,12 +49,13 @@ type connWire struct {
 
 // datagram carries a packet from a reader to the shard, and back to the reader empty.
 type datagram struct {
-	to   receiver
-	rtcp bool
-	n    int
-	from netip.AddrPort
-	free chan *datagram
-	buf  [maxPacket + 1]byte
+	to    receiver
+	rtcp  bool
+	shard *media.Shard
+	n     int
+	from  netip.AddrPort
+	free  chan *datagram
+	buf   [maxPacket + 1]byte
 }
 
 // inFlight datagrams of one socket between its reader and the shard: 320 ms of
@@ -64,7 +66,7 @@ func (d *datagram) Deliver() {
 	if d.rtcp {
 		d.to.rtcpIn(d.buf[:d.n], d.from)
 	} else {
-		d.to.rtpIn(d.buf[:d.n], d.from)
+		d.to.rtpIn(d.buf[:d.n], d.from, d.shard.Now())
 	}
 	d.free <- d // has room for all of them
 }
@@ -95,7 +97,7 @@ func readConn(c PacketConn, s *media.Shard, r receiver, rtcp bool) {
 		case d = <-free:
 		default:
 			if made < inFlight {
-				d = &datagram{to: r, rtcp: rtcp, free: free}
+				d = &datagram{to: r, rtcp: rtcp, shard: s, free: free}
 				made++
 			} // else read and drop
 		}
