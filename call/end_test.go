@@ -150,11 +150,15 @@ func TestNoPortIsLeft(t *testing.T) {
 			cfg.RTP.Ports = [2]uint16{20000, 20003} // two calls
 		})
 		p := calltest.NewPhone(t, h.net, calltest.PhoneConfig{})
-		a, b := p.Dial(t, "100"), p.Dial(t, "100")
+		a := p.Dial(t, "100")
+		time.Sleep(time.Second)
+		b := p.Dial(t, "100")
+		time.Sleep(time.Second)
 		var refused *calltest.StatusError
 		if _, err := p.Invite(t.Context(), "100"); !errors.As(err, &refused) || refused.Status != 503 {
 			t.Errorf("the third call on two pairs of ports: %v, want 503", err)
 		}
+		time.Sleep(time.Second)
 		a.Hangup(t)
 		time.Sleep(2 * time.Second)
 		p.Dial(t, "100").Hangup(t)
