@@ -2,7 +2,6 @@ package call
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -192,16 +191,16 @@ func (c *Call) remember(in *Input) {
 	if len(c.trace) >= MaxTrace {
 		return
 	}
-	line, err := json.Marshal(in)
+	// Grown by what is needed: doubling would waste as much as a call's trace is long.
+	if cap(c.trace)-len(c.trace) < 256 {
+		c.trace = append(make([]byte, 0, len(c.trace)+768), c.trace...)
+	}
+	trace, err := appendInput(c.trace, in)
 	if err != nil {
 		c.log().Error("input not in the trace", "kind", in.Kind, "err", err)
 		return
 	}
-	// Grown by what is needed: doubling would waste as much as a call's trace is long.
-	if need := len(c.trace) + len(line) + 1; need > cap(c.trace) {
-		c.trace = append(make([]byte, 0, need+512), c.trace...)
-	}
-	c.trace = append(append(c.trace, line...), '\n')
+	c.trace = trace
 }
 
 // perform does what e asks for. What it learns at once it returns as an input.

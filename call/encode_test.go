@@ -1,0 +1,52 @@
+package call
+
+import (
+	"encoding/json"
+	"reflect"
+	"testing"
+	"time"
+
+	"github.com/callbin/callbin/store"
+)
+
+// fill sets every field of an Input, one at a time, and calls f.
+func eachInput(f func(in *Input)) {
+	t := reflect.TypeFor[Input]()
+	for i := range t.NumField() {
+		in := &Input{Seq: 7, At: store.At(time.Date(2026, 1, 2, 3, 4, 5, 678000, time.UTC)), Kind: KindNote}
+		v := reflect.ValueOf(in).Elem().Field(i)
+		switch v.Kind() {
+		case reflect.Pointer:
+			v.Set(reflect.New(v.Type().Elem()))
+		case reflect.String:
+			v.SetString("timer")
+		}
+		f(in)
+	}
+}
+
+// TestAppendInput holds the hand-written envelope to encoding/json, for each field that there is.
+func TestAppendInput(t *testing.T) {
+	eachInput(func(in *Input) {
+		want, err := json.Marshal(in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := appendInput(nil, in)
+		if err != nil || string(got) != string(want)+"\n" {
+			t.Errorf("%v\n got %s\nwant %s", err, got, want)
+		}
+	})
+}
+
+func BenchmarkAppendInput(b *testing.B) {
+	in := &Input{Seq: 7, At: store.At(time.Now()), Kind: KindStarted, Step: &StepInput{Seq: 1, ID: "menu", Type: "talk", Option: `{"text":"Hello"}`}}
+	var buf []byte
+	b.ReportAllocs()
+	for b.Loop() {
+		var err error
+		if buf, err = appendInput(buf[:0], in); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
