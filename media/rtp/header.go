@@ -3,6 +3,8 @@ package rtp
 import (
 	"encoding/binary"
 	"errors"
+
+	"github.com/pion/rtp"
 )
 
 const (
@@ -62,15 +64,10 @@ func parseHeader(b []byte) (h header, err error) {
 
 // putHeader writes a header without extras to b[:headerLen].
 func putHeader(b []byte, marker bool, payloadType uint8, seq uint16, time, ssrc uint32) {
-	_ = b[headerLen-1]
-	b[0] = 0x80
-	b[1] = payloadType
-	if marker {
-		b[1] |= 0x80
+	h := rtp.Header{Version: 2, Marker: marker, PayloadType: payloadType, SequenceNumber: seq, Timestamp: time, SSRC: ssrc}
+	if _, err := h.MarshalTo(b[:headerLen]); err != nil { // there is room, and nothing else to fail
+		panic(err)
 	}
-	binary.BigEndian.PutUint16(b[2:], seq)
-	binary.BigEndian.PutUint32(b[4:], time)
-	binary.BigEndian.PutUint32(b[8:], ssrc)
 }
 
 // isRTCP tells RTP and RTCP on one port apart (RFC 5761 4).
