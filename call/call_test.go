@@ -281,5 +281,8 @@ func TestHoldAndResume(t *testing.T) {
 			t.Errorf("no echo after resume: 1000 Hz at %v", l)
 		}
 		c.Hangup(t)
+		if r := h.records(t)[0]; r.SilenceMS < 1200 || r.SilenceMS > 2000 || r.TalkMS-r.SilenceMS < 950 {
+			t.Errorf("silent for %d of %d ms, want all but one second: %+v", r.SilenceMS, r.TalkMS, r.Sums)
+		}
 	})
 }

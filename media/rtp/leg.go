@@ -201,7 +201,8 @@ func (s *session) stats() Stats {
 	if s.live {
 		st.Codec = s.n.Codec.Name()
 		st.JitterMS = s.source.jitter * 1000 / float64(s.n.Codec.ClockRate())
-		st.SilenceMS = (now - max(s.began, s.source.last)).Milliseconds()
+		st.VoiceMS = s.voice.Milliseconds()
+		st.SilenceMS = max(0, now-s.began-s.voice).Milliseconds()
 	}
 	if s.first > 0 {
 		first, last := s.shard.At(s.first), s.shard.At(max(s.first, s.source.last))

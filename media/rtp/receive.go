@@ -77,6 +77,7 @@ func (s *session) rtpIn(b []byte, from netip.AddrPort, now time.Duration) {
 		s.skipped++
 		return
 	}
+	s.listenTo(format, b[h.start:h.end])
 	if s.forward != nil {
 		p := &s.shard.Scratch().Forward
 		*p = media.Packet{Buf: b[:h.end], Start: h.start, Codec: format.codec.Name(), Seq: h.seq - s.skipped, Time: h.time, First: s.fresh, Mark: h.marker}

@@ -34,6 +34,7 @@ type session struct {
 	digits  digits
 	timed   bool          // media_timeout was told
 	first   time.Duration // of the first packet; 0: none yet
+	voice   time.Duration // of packets that are louder than silence
 	forward media.PacketWriter
 	fresh   bool   // the next forwarded packet begins a stream
 	skipped uint16 // packets that were not forwarded, left out of its numbering
@@ -69,6 +70,7 @@ type receiveFormat struct {
 	payloadType uint8
 	codec       codec.Codec
 	dec         codec.Decoder // made at first use
+	level       *[256]uint16  // how loud each byte is; nil where that is not told by bytes
 }
 
 type counters struct {
@@ -131,9 +133,9 @@ func (s *session) apply(n sdp.Negotiated) {
 
 func (s *session) setCodec(old codec.Codec) {
 	n := &s.n
-	s.formats = append(s.formats[:0], receiveFormat{payloadType: n.ReceivePayloadType, codec: n.Codec})
+	s.formats = append(s.formats[:0], receiveFormat{payloadType: n.ReceivePayloadType, codec: n.Codec, level: levels()[n.Codec.Name()]})
 	for _, f := range n.Also {
-		s.formats = append(s.formats, receiveFormat{payloadType: f.PayloadType, codec: f.Codec})
+		s.formats = append(s.formats, receiveFormat{payloadType: f.PayloadType, codec: f.Codec, level: levels()[f.Codec.Name()]})
 	}
 	s.enc = n.Codec.NewEncoder()
 	s.bundled, s.talking = 0, false

@@ -117,8 +117,8 @@ func TestMediaTimeoutIsToldOnce(t *testing.T) {
 		if k := w.kinds(EventMediaTimeout); len(k) != 2 {
 			t.Errorf("not told again: %v", k)
 		}
-		if st := w.leg.Stats(); st.SilenceMS != 8000 {
-			t.Errorf("silent for %d ms", st.SilenceMS)
+		if st := w.leg.Stats(); st.SilenceMS < 81_000 || st.VoiceMS > 40 { // its two packets at most
+			t.Errorf("silent for %d ms, heard for %d ms", st.SilenceMS, st.VoiceMS)
 		}
 	})
 }

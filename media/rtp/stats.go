@@ -39,7 +39,8 @@ type Stats struct {
 
 	FirstPacket *time.Time `json:"first_packet,omitempty"`
 	LastPacket  *time.Time `json:"last_packet,omitempty"`
-	SilenceMS   int64      `json:"silence_ms"` // since the last packet, or the set-up
+	VoiceMS     int64      `json:"voice_ms"`   // of packets that are louder than silence (-42 dB)
+	SilenceMS   int64      `json:"silence_ms"` // all the rest of the time since the set-up
 	Digits      uint64     `json:"digits"`     // key presses
 }
 
