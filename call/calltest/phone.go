@@ -132,7 +132,12 @@ func (p *Phone) Invite(ctx context.Context, user string) (*PhoneCall, error) {
 	case <-c.answered:
 		return c, nil
 	case <-c.done:
-		return c, c.err()
+		select {
+		case <-c.answered: // and then over at once
+			return c, nil
+		default:
+			return c, c.err()
+		}
 	case <-ctx.Done():
 		c.Cancel()
 		<-c.done

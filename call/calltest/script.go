@@ -102,7 +102,11 @@ func (c *PhoneCall) WaitAnswer(t testing.TB) {
 	select {
 	case <-c.answered:
 	case <-c.done:
-		t.Fatal(c.err())
+		select {
+		case <-c.answered:
+		default:
+			t.Fatal(c.err())
+		}
 	case <-time.After(patience):
 		t.Fatal("calltest: the call was not answered")
 	}
