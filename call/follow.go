@@ -4,8 +4,6 @@ import (
 	"context"
 	"strconv"
 
-	"github.com/google/uuid"
-
 	"github.com/callbin/callbin/action"
 	"github.com/callbin/callbin/flow"
 )
@@ -43,7 +41,7 @@ func (e *Engine) follow(flowID string, vars map[string]string) {
 			return
 		}
 		vars[varCompletions] = strconv.Itoa(n)
-		vars[varParent], vars[varActiveflow] = vars[varActiveflow], uuid.NewString()
+		vars[varParent], vars[varActiveflow] = vars[varActiveflow], newID()
 		if e.cfg.FlowByID == nil {
 			log.Warn("a following flow has no effect: the engine has no Config.FlowByID")
 			return

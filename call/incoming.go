@@ -7,8 +7,6 @@ import (
 	"net/netip"
 	"runtime/debug"
 
-	"github.com/google/uuid"
-
 	"github.com/callbin/callbin/action"
 	"github.com/callbin/callbin/call/address"
 	"github.com/callbin/callbin/flow"
@@ -45,12 +43,12 @@ type Incoming struct {
 func (e *Engine) admit(d *sip.Dialog) {
 	req := d.Invite()
 	in := &Incoming{
-		ID: uuid.NewString(), Request: req, Peer: d.RemoteAddr(),
+		ID: newID(), Request: req, Peer: d.RemoteAddr(),
 		Source: sourceOf(req), Destination: destinationOf(req.User),
 	}
 	c := newCall(e, in.ID, d)
-	journey := uuid.NewString()
-	activeflow := uuid.NewString()
+	journey := newID()
+	activeflow := newID()
 	c.vars = e.callVars(in, activeflow, journey)
 	e.add(c)
 	e.wg.Add(1)

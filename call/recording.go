@@ -8,8 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/google/uuid"
-
 	"github.com/callbin/callbin/action"
 	"github.com/callbin/callbin/media"
 	"github.com/callbin/callbin/media/tone"
@@ -37,7 +35,7 @@ func (c *Call) StartRecording(ctx context.Context, o action.RecordOptions) (id s
 			return "", err
 		}
 	}
-	id = uuid.NewString()
+	id = newID()
 	// VoIPBIN's pattern, without its direction: both are in the one file.
 	name := fmt.Sprintf("call_%s_%s.wav", c.id, time.Now().UTC().Format("2006-01-02T15-04-05.000Z"))
 	cmd := Command{Name: "record", Record: &RecordCommand{ID: id, Name: name, Options: o}}

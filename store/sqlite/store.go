@@ -40,12 +40,23 @@ func (s *Store) PutCall(ctx context.Context, c store.Call) error {
 	defer s.end()
 	w := &write{ctx: ctx, what: "put call", id: c.ID}
 	w.do = func(ctx context.Context) error {
-		if _, err := s.stmts.putCall.ExecContext(ctx, c.ID, c.TmCreate.Micro(), c.Status, c.HangupReason, c.Direction, indexed(c.JourneyID),
-			indexed(c.Source.Target), indexed(c.Source.TargetName), indexed(c.Destination.Target), indexed(c.Destination.TargetName), body); err != nil {
+		row := []any{c.ID, c.TmCreate.Micro(), c.Status, c.HangupReason, c.Direction, indexed(c.JourneyID),
+			indexed(c.Source.Target), indexed(c.Source.TargetName), indexed(c.Destination.Target), indexed(c.Destination.TargetName), body}
+		res, err := s.stmts.putCall.ExecContext(ctx, row...)
+		if err != nil {
 			return err
 		}
-		if _, err := s.stmts.dropMeta.ExecContext(ctx, c.ID); err != nil {
+		n, err := res.RowsAffected()
+		if err != nil {
 			return err
+		}
+		if n == 0 { // it was there: most calls are stored once, when they have ended
+			if _, err := s.stmts.changeCall.ExecContext(ctx, row...); err != nil {
+				return err
+			}
+			if _, err := s.stmts.dropMeta.ExecContext(ctx, c.ID); err != nil {
+				return err
+			}
 		}
 		for k, v := range c.Metadata {
 			if _, err := s.stmts.addMeta.ExecContext(ctx, c.ID, c.TmCreate.Micro(), indexed(k), indexed(v)); err != nil {

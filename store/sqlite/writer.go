@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"time"
 )
 
 // write is one change that waits for the writer.
@@ -20,10 +21,10 @@ type write struct {
 
 // statements of the writer, prepared once on its connection.
 type statements struct {
-	putCall, dropMeta, addMeta, dropCall, dropTrace *sql.Stmt
-	putRecording, dropRecording                     *sql.Stmt
-	getFlow, putFlow, dropFlow, putTrace            *sql.Stmt
-	all                                             []*sql.Stmt
+	putCall, changeCall, dropMeta, addMeta, dropCall, dropTrace *sql.Stmt
+	putRecording, dropRecording                                 *sql.Stmt
+	getFlow, putFlow, dropFlow, putTrace                        *sql.Stmt
+	all                                                         []*sql.Stmt
 }
 
 func (p *statements) prepare(ctx context.Context, conn *sql.Conn) error {
@@ -33,9 +34,9 @@ func (p *statements) prepare(ctx context.Context, conn *sql.Conn) error {
 	}{
 		{&p.putCall, `INSERT INTO calls (id, tm_create, status, hangup_reason, direction, journey_id, source, source_name, destination, destination_name, body)
 			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-			ON CONFLICT (id) DO UPDATE SET tm_create = excluded.tm_create, status = excluded.status, hangup_reason = excluded.hangup_reason,
-			direction = excluded.direction, journey_id = excluded.journey_id, source = excluded.source, source_name = excluded.source_name,
-			destination = excluded.destination, destination_name = excluded.destination_name, body = excluded.body`},
+			ON CONFLICT (id) DO NOTHING`},
+		{&p.changeCall, `UPDATE calls SET tm_create = ?2, status = ?3, hangup_reason = ?4, direction = ?5, journey_id = ?6, source = ?7, source_name = ?8,
+			destination = ?9, destination_name = ?10, body = ?11 WHERE id = ?1`},
 		{&p.dropMeta, `DELETE FROM call_metadata WHERE call_id = ?`},
 		{&p.addMeta, `INSERT INTO call_metadata (call_id, tm, name, value) VALUES (?, ?, ?, ?)`},
 		{&p.dropCall, `DELETE FROM calls WHERE id = ?`},
@@ -101,24 +102,18 @@ func (s *Store) settle(ctx context.Context) error {
 	return s.submit(&write{ctx: ctx, what: "wait for the writer", do: func(context.Context) error { return nil }}, false)
 }
 
+// gather is how long the writer waits for company once writes come faster than it commits:
+// what is committed together shares the pages of its indexes, and the wait for the disk. A
+// write that comes alone is committed at once.
+const gather = 5 * time.Millisecond
+
 // run is the writer: one transaction for whatever waits.
 func (s *Store) run() {
 	defer close(s.stopped)
 	batch := make([]*write, 0, s.opt.MaxBatch)
 	for w := range s.queue {
-		batch = append(batch[:0], w)
-	fill:
-		for len(batch) < s.opt.MaxBatch {
-			select {
-			case w, ok := <-s.queue:
-				if !ok {
-					break fill
-				}
-				batch = append(batch, w)
-			default:
-				break fill
-			}
-		}
+		company := len(batch) > 1
+		batch = s.fill(append(batch[:0], w), company)
 		err := s.commit(batch)
 		if err != nil && len(batch) > 1 {
 			// One of them may be at fault: the others must not suffer from it.
@@ -131,6 +126,40 @@ func (s *Store) run() {
 			s.finish(w, err)
 		}
 	}
+}
+
+// fill adds to batch what waits, and what comes while it gathers.
+func (s *Store) fill(batch []*write, company bool) []*write {
+	var over <-chan time.Time
+	if company {
+		t := time.NewTimer(gather)
+		defer t.Stop()
+		over = t.C
+	}
+	for len(batch) < s.opt.MaxBatch {
+		select {
+		case w, ok := <-s.queue:
+			if !ok {
+				return batch
+			}
+			batch = append(batch, w)
+			continue
+		default:
+		}
+		if over == nil {
+			return batch
+		}
+		select {
+		case w, ok := <-s.queue:
+			if !ok {
+				return batch
+			}
+			batch = append(batch, w)
+		case <-over:
+			return batch
+		}
+	}
+	return batch
 }
 
 func (s *Store) finish(w *write, err error) {
