@@ -19,7 +19,8 @@ const (
 // t - offset - target, where offset is the least transit time seen lately and target
 // adapts to the spread of the others. Because the place in the stream follows from the
 // clock and not from what is in the buffer, a stall never turns into lasting delay:
-// what comes too late is dropped, and the delay afterwards is what it was before.
+// what comes too late is dropped, and the delay afterwards is what it was before. That
+// place is rounded to where a frame of the peer begins, so that its frames stay whole.
 type jitterBuffer struct {
 	clockHz, rateHz  int
 	minWait, maxWait int64 // in ticks of the stream's clock
@@ -148,7 +149,22 @@ func (b *jitterBuffer) begin(seq uint16, ts uint32, at int64) {
 	b.minNow, b.minPast, b.minSince = at-b.base, math.MaxInt64, at
 	b.lastArrival = at
 	b.cursor = at - b.offset() - b.target
+	b.align()
 	b.gap = concealFor
+}
+
+// align moves the cursor to the nearest place where a frame begins, seen from the newest
+// packet. That may be half a frame early: target has that to spare.
+func (b *jitterBuffer) align() {
+	frame := int64(b.clockHz / 50)
+	off := (b.base - b.cursor) % frame
+	if off < 0 {
+		off += frame
+	}
+	if off > frame/2 {
+		off -= frame
+	}
+	b.cursor += off
 }
 
 // passed tells whether all of a packet's sound was due already. Only a decoder knows how
@@ -221,6 +237,10 @@ func (b *jitterBuffer) get(dst []int16, dec codec.Decoder, now time.Duration) in
 			if room == 0 {
 				b.cursor = s.time // a fraction of a sample
 				continue
+			}
+			if s != nil && filled == 0 && room < len(dst) && b.gap >= concealFor {
+				b.cursor = s.time // out of silence the peer's frames begin with ours
+				return 0
 			}
 			b.fill(dst[filled:filled+room], dec, &heard)
 			filled += room
@@ -309,8 +329,8 @@ func quiet(pcm []int16) bool {
 	return true
 }
 
-// steer moves the cursor to where it should be, in steps that are not heard where there
-// is a choice.
+// steer moves the cursor to where it should be, by whole frames, and where that is not
+// heard if there is a choice.
 func (b *jitterBuffer) steer(frame, at int64) {
 	over := at - b.offset() - b.target - b.cursor // too late by so much
 	if b.wait > 0 {
@@ -319,11 +339,13 @@ func (b *jitterBuffer) steer(frame, at int64) {
 	switch {
 	case over > 3*frame, over < -8*frame:
 		// Far off, after a stall or a change of path.
+		b.cursor += over
+		b.align()
 	case over > frame && (b.silent || b.gap > 0 || b.wait == 0):
-		over = min(over, frame)
+		b.cursor += frame
 		b.wait = 10
 	case over < -frame/2 && (b.silent || b.gap > 0 || b.wait == 0):
-		over = max(over, -frame)
+		b.cursor -= frame
 		b.wait = 10
 	default:
 		return
@@ -333,7 +355,6 @@ func (b *jitterBuffer) steer(frame, at int64) {
 	} else {
 		b.inserted++
 	}
-	b.cursor += over
 }
 
 // spread is a histogram of the last delays beyond the least one, in steps of 10 ms.
