@@ -332,7 +332,9 @@ func quiet(pcm []int16) bool {
 // steer moves the cursor to where it should be, by whole frames, and where that is not
 // heard if there is a choice.
 func (b *jitterBuffer) steer(frame, at int64) {
-	over := at - b.offset() - b.target - b.cursor // too late by so much
+	// Too late by so much; half a frame either way is the work of align, and an eighth more keeps
+	// the noise of offset from moving it to and fro.
+	over := at - b.offset() - b.target - b.cursor
 	if b.wait > 0 {
 		b.wait--
 	}
@@ -344,7 +346,7 @@ func (b *jitterBuffer) steer(frame, at int64) {
 	case over > frame && (b.silent || b.gap > 0 || b.wait == 0):
 		b.cursor += frame
 		b.wait = 10
-	case over < -frame/2 && (b.silent || b.gap > 0 || b.wait == 0):
+	case over < -frame*5/8 && (b.silent || b.gap > 0 || b.wait == 0):
 		b.cursor -= frame
 		b.wait = 10
 	default:
