@@ -203,48 +203,33 @@ func (a *api) list(ctx context.Context, f store.CallFilter) ([]store.Call, strin
 
 func filter(r *http.Request) (store.CallFilter, error) {
 	var f store.CallFilter
+	texts := map[string]*string{
+		"page_token": &f.PageToken, "status": &f.Status, "hangup_reason": &f.HangupReason, "direction": &f.Direction,
+		"source": &f.Source, "destination": &f.Destination, "journey_id": &f.JourneyID,
+	}
+	times := map[string]*store.Time{"since": &f.Since, "until": &f.Until}
 	for k, v := range r.URL.Query() {
 		s := v[0]
 		var err error
-		switch k {
-		case "page_size":
-			if f.PageSize, err = strconv.Atoi(s); err != nil || f.PageSize == 0 {
-				err = errors.New("not a number from 1 to 100")
-			}
-		case "page_token":
-			f.PageToken = s
-		case "status":
-			f.Status = s
-		case "hangup_reason":
-			f.HangupReason = s
-		case "direction":
-			f.Direction = s
-		case "source":
-			f.Source = s
-		case "destination":
-			f.Destination = s
-		case "journey_id":
-			f.JourneyID = s
-		case "since", "until":
+		if p, ok := texts[k]; ok {
+			*p = s
+		} else if p, ok := times[k]; ok {
 			var t time.Time
 			if t, err = time.Parse(time.RFC3339Nano, s); err != nil {
 				err = errors.New("not a time of RFC 3339")
 			}
-			if k == "since" {
-				f.Since = store.At(t)
-			} else {
-				f.Until = store.At(t)
-			}
-		default:
-			key, ok := strings.CutPrefix(k, "metadata.")
-			if !ok {
-				err = errors.New("unknown parameter")
-				break
-			}
+			*p = store.At(t)
+		} else if key, ok := strings.CutPrefix(k, "metadata."); ok {
 			if f.Metadata == nil {
 				f.Metadata = map[string]string{}
 			}
 			f.Metadata[key] = s
+		} else if k == "page_size" {
+			if f.PageSize, err = strconv.Atoi(s); err != nil || f.PageSize == 0 {
+				err = errors.New("not a number from 1 to 100")
+			}
+		} else {
+			err = errors.New("unknown parameter")
 		}
 		if err != nil {
 			return f, &failure{http.StatusBadRequest, "INVALID_ARGUMENT", "parameter", fmt.Sprintf("%s: %v", k, err)}

@@ -1,0 +1,37 @@
+// Package call runs calls: it is the only place where signalling (package sip) meets
+// sound (package media/rtp), and where both meet flows and records.
+//
+// There are few types to know: an Engine takes calls and is made of a Config; a Call is one
+// leg between the outside and the engine, and what a flow runs on; an Incoming is a call
+// that asks to come in; a Verdict and a Refusal say why it must not; an Event tells the
+// program what happened. Settings, Flags, ParseListen and NewDeps spare a server the
+// usual wiring. Machine, Input, Effect and Snapshot are what traces and restarts are made of.
+//
+//	cfg := call.Config{Deps: call.NewDeps(call.Settings{}, nil, nil)}
+//	menu, err := flow.Parse(text, flow.ParseOptions{Registry: action.Builtin(cfg.Deps)})
+//	cfg.Route = func(ctx context.Context, in *call.Incoming) (flow.Program, error) { return menu, nil }
+//	engine, err := call.New(cfg)
+//	err = engine.Run(ctx) // takes calls until ctx ends, then drains
+//
+// # A call's life
+//
+// An INVITE becomes a Call with status dialing. Config.Verify looks at the caller, Config.Route
+// chooses the flow; from then on the call rings (180, status ringing) until an action answers it
+// (progressing) or sound is played before that (183). The end of the flow ends the call; the end of the call
+// ends the flow's context, with action.ErrHangup as its cause. At the end the record is stored with who
+// ended the call and why: hangup_by, hangup_reason, SIP status, Q.850 cause, a code, a sentence, and
+// the step at which the flow stood. Refused calls have a record, too.
+//
+// # Goroutines
+//
+// A call's loop consumes Inputs one after another (SIP messages, digits, timers, commands, what happens
+// in the flow) and never waits; the flow runs on a goroutine of its own and may block. What the loop
+// consumed is the call's trace: Replay feeds it to a fresh Machine, which does the same again.
+// Methods of Engine and Call are safe for any goroutine. Functions of the Config run on
+// goroutines of the call's, except OnEvent, which runs on its loop and must not block.
+//
+// # Caveats
+//
+// Only incoming calls so far. What the SIP side refuses by itself (malformed or unknown requests,
+// 503 while draining or above MaxCalls) is counted there and has no record.
+package call
