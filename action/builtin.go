@@ -3,6 +3,7 @@ package action
 // Builtin returns a registry with the built-in actions, which work with d:
 // answer, beep, branch, condition_variable, digits_receive, echo, goto, hangup, play,
 // recording_start, recording_stop, sleep, stop, talk, variable_set, webhook_send.
+// The names of VoIPBIN's other actions are known, and refused by flow.Check.
 // What each does, and where it differs from VoIPBIN, is in the documentation of package flow.
 func Builtin(d Deps) *Registry {
 	r := NewRegistry()
@@ -22,5 +23,8 @@ func Builtin(d Deps) *Registry {
 	r.Add("talk", func() Action { return &talk{deps: d} })
 	Register[variableSet](r, "variable_set")
 	r.Add("webhook_send", func() Action { return &webhookSend{deps: d} })
+	for _, name := range later {
+		r.Add(name, func() Action { return &notYet{name} })
+	}
 	return r
 }

@@ -10,8 +10,36 @@ import (
 
 func TestBuiltinNames(t *testing.T) {
 	want := strings.Fields("answer beep branch condition_variable digits_receive echo goto hangup play recording_start recording_stop sleep stop talk variable_set webhook_send")
-	if got := Builtin(Deps{}).Names(); !slices.Equal(got, want) {
-		t.Errorf("got %q", got)
+	r := Builtin(Deps{})
+	var ready []string
+	for _, name := range r.Names() {
+		if _, ok := r.mk[name]().(*notYet); !ok {
+			ready = append(ready, name)
+		}
+	}
+	if !slices.Equal(ready, want) {
+		t.Errorf("got %q", ready)
+	}
+	if n := len(r.Names()); n != 43 {
+		t.Errorf("%d names, VoIPBIN has 44, one of them internal", n)
+	}
+}
+
+func TestLaterActionsAreRefusedByName(t *testing.T) {
+	for _, name := range later {
+		a, err := Builtin(Deps{}).Decode(name, json.RawMessage(`{"any":["option"]}`))
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		c := NewCheckContext("", nil)
+		a.(Needer).Needs(c)
+		if needs := c.Abilities(); len(needs) != 1 || !strings.Contains(string(needs[0]), name) {
+			t.Errorf("%s needs %q", name, needs)
+		}
+		if _, err := a.Run(t.Context(), nil); !IsFatal(err) || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s runs: %v", name, err)
+		}
 	}
 }
 

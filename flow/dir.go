@@ -46,12 +46,15 @@ type Dir struct {
 type flowFile struct {
 	stat fs.FileInfo
 	flow *Flow // the last good one; nil if there was none
+	// refused says that there is a flow, which cannot run here.
+	refused bool
 }
 
 // OpenDir reads all flows of a folder. opt holds for each of them; its Name, Dir and
-// File are set by file. check, if not nil, is asked about each flow that parses: a
-// finding of SeverityError refuses it, a warning is logged. Where a file is bad the
-// error is an *Error with the findings of all files. A nil logger is slog.Default().
+// File are set by file. Where a file cannot be read or parsed the error is an *Error with the
+// findings of all files. check, if not nil, is asked about each flow that parses: what it finds is
+// logged, and a finding of SeverityError refuses that flow, whose destination then has
+// none, not even the default one. A nil logger is slog.Default().
 //
 // Symbolic links are followed only within the folder; folders in it, and files with
 // other names than *.json or hidden ones, are passed over.
@@ -108,8 +111,10 @@ func (d *Dir) first(fsys fs.FS) error {
 	if err != nil {
 		return fmt.Errorf("flow: read folder: %w", err)
 	}
-	if hasError(findings) {
-		return &Error{Findings: findings}
+	for _, f := range d.files {
+		if f.flow == nil && !f.refused {
+			return &Error{Findings: findings}
+		}
 	}
 	d.warn(findings)
 	return nil
@@ -121,13 +126,17 @@ func (d *Dir) Lookup(destination string) (*Flow, bool) {
 	table := *d.table.Load()
 	f, ok := table[destination]
 	if !ok {
-		f, ok = table[defaultName]
+		f = table[defaultName]
 	}
-	return f, ok
+	return f, f != nil
 }
 
 // Destinations returns all flows by their destinations; "default" is the default flow.
-func (d *Dir) Destinations() map[string]*Flow { return maps.Clone(*d.table.Load()) }
+func (d *Dir) Destinations() map[string]*Flow {
+	all := maps.Clone(*d.table.Load())
+	maps.DeleteFunc(all, func(_ string, f *Flow) bool { return f == nil })
+	return all
+}
 
 // Watch looks for changed files every interval (0: 1 s) and takes them up, all of one
 // look at once, until ctx ends; then it returns context.Cause(ctx). Calls that run keep
@@ -224,7 +233,7 @@ func (d *Dir) read(fsys fs.FS) ([]Finding, error) {
 		files[name] = now
 		var more []Finding
 		if err == nil {
-			now.flow, more, err = d.load(fsys, name)
+			now.flow, more, now.refused, err = d.load(fsys, name)
 		}
 		if err != nil {
 			more = []Finding{{Severity: SeverityError, File: name, Message: err.Error()}}
@@ -241,7 +250,7 @@ func (d *Dir) read(fsys fs.FS) ([]Finding, error) {
 	d.files = files
 	table := make(map[string]*Flow, len(files))
 	for name, f := range files {
-		if f.flow != nil {
+		if f.flow != nil || f.refused {
 			table[strings.TrimSuffix(name, flowSuffix)] = f.flow
 		}
 	}
@@ -266,32 +275,33 @@ func sameFile(a, b fs.FileInfo) bool {
 	return a.Size() == b.Size() && a.ModTime().Equal(b.ModTime()) && os.SameFile(a, b)
 }
 
-// load reads, parses and checks one file. A nil flow comes with findings or an error.
-func (d *Dir) load(fsys fs.FS, name string) (*Flow, []Finding, error) {
+// load reads, parses and checks one file. A nil flow comes with findings or an error;
+// refused says that only the check was against it.
+func (d *Dir) load(fsys fs.FS, name string) (f *Flow, findings []Finding, refused bool, err error) {
 	data, err := readFlow(fsys, name)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, false, err
 	}
 	opt := d.opt
 	opt.Name, opt.File = strings.TrimSuffix(name, flowSuffix), name
 	if d.path != "" {
 		opt.Dir = d.path
 	}
-	f, err := Parse(data, opt)
+	f, err = Parse(data, opt)
 	if bad, ok := errors.AsType[*Error](err); ok {
-		return nil, bad.Findings, nil
+		return nil, bad.Findings, false, nil
 	}
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, false, err
 	}
-	findings := f.warnings
+	findings = f.warnings
 	if d.check != nil {
 		findings = d.check(f)
 	}
 	if hasError(findings) {
-		return nil, findings, nil
+		return nil, findings, true, nil
 	}
-	return f, findings, nil
+	return f, findings, false, nil
 }
 
 // readFlow reads a file that is no longer than a flow may be. A pipe or device in the

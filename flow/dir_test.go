@@ -94,6 +94,31 @@ func TestDirWithBadFilesIsNotOpened(t *testing.T) {
 	}
 }
 
+func TestDirWithoutAbilityServesTheRest(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, "100.json", stopFlow)
+	write(t, dir, "200.json", `[{"type":"connect","option":{"destinations":[{"type":"sip","target":"b@192.0.2.1"}]}}]`)
+	write(t, dir, "default.json", stopFlow)
+	var log bytes.Buffer
+	check := func(f *flow.Flow) []flow.Finding { return flow.Check(f, nil) }
+	d, err := flow.OpenDir(dir, flow.ParseOptions{}, check, slog.New(slog.NewTextHandler(&log, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for destination, want := range map[string]string{"100": "100", "200": "-", "300": "default"} {
+		if got := lookup(d, destination); got != want {
+			t.Errorf("%s is answered by %q, want %q", destination, got, want)
+		}
+	}
+	if _, ok := d.Destinations()["200"]; ok || !strings.Contains(log.String(), "200.json:1:2") || !strings.Contains(log.String(), "support for connect") {
+		t.Errorf("the refusal is not told: %s", &log)
+	}
+	write(t, dir, "200.json", named("now"))
+	if _, err := d.Reload(); err != nil || lookup(d, "200") != "now" {
+		t.Errorf("a good file later: %q, %v", lookup(d, "200"), err)
+	}
+}
+
 func TestDirStaysInItsFolder(t *testing.T) {
 	outside, dir := t.TempDir(), t.TempDir()
 	write(t, outside, "secret.json", stopFlow)

@@ -87,6 +87,8 @@
 //
 // A flow that works at VoIPBIN works here. These are on purpose different:
 //
+//   - The names of VoIPBIN's actions that are not there yet (connect, conference_join, fetch, ...) are
+//     known: a flow with one of them is read, and refused by Check.
 //   - Flows are checked when they are loaded. An unknown type, option or key, a wrong type, a
 //     missing option, a target that does not exist or an id that stands twice is an error
 //     then, with line and column; VoIPBIN finds them in a live call, ignores unknown
