@@ -181,6 +181,12 @@ func (e *Engine) ready() (bool, time.Duration) {
 	return true, 0
 }
 
+// Ready tells whether new calls are taken: not while draining, nor at Config.MaxCalls.
+func (e *Engine) Ready() bool {
+	ok, _ := e.ready()
+	return ok
+}
+
 // Run serves until ctx ends. Then it drains: new calls are refused with 503, those
 // that are up go on for DrainTimeout, or until Cut, and are hung up after it. It returns when
 // every record is stored and every socket closed.

@@ -93,6 +93,13 @@ func (c *PhoneCall) Answers() []string {
 	return slices.Clone(c.offers)
 }
 
+// Contact returns the URI that the far end wants to be reached at.
+func (c *PhoneCall) Contact() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.target
+}
+
 // Done is closed when the call is over.
 func (c *PhoneCall) Done() <-chan struct{} { return c.done }
 

@@ -27,6 +27,7 @@ import (
 type Engine interface {
 	Call(id string) (*call.Call, bool)
 	Calls() iter.Seq[*call.Call]
+	Ready() bool
 }
 
 // Config of the handler.
@@ -53,6 +54,10 @@ func New(cfg Config) http.Handler {
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
+		if !cfg.Engine.Ready() {
+			reply(w, http.StatusServiceUnavailable, map[string]string{"status": "no new calls"})
+			return
+		}
 		reply(w, http.StatusOK, map[string]string{"status": "ok"})
 	})
 	mux.HandleFunc("GET /v1.0/calls", a.guard(a.calls))

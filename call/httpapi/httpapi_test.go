@@ -21,6 +21,7 @@ import (
 type noCalls struct{}
 
 func (noCalls) Call(string) (*call.Call, bool) { return nil, false }
+func (noCalls) Ready() bool                    { return true }
 func (noCalls) Calls() iter.Seq[*call.Call]    { return func(func(*call.Call) bool) {} }
 
 const token = "0123456789abcdef"
@@ -71,6 +72,16 @@ func TestOnlyHealthIsOpen(t *testing.T) {
 	}
 	if code, _ := get(t, httpapi.New(httpapi.Config{Engine: noCalls{}}), "/v1.0/calls", ""); code != 401 {
 		t.Errorf("without any token configured: %d", code)
+	}
+}
+
+type drained struct{ noCalls }
+
+func (drained) Ready() bool { return false }
+
+func TestHealthTellsThatNoCallIsTaken(t *testing.T) {
+	if code, body := get(t, httpapi.New(httpapi.Config{Engine: drained{}}), "/healthz", ""); code != 503 || body["status"] == "ok" {
+		t.Errorf("%d %v", code, body)
 	}
 }
 
@@ -164,4 +175,14 @@ func TestServerEndsWithItsContext(t *testing.T) {
 	if err := <-done; err != nil {
 		t.Error(err)
 	}
+}
+
+func ExampleNew() {
+	h := httpapi.New(httpapi.Config{Engine: noCalls{}, Tokens: []string{"0123456789abcdef"}})
+	r := httptest.NewRequest("GET", "/v1.0/calls", nil)
+	r.Header.Set("Authorization", "Bearer 0123456789abcdef")
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	fmt.Print(w.Code, " ", w.Body)
+	// Output: 200 {"result":[],"next_page_token":""}
 }

@@ -173,6 +173,29 @@ func takenTCP(t *testing.T) string {
 	return l.Addr().String()
 }
 
+// TestAdvertisedAddressIsShownToStrangersOnly looks at the SDP and the Contact that a peer gets.
+func TestAdvertisedAddressIsShownToStrangersOnly(t *testing.T) {
+	for name, tc := range map[string]struct{ config, sdp, contact string }{
+		"a stranger":         {`{}`, "c=IN IP4 203.0.113.9", "pbx.example.com:5099"},
+		"a peer of our nets": {`{"local_nets":["127.0.0.0/8"]}`, "c=IN IP4 127.0.0.1", "127.0.0.1:"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := start(t, serverOptions{
+				sip: "udp://127.0.0.1:%[1]d?advertise=pbx.example.com:5099", media: "127.0.0.1=203.0.113.9", config: tc.config,
+				flows: map[string]string{"100.json": `[{"type":"answer"},{"type":"sleep","option":{"duration":60000}}]`},
+			})
+			c := phone(t, s).Dial(t, "100")
+			if sdp := c.Answers()[0]; !strings.Contains(sdp, tc.sdp) {
+				t.Errorf("SDP without %q:\n%s", tc.sdp, sdp)
+			}
+			if got := c.Contact(); !strings.Contains(got, tc.contact) {
+				t.Errorf("Contact %q, want %q in it", got, tc.contact)
+			}
+			c.Hangup(t)
+		})
+	}
+}
+
 func TestTermDrainsAndTheSecondCuts(t *testing.T) {
 	s := start(t, serverOptions{flows: map[string]string{"100.json": `[{"type":"answer"},{"type":"sleep","option":{"duration":60000}}]`}})
 	c := phone(t, s).Dial(t, "100")
