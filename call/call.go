@@ -41,7 +41,6 @@ type Call struct {
 	vars   *action.Vars
 	digits digitBuffer
 	done   chan struct{}
-	once   sync.Once // closes done
 
 	leg atomic.Pointer[MediaLeg] // nil before the first offer/answer
 
@@ -53,7 +52,6 @@ type Call struct {
 	lastRef  int     // guarded by mu
 	replies  map[int]chan string
 	recorder *recording // guarded by mu; the one that runs
-	panicked bool       // guarded by mu
 	closing  bool       // guarded by mu; no recording is to run any more
 
 	// Owned by the loop. stateMu lets others take a Snapshot between two steps.
@@ -123,13 +121,8 @@ func (c *Call) post(in Input) {
 	}
 }
 
-// loop consumes inputs until there are none. A panic ends this one call.
+// loop consumes inputs until there are none.
 func (c *Call) loop() {
-	defer func() {
-		if r := recover(); r != nil {
-			c.broken(r)
-		}
-	}()
 	for {
 		c.mu.Lock()
 		if len(c.queue) == 0 {
@@ -138,28 +131,11 @@ func (c *Call) loop() {
 			c.mu.Unlock()
 			return
 		}
-		batch := c.queue
-		c.queue = nil
+		in := c.queue[0]
+		c.queue = c.queue[1:]
 		c.mu.Unlock()
-		for i := range batch {
-			c.step(batch[i])
-		}
+		c.step(in)
 	}
-}
-
-// broken ends a call whose loop panicked, and forgets it where even that fails.
-func (c *Call) broken(r any) {
-	c.log().Error("panic in a call", "panic", r, "stack", string(debug.Stack()))
-	c.mu.Lock()
-	again := c.panicked
-	c.panicked, c.running, c.queue = true, false, nil
-	c.mu.Unlock()
-	if again {
-		c.finish()
-		return
-	}
-	end := End{By: "local", Reason: store.ReasonFailed, Status: 500, Cause: causeOf(500), Code: CodePanic, Sentence: "an internal fault"}
-	c.post(Input{Kind: KindCommand, Command: &Command{Name: "hangup", End: &end}})
 }
 
 // step consumes one input, and those that its effects give at once.
@@ -168,11 +144,26 @@ func (c *Call) step(in Input) {
 		in, pending = pending[0], pending[1:]
 		effects := c.consume(&in)
 		for i := range effects {
-			if next, ok := c.perform(&effects[i]); ok {
+			if next, ok := c.try(&effects[i]); ok {
 				pending = append(pending, next)
 			}
 		}
 	}
+}
+
+// try performs e. A panic (of Config.OnEvent, of a Store) is the end of this one call; the effects
+// beside e are performed all the same, for the call has to come to its end.
+func (c *Call) try(e *Effect) (in Input, ok bool) {
+	defer func() {
+		r := recover()
+		if r == nil {
+			return
+		}
+		c.log().Error("panic in a call", "do", e.Do, "panic", r, "stack", string(debug.Stack()))
+		end := End{By: "local", Reason: store.ReasonFailed, Status: 500, Cause: causeOf(500), Code: CodePanic, Sentence: "an internal fault"}
+		in, ok = Input{Kind: KindCommand, Command: &Command{Name: "hangup", End: &end}}, true
+	}()
+	return c.perform(e)
 }
 
 // consume stamps in, notes it, and takes it through the machine.
@@ -335,12 +326,10 @@ func (c *Call) finish() {
 		t.Stop()
 	}
 	c.cancelFlow(action.ErrHangup)
-	c.once.Do(func() {
-		c.engine.wg.Go(func() {
-			c.engine.keep(c)
-			c.engine.forget(c)
-			close(c.done)
-		})
+	c.engine.wg.Go(func() {
+		defer close(c.done)
+		defer c.engine.forget(c)
+		c.engine.keep(c)
 	})
 }
 

@@ -124,6 +124,35 @@ func TestPanicEndsOneCall(t *testing.T) {
 	})
 }
 
+// TestPanicOfAnObserver ends the call at whose event it happens, and only that one.
+func TestPanicOfAnObserver(t *testing.T) {
+	for _, at := range []string{"call_created", "call_ringing", "call_progressing", "dtmf_received", "call_terminating", "call_hangup"} {
+		synctest.Test(t, func(t *testing.T) {
+			broken := false
+			h := open(t, map[string]string{"100": `[{"type":"answer"},{"type":"digits_receive","option":{"duration":3000,"length":1}},{"type":"beep"}]`}, func(cfg *call.Config) {
+				cfg.OnEvent = func(e call.Event) {
+					if e.Type == at && !broken {
+						broken = true
+						panic(at)
+					}
+				}
+			})
+			p := calltest.NewPhone(t, h.net, calltest.PhoneConfig{})
+			for range 2 {
+				c := p.Start(t, "100")
+				time.Sleep(500 * time.Millisecond)
+				c.Press("1")
+				c.WaitEnd(t)
+				time.Sleep(time.Second)
+			}
+			recs := h.records(t)
+			if len(recs) != 2 || recs[1].Code != call.CodeFlowEnded || !broken {
+				t.Errorf("panic at %s: %d records, the second ended by %q", at, len(recs), recs[len(recs)-1].Code)
+			}
+		})
+	}
+}
+
 func TestLimits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := open(t, map[string]string{"100": `[{"type":"answer"},{"type":"sleep","option":{"duration":36000000}}]`}, func(cfg *call.Config) {

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -367,6 +368,11 @@ func (e *Engine) forget(c *Call) {
 
 // keep stores what is left of a call: its record and its trace.
 func (e *Engine) keep(c *Call) {
+	defer func() {
+		if r := recover(); r != nil { // of the host's store
+			c.log().Error("record not stored", "panic", r, "stack", string(debug.Stack()))
+		}
+	}()
 	rec := c.Record()
 	c.log().Info("call ended", "by", rec.HangupBy, "reason", rec.HangupReason, "status", rec.SIPCode, "code", rec.Code,
 		"talk_ms", rec.TalkMS, "step", rec.FlowPosition)
