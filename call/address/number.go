@@ -66,7 +66,7 @@ func ParseNumber(s, defaultRegion string) (Number, error) {
 	p, err := phonenumbers.Parse(digits, region)
 	if err == nil {
 		n := Number{e164: phonenumbers.Format(p, phonenumbers.E164), country: int(p.GetCountryCode())}
-		if phonenumbers.IsPossibleNumber(p) && IsE164(n.e164) {
+		if phonenumbers.IsPossibleNumber(p) && IsE164(n.e164) && settled(n.e164, digits) {
 			n.grade = possible
 			n.region = phonenumbers.GetRegionCodeForNumber(p)
 			if phonenumbers.IsValidNumber(p) {
@@ -87,6 +87,16 @@ func ParseNumber(s, defaultRegion string) (Number, error) {
 		return Number{e164: digits}, nil
 	}
 	return Number{}, fmt.Errorf("address: number %s: %s: %w", show(s), why(err, digits), ErrInvalid)
+}
+
+// settled tells whether a formatted number stays as it is when it is read again. One that does
+// not (of zeros only, whose trunk prefix is taken off again and again) is in no plan.
+func settled(e164, digits string) bool {
+	if e164 == digits {
+		return true
+	}
+	p, err := phonenumbers.Parse(e164, "")
+	return err == nil && phonenumbers.Format(p, phonenumbers.E164) == e164
 }
 
 func why(err error, digits string) string {

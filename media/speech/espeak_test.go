@@ -332,6 +332,11 @@ func program(t *testing.T, script string) string {
 	if runtime.GOOS == "windows" {
 		t.Skip("a shell script")
 	}
+	for _, tool := range []string{"sh", "cat", "mv", "sleep", "touch"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			t.Skipf("a shell script without %s", tool)
+		}
+	}
 	path := filepath.Join(t.TempDir(), "fake")
 	if err := os.WriteFile(path, []byte("#!/bin/sh\n"+script+"\n"), 0o700); err != nil {
 		t.Fatal(err)
@@ -350,7 +355,10 @@ func TestEndedContextKillsTheProcess(t *testing.T) {
 		done <- err
 	}()
 	var pid string
-	for pid == "" { // until the program runs
+	for over := time.Now().Add(30 * time.Second); pid == ""; { // until the program runs
+		if time.Now().After(over) {
+			t.Fatal("the program does not run")
+		}
 		b, _ := os.ReadFile(pidFile)
 		pid = strings.TrimSpace(string(b))
 		runtime.Gosched()
