@@ -206,26 +206,31 @@ func TestCallerCancels(t *testing.T) {
 
 func TestRefusals(t *testing.T) {
 	owned := func(cfg *call.Config) {
-		cfg.Owned = func(a address.Address) bool { return a.Target == "+16062067563" }
+		cfg.Owned = func(a address.Address) bool {
+			return a.Target == "+16062067563" || a == address.Address{Type: address.TypeExtension, Target: "200"}
+		}
 	}
 	for name, tc := range map[string]struct {
 		user, from string
 		status     int
 		code       string
+		host       string // in From
 	}{
-		"no flow":         {"nobody", "alice", 404, call.CodeNoFlow},
-		"path":            {"../100", "alice", 404, call.CodeNoFlow},
-		"escaped path":    {"%2e%2e%2f100", "alice", 404, call.CodeNoFlow},
-		"NUL":             {"100%00", "alice", 404, call.CodeNoFlow},
-		"overlong":        {strings.Repeat("1", 3000), "alice", 404, call.CodeNoFlow},
-		"own number":      {"100", "+16062067563", 403, call.CodeOwnNumberSpoofed},
-		"no such number":  {"100", "+12", 403, call.CodeCallerMalformed},
-		"plus and letter": {"100", "+1abc", 403, call.CodeCallerMalformed},
+		"no flow":         {"nobody", "alice", 404, call.CodeNoFlow, ""},
+		"path":            {"../100", "alice", 404, call.CodeNoFlow, ""},
+		"escaped path":    {"%2e%2e%2f100", "alice", 404, call.CodeNoFlow, ""},
+		"NUL":             {"100%00", "alice", 404, call.CodeNoFlow, ""},
+		"their extension": {"nobody", "200", 404, call.CodeNoFlow, ""},
+		"overlong":        {strings.Repeat("1", 3000), "alice", 404, call.CodeNoFlow, ""},
+		"own number":      {"100", "+16062067563", 403, call.CodeOwnNumberSpoofed, ""},
+		"own extension":   {"100", "200", 403, call.CodeOwnNumberSpoofed, "10.0.0.1"},
+		"no such number":  {"100", "+12", 403, call.CodeCallerMalformed, ""},
+		"plus and letter": {"100", "+1abc", 403, call.CodeCallerMalformed, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				h := open(t, map[string]string{"100": `[{"type":"answer"}]`}, owned)
-				_, err := calltest.NewPhone(t, h.net, calltest.PhoneConfig{User: tc.from}).Invite(t.Context(), tc.user)
+				_, err := calltest.NewPhone(t, h.net, calltest.PhoneConfig{User: tc.from, Host: tc.host}).Invite(t.Context(), tc.user)
 				var status *calltest.StatusError
 				if !errors.As(err, &status) || status.Status != tc.status {
 					t.Fatalf("%v, want %d", err, tc.status)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net"
 	"strings"
 	"unicode"
 
@@ -46,7 +47,8 @@ const maxCaller = 256
 
 // VerifyCaller is the built-in Config.Verify: the caller's number must be able to exist
 // (a "+" makes it a number, and then it is E.164), its text must be printable, and it
-// must not be one of ours (Config.Owned): a call from outside that shows our own
+// must not be one of ours (Config.Owned, which is asked for the caller and, where From names one of
+// our own hosts, for its user as an extension): a call from outside that shows our own
 // number is spoofed. It refuses with 403.
 func (e *Engine) VerifyCaller(_ context.Context, in *Incoming) (Verdict, error) {
 	v := Verdict{Result: VerdictPass}
@@ -59,12 +61,30 @@ func (e *Engine) VerifyCaller(_ context.Context, in *Incoming) (Verdict, error) 
 		v.Checks = append(v.Checks, Check{Name: "own_number", Result: "skip"})
 		return v, nil
 	}
-	if e.cfg.Owned(in.Source) {
+	if e.cfg.Owned(in.Source) || e.isOwnHost(from.Host) && e.cfg.Owned(address.Address{Type: address.TypeExtension, Target: from.User}) {
 		return v.reject("own_number", CodeOwnNumberSpoofed,
 			fmt.Sprintf("the caller shows %s, which is one of our own", in.Source.Target)), nil
 	}
 	v.Checks = append(v.Checks, Check{Name: "own_number", Result: "pass"})
 	return v, nil
+}
+
+// isOwnHost tells whether host is one of this engine's own, bound or advertised: who gives it as the
+// host of From says that it is an extension of ours.
+func (e *Engine) isOwnHost(host string) bool {
+	for _, l := range e.cfg.Listen {
+		for _, own := range []string{l.Addr, l.Advertise} {
+			if h, _, err := net.SplitHostPort(own); err == nil && strings.EqualFold(h, host) {
+				return true
+			}
+		}
+		if l.PacketConn != nil {
+			if h, _, err := net.SplitHostPort(l.PacketConn.LocalAddr().String()); err == nil && h == host {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func (v Verdict) reject(check, code, why string) Verdict {

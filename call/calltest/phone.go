@@ -19,6 +19,7 @@ type PhoneConfig struct {
 	Addr      netip.Addr     // of the phone; the zero value: 10.0.0.2
 	Server    netip.AddrPort // the zero value: ServerAddr
 	User      string         // in From; "": "alice"
+	Host      string         // in From; "": Addr
 	PCMA      bool           // offer PCMA instead of PCMU
 	LateOffer bool           // INVITE without SDP, the answer goes in the ACK
 	NoACK     bool           // never acknowledge
@@ -48,6 +49,9 @@ func NewPhone(t testing.TB, network Network, cfg PhoneConfig) *Phone {
 	}
 	if cfg.User == "" {
 		cfg.User = "alice"
+	}
+	if cfg.Host == "" {
+		cfg.Host = cfg.Addr.String()
 	}
 	conn, err := network.Listen(netip.AddrPortFrom(cfg.Addr, 0))
 	if err != nil {
@@ -238,7 +242,7 @@ func (c *PhoneCall) request(method, branch, body string) *message {
 	m := &message{first: method + " " + uri + " SIP/2.0", body: body, headers: [][2]string{
 		{"Via", fmt.Sprintf("SIP/2.0/UDP %s;branch=%s;rport", c.phone.addr, branch)},
 		{"Max-Forwards", "70"},
-		{"From", fmt.Sprintf("<sip:%s@%s>;tag=%s", c.phone.cfg.User, c.phone.cfg.Addr, c.tag)},
+		{"From", fmt.Sprintf("<sip:%s@%s>;tag=%s", c.phone.cfg.User, c.phone.cfg.Host, c.tag)},
 		{"To", to},
 		{"Call-ID", c.id},
 		{"CSeq", fmt.Sprintf("%d %s", c.cseq, method)},
