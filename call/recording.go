@@ -15,6 +15,10 @@ import (
 	"github.com/callbin/callbin/store"
 )
 
+// diskStall is how long the disk may hold up a recording without loss: 32 KiB a second of
+// memory for each.
+const diskStall = 2 * time.Second
+
 // recording is one that runs: the caller on the left channel, what it hears on the right.
 type recording struct {
 	rec    *media.Recorder
@@ -104,7 +108,7 @@ func (c *Call) openRecording(cmd RecordCommand) (*recording, error) {
 		Files: []store.RecordingFile{{Name: cmd.Name, Direction: string(media.Both)}},
 	}}
 	r.rec, err = c.engine.recorders.Start(out, media.RecorderOptions{
-		Rate: c.rate(), EndOfSilence: cmd.Options.EndOfSilence, MaxDuration: cmd.Options.Duration,
+		Rate: c.rate(), Buffer: diskStall, EndOfSilence: cmd.Options.EndOfSilence, MaxDuration: cmd.Options.Duration,
 		OnEnd: func(media.Recording) { c.engine.wg.Go(func() { c.endRecording("") }) },
 	})
 	if err != nil {
