@@ -121,8 +121,13 @@ func (d *Dir) first(fsys fs.FS) error {
 }
 
 // Lookup returns the flow for a destination, as it was dialled, or the default flow.
-// It is false when there is neither. It never touches the file system.
+// It is false when there is neither, and for what no file could stand for (a path, control
+// characters, more than 128 bytes): the default flow is for those who dial wrong, not for
+// those who try. It never touches the file system.
 func (d *Dir) Lookup(destination string) (*Flow, bool) {
+	if destination != "" && !isDestination(destination) {
+		return nil, false
+	}
 	table := *d.table.Load()
 	f, ok := table[destination]
 	if !ok {
@@ -261,7 +266,12 @@ func (d *Dir) read(fsys fs.FS) ([]Finding, error) {
 // isFlowFile tells whether a file of that name is for a destination.
 func isFlowFile(name string) bool {
 	dest, ok := strings.CutSuffix(name, flowSuffix)
-	if !ok || dest == "" || len(dest) > maxDestination || dest[0] == '.' || !utf8.ValidString(dest) {
+	return ok && isDestination(dest)
+}
+
+// isDestination tells whether a file could stand for dest.
+func isDestination(dest string) bool {
+	if dest == "" || len(dest) > maxDestination || dest[0] == '.' || !utf8.ValidString(dest) {
 		return false
 	}
 	return !strings.ContainsFunc(dest, func(r rune) bool { return r < ' ' || r == 0x7f || r == '/' || r == '\\' })

@@ -113,6 +113,14 @@ func TestDirWithoutAbilityServesTheRest(t *testing.T) {
 	if _, ok := d.Destinations()["200"]; ok || !strings.Contains(log.String(), "200.json:1:2") || !strings.Contains(log.String(), "support for connect") {
 		t.Errorf("the refusal is not told: %s", &log)
 	}
+	for _, destination := range []string{"../100", "..", ".", "a/b", `a\b`, "100\x00", "a\nb", "\xff", strings.Repeat("1", 129)} {
+		if got := lookup(d, destination); got != "-" {
+			t.Errorf("%.20q is answered by %q, though no file could stand for it", destination, got)
+		}
+	}
+	if got := lookup(d, ""); got != "default" {
+		t.Errorf("no user is answered by %q", got)
+	}
 	write(t, dir, "200.json", named("now"))
 	if _, err := d.Reload(); err != nil || lookup(d, "200") != "now" {
 		t.Errorf("a good file later: %q, %v", lookup(d, "200"), err)
