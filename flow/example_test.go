@@ -100,8 +100,12 @@ func ExampleDir() {
 		fmt.Println(err)
 		return
 	}
-	for _, destination := range []string{"100", "../../etc/passwd"} {
-		f, _ := d.Lookup(destination)
+	for _, destination := range []string{"100", "200", "../../etc/passwd"} {
+		f, ok := d.Lookup(destination)
+		if !ok {
+			fmt.Println("no flow for", destination)
+			continue
+		}
 		if err := f.Run(context.Background(), new(phone)); err != nil {
 			fmt.Println(err)
 		}
@@ -109,4 +113,5 @@ func ExampleDir() {
 	// Output:
 	// answered
 	// hung up: failed
+	// no flow for ../../etc/passwd
 }
