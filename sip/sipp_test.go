@@ -47,6 +47,14 @@ func TestSIPp(t *testing.T) {
 			if err := cmd.Run(); err != nil {
 				t.Fatalf("sipp: %v\n%s", err, out.Bytes()[max(0, out.Len()-3000):])
 			}
+			// sipp ends with our last 200, which is sent before the event is told.
+			for over := time.After(5 * time.Second); byes.Load() < 200 || e.Stats().Dialogs > 0; {
+				select {
+				case <-over:
+					t.Fatalf("not all hung up: %d byes, %+v", byes.Load(), e.Stats())
+				case <-time.After(5 * time.Millisecond):
+				}
+			}
 			if n := byes.Load(); n != 200 {
 				t.Errorf("%d calls hung up, want 200", n)
 			}
