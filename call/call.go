@@ -290,7 +290,9 @@ func (c *Call) command(ctx context.Context, cmd Command) error {
 func (c *Call) answerCommand(ref int, text string) {
 	c.mu.Lock()
 	ch := c.replies[ref]
-	delete(c.replies, ref)
+	if delete(c.replies, ref); len(c.replies) == 0 {
+		c.replies = nil // an empty map keeps its memory
+	}
 	c.mu.Unlock()
 	if ch != nil {
 		ch <- text
