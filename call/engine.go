@@ -89,7 +89,7 @@ type Engine struct {
 	shards      *media.Shards
 	media       []MediaFactory
 	maxDuration time.Duration
-	recorders   media.Recorders
+	recorders   media.Recorders // writes twice a second
 
 	wg         sync.WaitGroup // all goroutines of calls
 	callCtx    context.Context
@@ -128,6 +128,7 @@ func New(cfg Config) (*Engine, error) {
 	e := &Engine{
 		cfg: cfg, log: cfg.Logger, calls: map[string]*Call{}, cut: make(chan struct{}),
 		maxDuration: cmpOr(cfg.MaxCallDuration, DefaultMaxCallDuration),
+		recorders:   media.Recorders{Interval: recordInterval},
 	}
 	e.callCtx, e.cancelCall = context.WithCancel(context.Background())
 	if err := e.openMedia(); err != nil {

@@ -15,6 +15,9 @@ import (
 	"github.com/callbin/callbin/store"
 )
 
+// recordInterval is what a crash may cost a recording; writing less often is cheaper.
+const recordInterval = 500 * time.Millisecond
+
 // diskStall is how long the disk may hold up a recording without loss: 32 KiB a second of
 // memory for each.
 const diskStall = 2 * time.Second
