@@ -203,6 +203,20 @@ func TestNoPortIsLeft(t *testing.T) {
 	})
 }
 
+func TestSoundOfAFamilyWeDoNotHave(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := open(t, map[string]string{"100": `[{"type":"answer"}]`})
+		p := calltest.NewPhone(t, h.net, calltest.PhoneConfig{SDPHost: "2001:db8::1"})
+		var refused *calltest.StatusError
+		if _, err := p.Invite(t.Context(), "100"); !errors.As(err, &refused) || refused.Status != 488 {
+			t.Errorf("an IPv6 offer where only IPv4 is configured: %v, want 488", err)
+		}
+		if r := h.records(t)[0]; !strings.Contains(r.Sentence, "IPv6") {
+			t.Errorf("the record does not say why: %q", r.Sentence)
+		}
+	})
+}
+
 func TestHangupLikeAnotherCall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := open(t, map[string]string{

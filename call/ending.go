@@ -19,8 +19,8 @@ const (
 	CodeRefused          = "refused"            // verification said no
 	CodeCallerMalformed  = "caller_malformed"   // the caller's number cannot exist
 	CodeOwnNumberSpoofed = "own_number_spoofed" // a call from outside that shows one of our numbers
-	CodeNoCommonCodec    = "no_common_codec"    // nothing in the offer that we can do
-	CodeNoMedia          = "no_media"           // no port is free, or no address of the family
+	CodeNoCommonCodec    = "no_common_codec"    // nothing in the offer that we can do, its kind of address included
+	CodeNoMedia          = "no_media"           // no port is free
 	CodeNoACK            = "no_ack"             // our 200 was never acknowledged
 	CodeMediaTimeout     = "media_timeout"      // no packet for longer than allowed
 	CodeMaxDuration      = "max_duration"       // Config.MaxCallDuration is over

@@ -91,6 +91,9 @@ func (c *Call) negotiate(e *Effect) Input {
 	l, err := c.openLeg(e.Body)
 	if err != nil {
 		n.Code, n.Error = CodeNoMedia, err.Error()
+		if errors.Is(err, rtp.ErrNoAddress) { // trying again later would not help
+			n.Code = CodeNoCommonCodec
+		}
 		return Input{Kind: KindNegotiated, Negotiated: &n}
 	}
 	var body []byte

@@ -21,6 +21,7 @@ type PhoneConfig struct {
 	User      string         // in From; "": "alice"
 	Host      string         // in From; "": Addr
 	PCMA      bool           // offer PCMA instead of PCMU
+	SDPHost   string         // in c= of the offer; "": Addr
 	LateOffer bool           // INVITE without SDP, the answer goes in the ACK
 	NoACK     bool           // never acknowledge
 }
@@ -218,9 +219,16 @@ func (c *PhoneCall) sdp(direction string) string {
 		pt, name = 8, "PCMA"
 	}
 	a := c.sound.addr
-	return fmt.Sprintf("v=0\r\no=- 1 %d IN IP4 %s\r\ns=-\r\nc=IN IP4 %s\r\nt=0 0\r\nm=audio %d RTP/AVP %d 101\r\n"+
+	host, family := a.Addr().String(), "IP4"
+	if h := c.phone.cfg.SDPHost; h != "" {
+		host = h
+	}
+	if strings.Contains(host, ":") {
+		family = "IP6"
+	}
+	return fmt.Sprintf("v=0\r\no=- 1 %d IN %s %s\r\ns=-\r\nc=IN %s %s\r\nt=0 0\r\nm=audio %d RTP/AVP %d 101\r\n"+
 		"a=rtpmap:%d %s/8000\r\na=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-16\r\na=%s\r\n",
-		c.cseqNow(), a.Addr(), a.Addr(), a.Port(), pt, pt, name, direction)
+		c.cseqNow(), family, host, family, host, a.Port(), pt, pt, name, direction)
 }
 
 func (c *PhoneCall) cseqNow() int {

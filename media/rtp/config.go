@@ -66,6 +66,9 @@ type LegConfig struct {
 	OnEvent func(Event)
 }
 
+// ErrNoAddress says that Config.Addrs has no address of the family that a leg needs.
+var ErrNoAddress = errors.New("rtp: no address of the family is configured")
+
 // New checks cfg and makes a Factory. Nothing is opened before NewLeg.
 func New(cfg Config) (*Factory, error) {
 	if cfg.Shards == nil {
@@ -124,7 +127,7 @@ func New(cfg Config) (*Factory, error) {
 }
 
 // NewLeg opens the sockets of a new leg on the least busy shard. Its error matches
-// ErrNoPorts when the range is exhausted. It does not wait for the media thread.
+// ErrNoPorts when the range is exhausted, or ErrNoAddress. It does not wait for the media thread.
 func (f *Factory) NewLeg(cfg LegConfig) (*Leg, error) {
 	h, err := f.host(cfg.V6)
 	if err != nil {
@@ -144,7 +147,7 @@ func (f *Factory) host(v6 bool) (*host, error) {
 		h, family = f.v6, "IPv6"
 	}
 	if h == nil {
-		return nil, fmt.Errorf("rtp: no %s address is configured", family)
+		return nil, fmt.Errorf("%w: %s", ErrNoAddress, family)
 	}
 	return h, nil
 }
