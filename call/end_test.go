@@ -250,7 +250,13 @@ func TestHangupLikeAnotherCall(t *testing.T) {
 
 func TestMetadataGoesIntoRecordAndEvents(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := open(t, map[string]string{"100": `[{"type":"answer"},{"type":"sleep","option":{"duration":2000}}]`})
+		h := open(t, map[string]string{"100": `[{"type":"answer"},{"type":"sleep","option":{"duration":2000}}]`}, func(cfg *call.Config) {
+			route := cfg.Route
+			cfg.Route = func(ctx context.Context, in *call.Incoming) (flow.Program, error) {
+				in.Metadata = map[string]string{"customer": "c1"}
+				return route(ctx, in)
+			}
+		})
 		c := calltest.NewPhone(t, h.net, calltest.PhoneConfig{}).Dial(t, "100")
 		for live := range h.Calls() {
 			if err := live.SetMetadata(t.Context(), map[string]string{"team": "north"}); err != nil {
@@ -262,7 +268,7 @@ func TestMetadataGoesIntoRecordAndEvents(t *testing.T) {
 		}
 		c.WaitEnd(t)
 		h.stop()
-		page, _, err := h.store.ListCalls(t.Context(), store.CallFilter{Metadata: map[string]string{"team": "north"}})
+		page, _, err := h.store.ListCalls(t.Context(), store.CallFilter{Metadata: map[string]string{"team": "north", "customer": "c1"}})
 		if err != nil || len(page) != 1 {
 			t.Errorf("%d calls with the metadata, %v", len(page), err)
 		}

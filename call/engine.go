@@ -1,6 +1,7 @@
 package call
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -127,7 +128,7 @@ func New(cfg Config) (*Engine, error) {
 	}
 	e := &Engine{
 		cfg: cfg, log: cfg.Logger, calls: map[string]*Call{}, cut: make(chan struct{}),
-		maxDuration: cmpOr(cfg.MaxCallDuration, DefaultMaxCallDuration),
+		maxDuration: cmp.Or(cfg.MaxCallDuration, DefaultMaxCallDuration),
 		recorders:   media.Recorders{Interval: recordInterval},
 	}
 	e.callCtx, e.cancelCall = context.WithCancel(context.Background())
@@ -160,13 +161,6 @@ func (e *Engine) openMedia() error {
 	}
 	e.media = []MediaFactory{rtpFactory{f}}
 	return nil
-}
-
-func cmpOr(d, def time.Duration) time.Duration {
-	if d == 0 {
-		return def
-	}
-	return d
 }
 
 // ready tells the SIP side whether new calls are taken.
@@ -270,7 +264,7 @@ func (e *Engine) Cut() { e.cutOnce.Do(func() { close(e.cut) }) }
 func (e *Engine) drain() {
 	e.draining.Store(true)
 	wait := e.whenEmpty()
-	t := time.NewTimer(cmpOr(e.cfg.DrainTimeout, DefaultDrainTimeout))
+	t := time.NewTimer(cmp.Or(e.cfg.DrainTimeout, DefaultDrainTimeout))
 	defer t.Stop()
 	select {
 	case <-wait:

@@ -36,6 +36,10 @@ type Incoming struct {
 	Request     *sip.Request // the INVITE, for reading only
 	Peer        netip.AddrPort
 	Verdict     Verdict // of Verify, for Route
+
+	// Metadata is for Verify and Route to fill: it goes into the call's record and events,
+	// within the limits of Call.SetMetadata.
+	Metadata map[string]string
 }
 
 // admit takes a new INVITE through verification and routing; it runs on a goroutine of
@@ -44,7 +48,7 @@ func (e *Engine) admit(d *sip.Dialog) {
 	req := d.Invite()
 	in := &Incoming{
 		ID: newID(), Request: req, Peer: d.RemoteAddr(),
-		Source: sourceOf(req), Destination: destinationOf(req.User),
+		Source: sourceOf(req), Destination: address.FromSIPUser(req.User), // the user part of the Request-URI
 	}
 	c := newCall(e, in.ID, d)
 	journey := newID()
@@ -62,6 +66,9 @@ func (e *Engine) admit(d *sip.Dialog) {
 	}})
 	verdict, program, end := e.decide(c.flowCtx, in)
 	c.feed(Input{Kind: KindVerified, Verdict: &verdict})
+	if len(in.Metadata) > 0 {
+		c.feed(Input{Kind: KindCommand, Command: &Command{Name: "metadata", Values: in.Metadata}})
+	}
 	if end != nil {
 		c.feed(Input{Kind: KindRefused, End: end})
 		return
@@ -153,9 +160,6 @@ func sourceOf(req *sip.Request) address.Address {
 	}
 	return address.Address{Type: address.TypeSIP, Target: target, TargetName: req.From.Display}
 }
-
-// destinationOf reads what was dialled from the user part of the Request-URI.
-func destinationOf(user string) address.Address { return address.FromSIPUser(user) }
 
 // callVars are the variables that VoIPBIN gives a call's flow.
 func (e *Engine) callVars(in *Incoming, activeflow, journey string) *action.Vars {

@@ -56,16 +56,15 @@ type Input struct {
 
 // IncomingInput is what the loop needs to know of a new INVITE.
 type IncomingInput struct {
-	ID           string            `json:"id"`
-	JourneyID    string            `json:"journey_id"`
-	ActiveflowID string            `json:"activeflow_id"`
-	SIPCallID    string            `json:"sip_call_id"`
-	Transport    string            `json:"transport"`
-	Peer         string            `json:"peer"`
-	Source       address.Address   `json:"source"`
-	Destination  address.Address   `json:"destination"`
-	Metadata     map[string]string `json:"metadata,omitempty"`
-	Offer        string            `json:"offer,omitempty"` // SDP; empty: the offer is ours to make
+	ID           string          `json:"id"`
+	JourneyID    string          `json:"journey_id"`
+	ActiveflowID string          `json:"activeflow_id"`
+	SIPCallID    string          `json:"sip_call_id"`
+	Transport    string          `json:"transport"`
+	Peer         string          `json:"peer"`
+	Source       address.Address `json:"source"`
+	Destination  address.Address `json:"destination"`
+	Offer        string          `json:"offer,omitempty"` // SDP; empty: the offer is ours to make
 }
 
 // FlowInput tells of the flow that was chosen, or that has ended.

@@ -152,7 +152,7 @@ func (m *Machine) incoming(in *Input) {
 	m.st.Offer, m.st.Late = i.Offer, i.Offer == ""
 	m.st.Record = store.Call{
 		ID: i.ID, Type: store.TypeFlow, ActiveflowID: i.ActiveflowID, Direction: store.DirectionIncoming, Status: store.StatusDialing,
-		Source: i.Source, Destination: i.Destination, JourneyID: i.JourneyID, Metadata: i.Metadata,
+		Source: i.Source, Destination: i.Destination, JourneyID: i.JourneyID,
 		SIPCallID: i.SIPCallID, Transport: i.Transport, Peer: i.Peer, TmCreate: in.At, TmUpdate: in.At,
 	}
 	m.emit("call_created")
