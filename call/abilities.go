@@ -30,7 +30,11 @@ func (e *Engine) Abilities() action.Abilities { return e.cfg.Abilities() }
 // what Owned guards.
 func (c *Config) UseFlows(d *flow.Dir, own func(address.Address) bool) {
 	c.Route = func(_ context.Context, in *Incoming) (flow.Program, error) {
-		if f, ok := d.Lookup(in.Request.User); ok {
+		user := in.Request.User
+		if in.Destination.Type == address.TypeTel {
+			user = in.Destination.Target
+		}
+		if f, ok := d.Lookup(user); ok {
 			return f, nil
 		}
 		return nil, ErrNoFlow

@@ -216,16 +216,18 @@ func TestRefusals(t *testing.T) {
 		code       string
 		host       string // in From
 	}{
-		"no flow":         {"nobody", "alice", 404, call.CodeNoFlow, ""},
-		"path":            {"../100", "alice", 404, call.CodeNoFlow, ""},
-		"escaped path":    {"%2e%2e%2f100", "alice", 404, call.CodeNoFlow, ""},
-		"NUL":             {"100%00", "alice", 404, call.CodeNoFlow, ""},
-		"their extension": {"nobody", "200", 404, call.CodeNoFlow, ""},
-		"overlong":        {strings.Repeat("1", 3000), "alice", 404, call.CodeNoFlow, ""},
-		"own number":      {"100", "+16062067563", 403, call.CodeOwnNumberSpoofed, ""},
-		"own extension":   {"100", "200", 403, call.CodeOwnNumberSpoofed, "10.0.0.1"},
-		"no such number":  {"100", "+12", 403, call.CodeCallerMalformed, ""},
-		"plus and letter": {"100", "+1abc", 403, call.CodeCallerMalformed, ""},
+		"no flow":            {"nobody", "alice", 404, call.CodeNoFlow, ""},
+		"path":               {"../100", "alice", 404, call.CodeNoFlow, ""},
+		"escaped path":       {"%2e%2e%2f100", "alice", 404, call.CodeNoFlow, ""},
+		"NUL":                {"100%00", "alice", 404, call.CodeNoFlow, ""},
+		"their extension":    {"nobody", "200", 404, call.CodeNoFlow, ""},
+		"overlong":           {strings.Repeat("1", 3000), "alice", 404, call.CodeNoFlow, ""},
+		"own number":         {"100", "+16062067563", 403, call.CodeOwnNumberSpoofed, ""},
+		"own number, dashes": {"100", "+1-606-206-7563", 403, call.CodeOwnNumberSpoofed, ""},
+		"own number, params": {"100", "+16062067563;npdi=yes", 403, call.CodeOwnNumberSpoofed, ""},
+		"own extension":      {"100", "200", 403, call.CodeOwnNumberSpoofed, "10.0.0.1"},
+		"no such number":     {"100", "+12", 403, call.CodeCallerMalformed, ""},
+		"plus and letter":    {"100", "+1abc", 403, call.CodeCallerMalformed, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

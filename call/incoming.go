@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"runtime/debug"
+	"strings"
 
 	"github.com/callbin/callbin/action"
 	"github.com/callbin/callbin/call/address"
@@ -48,7 +49,7 @@ func (e *Engine) admit(d *sip.Dialog) {
 	req := d.Invite()
 	in := &Incoming{
 		ID: newID(), Request: req, Peer: d.RemoteAddr(),
-		Source: sourceOf(req), Destination: address.FromSIPUser(req.User), // the user part of the Request-URI
+		Source: sourceOf(req), Destination: address.FromSIPUser(req.User),
 	}
 	c := newCall(e, in.ID, d)
 	journey := newID()
@@ -151,14 +152,29 @@ func flowInput(p flow.Program) *FlowInput {
 // sourceOf reads the caller from the From header. What is no E.164 number is a SIP
 // address: only a registered extension may call itself one.
 func sourceOf(req *sip.Request) address.Address {
-	if address.IsE164(req.From.User) {
-		return address.Address{Type: address.TypeTel, Target: req.From.User, TargetName: req.From.Display}
+	if n := numberOf(req.From.User); address.IsE164(n) {
+		return address.Address{Type: address.TypeTel, Target: n, TargetName: req.From.Display}
 	}
 	target := req.From.User
 	if req.From.Host != "" {
 		target += "@" + req.From.Host
 	}
 	return address.Address{Type: address.TypeSIP, Target: target, TargetName: req.From.Display}
+}
+
+// numberOf takes the visual separators and the parameters of RFC 3966 off a number that begins
+// with "+", and nothing else: letters must not vanish from a number that is to be verified.
+func numberOf(user string) string {
+	if !strings.HasPrefix(user, "+") {
+		return user
+	}
+	n, _, _ := strings.Cut(user, ";")
+	return strings.Map(func(r rune) rune {
+		if strings.ContainsRune("-.()", r) {
+			return -1
+		}
+		return r
+	}, n)
 }
 
 // callVars are the variables that VoIPBIN gives a call's flow.

@@ -103,7 +103,7 @@ func malformed(user, display string) string {
 			return fmt.Sprintf("the caller's name or number holds the character %U", r)
 		}
 	}
-	if strings.HasPrefix(user, "+") && !address.IsE164(user) {
+	if strings.HasPrefix(user, "+") && !address.IsE164(numberOf(user)) {
 		return fmt.Sprintf("%q is not a number of the E.164 plan", user)
 	}
 	return ""
