@@ -52,10 +52,6 @@ func (c *Config) UseFlows(d *flow.Dir, own func(address.Address) bool) {
 		return nil, fmt.Errorf("%w: id %q", ErrNoFlow, id)
 	}
 	c.Owned = func(a address.Address) bool {
-		if own != nil && own(a) {
-			return true
-		}
-		_, ok := d.Destinations()[a.Target]
-		return ok && a.Type == address.TypeTel
+		return own != nil && own(a) || a.Type == address.TypeTel && d.Has(a.Target)
 	}
 }

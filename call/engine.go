@@ -90,6 +90,7 @@ type Engine struct {
 	shards      *media.Shards
 	media       []MediaFactory
 	maxDuration time.Duration
+	hosts       map[string]bool // our own, see ownHosts
 	recorders   media.Recorders // writes twice a second
 
 	wg         sync.WaitGroup // all goroutines of calls
@@ -143,6 +144,7 @@ func New(cfg Config) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
+	e.hosts = e.ownHosts()
 	return e, nil
 }
 

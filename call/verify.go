@@ -61,7 +61,7 @@ func (e *Engine) VerifyCaller(_ context.Context, in *Incoming) (Verdict, error) 
 		v.Checks = append(v.Checks, Check{Name: "own_number", Result: "skip"})
 		return v, nil
 	}
-	if e.cfg.Owned(in.Source) || e.isOwnHost(from.Host) && e.cfg.Owned(address.Address{Type: address.TypeExtension, Target: from.User}) {
+	if e.cfg.Owned(in.Source) || e.hosts[strings.ToLower(from.Host)] && e.cfg.Owned(address.Address{Type: address.TypeExtension, Target: from.User}) {
 		return v.reject("own_number", CodeOwnNumberSpoofed,
 			fmt.Sprintf("the caller shows %s, which is one of our own", in.Source.Target)), nil
 	}
@@ -69,22 +69,19 @@ func (e *Engine) VerifyCaller(_ context.Context, in *Incoming) (Verdict, error) 
 	return v, nil
 }
 
-// isOwnHost tells whether host is one of this engine's own, bound or advertised: who gives it as the
-// host of From says that it is an extension of ours.
-func (e *Engine) isOwnHost(host string) bool {
+// ownHosts are this engine's own hosts, bound or advertised, in lower case: who gives one as the host
+// of From says that it is an extension of ours.
+func (e *Engine) ownHosts() map[string]bool {
+	hosts := map[string]bool{}
+	for _, a := range e.sip.Addrs() {
+		hosts[a.Addr.Addr().String()] = true
+	}
 	for _, l := range e.cfg.Listen {
-		for _, own := range []string{l.Addr, l.Advertise} {
-			if h, _, err := net.SplitHostPort(own); err == nil && strings.EqualFold(h, host) {
-				return true
-			}
-		}
-		if l.PacketConn != nil {
-			if h, _, err := net.SplitHostPort(l.PacketConn.LocalAddr().String()); err == nil && h == host {
-				return true
-			}
+		if h, _, err := net.SplitHostPort(l.Advertise); err == nil {
+			hosts[strings.ToLower(h)] = true
 		}
 	}
-	return false
+	return hosts
 }
 
 func (v Verdict) reject(check, code, why string) Verdict {

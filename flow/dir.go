@@ -136,6 +136,9 @@ func (d *Dir) Lookup(destination string) (*Flow, bool) {
 	return f, f != nil
 }
 
+// Has tells whether there is a flow for this destination itself, the default one aside.
+func (d *Dir) Has(destination string) bool { return (*d.table.Load())[destination] != nil }
+
 // Destinations returns all flows by their destinations; "default" is the default flow.
 func (d *Dir) Destinations() map[string]*Flow {
 	all := maps.Clone(*d.table.Load())

@@ -106,6 +106,9 @@ func TestDirWithoutAbilityServesTheRest(t *testing.T) {
 		t.Fatal(err)
 	}
 	for destination, want := range map[string]string{"100": "100", "200": "-", "300": "default"} {
+		if has := d.Has(destination); has != (want == destination) {
+			t.Errorf("Has(%q) is %v", destination, has)
+		}
 		if got := lookup(d, destination); got != want {
 			t.Errorf("%s is answered by %q, want %q", destination, got, want)
 		}
