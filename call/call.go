@@ -2,7 +2,6 @@ package call
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"runtime/debug"
@@ -107,18 +106,29 @@ func (c *Call) Trace() []byte {
 
 // post hands in to the loop. It never blocks.
 func (c *Call) post(in Input) {
-	c.mu.Lock()
-	if in.Kind == KindMedia && len(c.queue) >= maxQueue {
-		c.mu.Unlock()
-		return
-	}
-	c.queue = append(c.queue, in)
-	start := !c.running
-	c.running = true
-	c.mu.Unlock()
-	if start {
+	if c.enqueue(in) {
 		c.engine.wg.Go(c.loop)
 	}
+}
+
+// feed posts in and, where no other goroutine is at it, consumes it on this one.
+func (c *Call) feed(in Input) {
+	if c.enqueue(in) {
+		c.loop()
+	}
+}
+
+// enqueue adds in, and tells whether the caller has to see to it that the loop runs.
+func (c *Call) enqueue(in Input) (mine bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if in.Kind == KindMedia && len(c.queue) >= maxQueue {
+		return false // where inputs wait, the loop runs
+	}
+	c.queue = append(c.queue, in)
+	mine = !c.running
+	c.running = true
+	return mine
 }
 
 // loop consumes inputs until there are none.
@@ -353,5 +363,3 @@ func (c *Call) Hangup(ctx context.Context, e action.Ending) error {
 func (c *Call) SetMetadata(ctx context.Context, values map[string]string) error {
 	return c.command(ctx, Command{Name: "metadata", Values: values})
 }
-
-var errNoMedia = errors.New("call: the call has no media")

@@ -84,18 +84,6 @@ func (c *Call) sipEvent(ev sip.Event) {
 	c.post(Input{Kind: KindSIP, SIP: &ev})
 }
 
-// feed posts in and, where no other goroutine is at it, consumes it on this one.
-func (c *Call) feed(in Input) {
-	c.mu.Lock()
-	c.queue = append(c.queue, in)
-	mine := !c.running
-	c.running = true
-	c.mu.Unlock()
-	if mine {
-		c.loop()
-	}
-}
-
 // decide verifies and routes. A nil end takes the call.
 func (e *Engine) decide(ctx context.Context, in *Incoming) (v Verdict, p flow.Program, end *End) {
 	defer func() {

@@ -2,6 +2,7 @@ package call
 
 import (
 	"context"
+	"errors"
 	"io"
 	"sync"
 
@@ -24,6 +25,8 @@ var (
 func (c *Call) Answer(ctx context.Context) error {
 	return c.command(ctx, Command{Name: "answer"})
 }
+
+var errNoMedia = errors.New("call: the call has no media")
 
 // port returns the call's audio, which it opens as early media when the call is
 // still unanswered.

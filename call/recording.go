@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 	"time"
 
@@ -26,7 +25,6 @@ const diskStall = 2 * time.Second
 type recording struct {
 	rec    *media.Recorder
 	untap  func()
-	bytes  func() int64
 	record store.Recording
 }
 
@@ -102,9 +100,9 @@ func (c *Call) openRecording(cmd RecordCommand) (*recording, error) {
 	if err != nil {
 		return nil, errors.Join(err, blob.Close())
 	}
-	out := &stereoFile{w: w, blob: blob}
+	out := stereoFile{w, blob}
 	now := store.At(time.Now())
-	r := &recording{bytes: func() int64 { return out.bytes }, record: store.Recording{
+	r := &recording{record: store.Recording{
 		ID: cmd.ID, ActiveflowID: c.vars.Get("voipbin.activeflow.id"), ReferenceType: store.ReferenceCall, ReferenceID: c.id,
 		Status: store.RecordingRecording, Format: store.FormatWAV, OnEndFlowID: cmd.Options.OnEndFlowID,
 		JourneyID: c.vars.Get("voipbin.call.journey_id"), TmStart: now, TmCreate: now, TmUpdate: now,
@@ -148,7 +146,7 @@ func (c *Call) endRecording(reason string) {
 	rec := r.record
 	rec.Status, rec.TmEnd, rec.TmUpdate = store.RecordingEnded, now, now
 	rec.DurationMS, rec.Code, rec.Sentence = res.Duration.Milliseconds(), reason, errText(err)
-	rec.Files[0].Bytes = r.bytes()
+	rec.Files[0].Bytes = res.Bytes
 	if perr := c.engine.cfg.Store.PutRecording(ctx, rec); perr != nil {
 		c.log().Error("recording's record not stored", "recording", rec.ID, "err", perr)
 	}
@@ -157,19 +155,10 @@ func (c *Call) endRecording(reason string) {
 	}})
 }
 
-// stereoFile lets a recorder write to a WAV file in a blob.
+// stereoFile is a WAV file in a blob, which is closed with it.
 type stereoFile struct {
-	w     *wav.Writer
-	blob  store.BlobWriter
-	bytes int64 // set by Close
+	*wav.Writer
+	blob store.BlobWriter
 }
 
-func (f *stereoFile) WriteStereo(pcm []int16) error { return f.w.Write(pcm) }
-
-func (f *stereoFile) Close() error {
-	err := f.w.Close()
-	if n, serr := f.blob.Seek(0, io.SeekEnd); serr == nil {
-		f.bytes = n
-	}
-	return errors.Join(err, f.blob.Close())
-}
+func (f stereoFile) Close() error { return errors.Join(f.Writer.Close(), f.blob.Close()) }

@@ -297,12 +297,7 @@ func (c *PhoneCall) response(m *message) {
 		c.mu.Lock()
 		ch := c.replies[m.get("CSeq")]
 		c.mu.Unlock()
-		if ch != nil {
-			select {
-			case ch <- m:
-			default:
-			}
-		}
+		deliver(ch, m)
 		return
 	}
 	status := m.status()
@@ -337,13 +332,18 @@ func (c *PhoneCall) response(m *message) {
 		up := c.up
 		c.mu.Unlock()
 		if up && ch != nil { // a refused re-INVITE
-			select {
-			case ch <- m:
-			default:
-			}
+			deliver(ch, m)
 			return
 		}
 		c.end(fmt.Sprint(status))
+	}
+}
+
+// deliver hands m to whoever waits for it, if anybody still does; ch may be nil.
+func deliver(ch chan *message, m *message) {
+	select {
+	case ch <- m:
+	default:
 	}
 }
 
@@ -369,11 +369,8 @@ func (c *PhoneCall) accepted(m *message) {
 	c.mu.Unlock()
 	if first {
 		close(c.answered)
-	} else if ch != nil {
-		select {
-		case ch <- m:
-		default:
-		}
+	} else {
+		deliver(ch, m)
 	}
 }
 
