@@ -52,6 +52,7 @@ type State string
 //	              |   terminating ----+
 //	              +---------------------> ended
 const (
+	StateCalling     State = "calling"     // INVITE being sent, nothing heard yet
 	StateProceeding  State = "proceeding"  // INVITE received, 100 sent
 	StateEarly       State = "early"       // provisional response with our tag sent
 	StateAccepted    State = "accepted"    // 2xx sent, no ACK yet

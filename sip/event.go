@@ -1,5 +1,7 @@
 package sip
 
+import "time"
+
 // EventKind names what happened in a dialog.
 type EventKind string
 
@@ -31,6 +33,17 @@ const (
 	// not be sent, a handler panicked, nobody answered it in time, the endpoint closed. Status is
 	// what was sent to the peer, if anything. The last event of the dialog.
 	EventFailed EventKind = "failed"
+	// EventProgress: a provisional response (101 to 199) to our INVITE, of the early dialog Early.
+	// Body is early media's answer, if any.
+	EventProgress EventKind = "progress"
+	// EventAccepted: the peer took our call with a 2xx, of the dialog Early; Body is its answer.
+	// The ACK has been sent.
+	EventAccepted EventKind = "accepted"
+	// EventRefused: our call came to nothing, after all challenges, redirects and failovers:
+	// the final Status, its phrase as Reason, and the Cause of its Reason header. Local: nobody
+	// answered, and the Status is ours: 408 nobody has answered in time, 487 nobody has
+	// answered our CANCEL either, 503 nothing could be sent. The last event of the dialog.
+	EventRefused EventKind = "refused"
 )
 
 // Event is one thing that happened in a dialog. It is a plain value that
@@ -45,12 +58,27 @@ type Event struct {
 	Cause       int       `json:"cause,omitempty"`        // Q.850 cause, or SIP status, of a Reason header
 	Reason      string    `json:"reason,omitempty"`       // reason phrase or text
 	Headers     []Header  `json:"headers,omitempty"`      // of the message, all, in order
+	Early       string    `json:"early,omitempty"`        // remote tag of the early dialog
+	Local       bool      `json:"local,omitempty"`        // Status is our own
+	Attempts    []Attempt `json:"attempts,omitempty"`     // of EventAccepted and EventRefused: what was tried
+}
+
+// Attempt is one INVITE of an outgoing call: each address, redirect and answer
+// to a challenge is one.
+type Attempt struct {
+	URI     string    `json:"uri"`               // Request-URI
+	Network string    `json:"network,omitempty"` // "udp" or "tcp"
+	Addr    string    `json:"addr,omitempty"`    // host and port that it was sent to
+	Status  int       `json:"status,omitempty"`  // final status of the peer; 408: none, 503: not sent
+	Reason  string    `json:"reason,omitempty"`  // its phrase, or the error
+	At      time.Time `json:"at"`                // of the first sending
+	MS      int64     `json:"ms"`                // until the final response or the end
 }
 
 // last says that no event follows this one.
 func (e Event) last() bool {
 	switch e.Kind {
-	case EventCancel, EventBye, EventByeDone, EventFailed:
+	case EventCancel, EventBye, EventByeDone, EventFailed, EventRefused:
 		return true
 	}
 	return false

@@ -5,6 +5,9 @@ import (
 	"net/netip"
 )
 
+// maxForwards is the usual first value of Max-Forwards (RFC 3261 8.1.1.6).
+const maxForwards = 70
+
 // Request is a received request, taken apart and copied: it is a plain value
 // that survives JSON. Nobody may change it.
 type Request struct {
@@ -17,6 +20,7 @@ type Request struct {
 	CallID      string         `json:"call_id"`
 	CSeq        uint32         `json:"cseq"`
 	Contact     NameAddr       `json:"contact"`
+	MaxForwards int            `json:"max_forwards"` // 70 when the request has none
 	UserAgent   string         `json:"user_agent,omitempty"`
 	Headers     []Header       `json:"headers"` // all, in order, as received but unfolded
 	ContentType string         `json:"content_type,omitempty"`
@@ -54,7 +58,10 @@ func (m *message) request() (*Request, error) {
 	r := &Request{
 		Method: m.method, URI: m.uri, CallID: m.callID, CSeq: m.cseq,
 		Headers: m.all(), ContentType: m.ctype, Body: bytes.Clone(m.body),
-		Source: m.from.remote, Network: m.from.network(),
+		Source: m.from.remote, Network: m.from.network(), MaxForwards: m.maxForward,
+	}
+	if r.MaxForwards < 0 {
+		r.MaxForwards = maxForwards
 	}
 	if len(r.Body) == 0 {
 		r.Body = nil
