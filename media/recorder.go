@@ -13,11 +13,12 @@ import (
 // ErrRecorderClosed says that Recorders was closed.
 var ErrRecorderClosed = errors.New("media: recorders are closed")
 
-// StereoWriter is where a recording goes: a WAV file, an upload. Its methods are called
+// PCMWriter is where a recording goes: a WAV file, an upload. Its methods are called
 // by one goroutine and may block, all recordings of its Recorders with it.
-type StereoWriter interface {
-	// WriteStereo writes samples left, right, left, right. It must not keep them.
-	WriteStereo(interleaved []int16) error
+type PCMWriter interface {
+	// Write takes samples: left, right, left, right of a stereo recording, else one after
+	// the other. It must not keep them.
+	Write(pcm []int16) error
 	Close() error
 }
 
@@ -42,7 +43,8 @@ type Recording struct {
 
 // RecorderOptions of one recording. Zero limits are none.
 type RecorderOptions struct {
-	Rate         int           // of the port, in Hz; 0: 8000
+	Rate         int           // of the port or bridge, in Hz; 0: 8000
+	Mono         bool          // one channel: in alone, as for the tap of a Bridge
 	EndOfSilence time.Duration // end after so much silence of the peer, also from the start on
 	SilenceLevel int           // mean amplitude of a frame below which it is silence; 0: 256 (-42 dB)
 	MaxDuration  time.Duration // the longest length; the recording is cut there to the sample
@@ -69,7 +71,7 @@ type Recorders struct {
 const maxGap = time.Hour
 
 // Start begins a recording. The Recorder it returns is a Tap, to be hung on a port of o.Rate.
-func (s *Recorders) Start(w StereoWriter, o RecorderOptions) (*Recorder, error) {
+func (s *Recorders) Start(w PCMWriter, o RecorderOptions) (*Recorder, error) {
 	if o.Rate == 0 {
 		o.Rate = 8000
 	}
@@ -83,9 +85,14 @@ func (s *Recorders) Start(w StereoWriter, o RecorderOptions) (*Recorder, error) 
 		o.Buffer = 3 * time.Second
 	}
 	slots := max(2, int(o.Buffer/FrameDuration))
+	channels := 2
+	if o.Mono {
+		channels = 1
+	}
+	size := channels * FrameLen(o.Rate)
 	r := &Recorder{
-		group: s, w: w, o: o, frame: FrameLen(o.Rate), done: make(chan struct{}),
-		ticks: make([]uint64, slots), pcm: make([]int16, slots*2*FrameLen(o.Rate)),
+		group: s, w: w, o: o, channels: channels, size: size, done: make(chan struct{}),
+		ticks: make([]uint64, slots), pcm: make([]int16, slots*size),
 		maxSamples: math.MaxInt64,
 	}
 	if o.MaxDuration > 0 {
@@ -191,17 +198,20 @@ func (s *Recorders) drain(stoppedOnly bool) {
 	}
 }
 
-// Recorder is one recording: left is what the peer says, right what it hears. Its
+// Recorder is one recording: left is what the peer says, right what it hears; a mono one has
+// only the former. Its
 // length is that of the time between its first tick and its end: where the clock
 // jumped or the ring was full there is silence.
 type Recorder struct {
 	group *Recorders
-	w     StereoWriter
+	w     PCMWriter
 	o     RecorderOptions
-	frame int           // samples of a frame
-	stop  atomic.Bool   // Stop was called
-	ended atomic.Bool   // nothing is taken any more
-	done  chan struct{} // closed after result was set for good
+
+	channels int           // 1 or 2
+	size     int           // samples of a frame, those of all channels
+	stop     atomic.Bool   // Stop was called
+	ended    atomic.Bool   // nothing is taken any more
+	done     chan struct{} // closed after result was set for good
 
 	// The ring has a slot for each frame. The media thread writes at head and the disk
 	// goroutine reads at tail; both only grow.
@@ -235,7 +245,11 @@ func (r *Recorder) Tick(n uint64, in, out []int16) {
 	}
 	slot := int(head % uint64(len(r.ticks)))
 	r.ticks[slot] = n
-	interleave(r.pcm[slot*2*r.frame:(slot+1)*2*r.frame], in, out)
+	if frame := r.pcm[slot*r.size : (slot+1)*r.size]; r.channels == 1 {
+		clear(frame[copy(frame, in):])
+	} else {
+		interleave(frame, in, out)
+	}
 	r.head.Store(head + 1)
 }
 
@@ -295,7 +309,7 @@ func (r *Recorder) drain() {
 		for tail+uint64(n) < head && slot+n < len(r.ticks) && r.ticks[slot+n] == first+uint64(n) {
 			n++
 		}
-		r.write(r.pcm[slot*2*r.frame : (slot+n)*2*r.frame])
+		r.write(r.pcm[slot*r.size : (slot+n)*r.size])
 		// A clock that goes back counts as one that goes on.
 		r.next = max(r.next, first) + uint64(n)
 		tail += uint64(n)
@@ -310,61 +324,61 @@ func (r *Recorder) drain() {
 // gap writes silence for so many ticks.
 func (r *Recorder) gap(ticks uint64) {
 	most := uint64(maxGap / FrameDuration)
-	n := int64(min(ticks, most)) * int64(r.frame)
+	n := int64(min(ticks, most)) * int64(r.size)
 	r.next += ticks
-	r.lost += n
+	r.lost += n / int64(r.channels)
 	if r.zeros == nil {
-		r.zeros = make([]int16, 2*r.frame*10)
+		r.zeros = make([]int16, 10*r.size)
 	}
 	for n > 0 && r.result.Reason == "" {
-		k := min(n, int64(len(r.zeros)/2))
-		r.write(r.zeros[:2*k])
+		k := min(n, int64(len(r.zeros)))
+		r.write(r.zeros[:k])
 		n -= k
 	}
 }
 
-// write writes interleaved samples up to what ends the recording.
+// write writes whole frames up to what ends the recording.
 func (r *Recorder) write(pcm []int16) {
 	var reason EndReason
-	if left := r.maxSamples - r.samples; int64(len(pcm)/2) >= left {
-		pcm, reason = pcm[:2*left], EndDuration
+	if left := r.maxSamples - r.samples; int64(len(pcm)/r.channels) >= left {
+		pcm, reason = pcm[:int64(r.channels)*left], EndDuration
 	}
 	if n, ok := r.silenceEnds(pcm); ok {
-		pcm, reason = pcm[:2*n], EndSilence
+		pcm, reason = pcm[:n], EndSilence
 	}
-	if err := r.w.WriteStereo(pcm); err != nil {
+	if err := r.w.Write(pcm); err != nil {
 		r.finish(EndError, fmt.Errorf("media: write recording: %w", err))
 		return
 	}
-	r.samples += int64(len(pcm) / 2)
+	r.samples += int64(len(pcm) / r.channels)
 	if reason != "" {
 		r.finish(reason, nil)
 	}
 }
 
 // silenceEnds looks for the place in pcm where the peer has been silent for long enough.
-func (r *Recorder) silenceEnds(pcm []int16) (samples int, ok bool) {
+func (r *Recorder) silenceEnds(pcm []int16) (at int, ok bool) {
 	if r.o.EndOfSilence <= 0 {
 		return 0, false
 	}
 	enough := int64(durationSamples(r.o.EndOfSilence, r.o.Rate))
-	for at := 0; at < len(pcm); at += 2 * r.frame {
-		frame := pcm[at:min(at+2*r.frame, len(pcm))]
+	for at := 0; at < len(pcm); at += r.size {
+		frame := pcm[at:min(at+r.size, len(pcm))]
 		sum := 0
-		for i := 0; i < len(frame); i += 2 {
+		for i := 0; i < len(frame); i += r.channels {
 			if v := int(frame[i]); v < 0 {
 				sum -= v
 			} else {
 				sum += v
 			}
 		}
-		n := len(frame) / 2
+		n := len(frame) / r.channels
 		if sum >= n*r.o.SilenceLevel {
 			r.quiet = 0
 			continue
 		}
 		if r.quiet += int64(n); r.quiet >= enough {
-			return at/2 + n, true
+			return at + len(frame), true
 		}
 	}
 	return 0, false
@@ -379,7 +393,7 @@ func (r *Recorder) finish(reason EndReason, err error) {
 	r.result = Recording{
 		Duration: time.Duration(r.samples * int64(time.Second) / int64(r.o.Rate)),
 		Lost:     time.Duration(r.lost * int64(time.Second) / int64(r.o.Rate)),
-		Bytes:    r.samples * 4,
+		Bytes:    r.samples * int64(2*r.channels),
 		Reason:   reason, Err: err,
 	}
 	if f, ok := r.w.(interface{ Size() int64 }); ok {

@@ -10,17 +10,17 @@ import (
 	"time"
 )
 
-// sheet is a StereoWriter in memory.
+// sheet is a PCMWriter in memory.
 type sheet struct {
 	mu     sync.Mutex
 	pcm    []int16       // guarded by mu
 	closed int           // guarded by mu
-	fail   error         // of WriteStereo
+	fail   error         // of Write
 	bad    error         // of Close
-	stall  chan struct{} // where not nil, WriteStereo waits for it
+	stall  chan struct{} // where not nil, Write waits for it
 }
 
-func (s *sheet) WriteStereo(pcm []int16) error {
+func (s *sheet) Write(pcm []int16) error {
 	if s.stall != nil {
 		<-s.stall
 	}
@@ -62,7 +62,7 @@ func tickFor(r *Recorder, from uint64, d time.Duration, in, out []int16) (next u
 	return from
 }
 
-func startRecording(t *testing.T, s *Recorders, w StereoWriter, o RecorderOptions) *Recorder {
+func startRecording(t *testing.T, s *Recorders, w PCMWriter, o RecorderOptions) *Recorder {
 	t.Helper()
 	r, err := s.Start(w, o)
 	if err != nil {
@@ -404,5 +404,5 @@ func BenchmarkRecorderTick(b *testing.B) {
 
 type nowhere struct{}
 
-func (nowhere) WriteStereo([]int16) error { return nil }
-func (nowhere) Close() error              { return nil }
+func (nowhere) Write([]int16) error { return nil }
+func (nowhere) Close() error        { return nil }

@@ -60,6 +60,9 @@ type LegConfig struct {
 	V6           bool // take the IPv6 address
 	PlainAddress bool // show the bound address instead of the advertised one
 
+	Codecs []codec.Codec // for our offers and answers, the preferred one first; empty: Config.Codecs
+	Near   *Leg          // put the leg on that one's media thread, as for two that will be bridged; nil: the least busy one
+
 	// OnEvent is told what happens. It must not block, nor call the leg or its port. It
 	// runs on the media thread or within a call of one of their methods, so it must not
 	// take a lock that a caller of theirs holds.

@@ -102,9 +102,6 @@ func (w *Writer) Write(pcm []int16) error {
 	return nil
 }
 
-// WriteStereo is Write, so that a Writer of two channels is a media.StereoWriter.
-func (w *Writer) WriteStereo(interleaved []int16) error { return w.Write(interleaved) }
-
 // Flush makes the header claim all that was written.
 func (w *Writer) Flush() error {
 	if w.err != nil || w.claimed == w.data {

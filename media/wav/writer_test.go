@@ -182,7 +182,7 @@ func TestImpossibleFormatsAreRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := w.WriteStereo(ramp(3, 0)); err == nil || err.Error() != "wav: write: 3 samples are no multiple of 2 channels" {
+	if err := w.Write(ramp(3, 0)); err == nil || err.Error() != "wav: write: 3 samples are no multiple of 2 channels" {
 		t.Errorf("an odd write: %v", err)
 	}
 }
