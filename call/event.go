@@ -35,6 +35,7 @@ func cloneRecord(r store.Call) store.Call {
 	r.ActionMS = maps.Clone(r.ActionMS)
 	r.RecordingIDs = slices.Clone(r.RecordingIDs)
 	r.ChainedCallIDs = slices.Clone(r.ChainedCallIDs)
+	r.Attempts = slices.Clone(r.Attempts)
 	return r
 }
 

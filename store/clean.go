@@ -56,12 +56,18 @@ func (c Call) Clean() (Call, error) {
 	c.TmHangup, c.TmUpdate = At(c.TmHangup.Time), At(c.TmUpdate.Time)
 	texts(&c.CustomerID, &c.FlowID, &c.ActiveflowID, &c.Type, &c.MasterCallID, &c.RecordingID, &c.GroupcallID,
 		&c.Status, &c.Direction, &c.MuteDirection, &c.HangupBy, &c.HangupReason, &c.JourneyID, &c.Code, &c.Sentence,
-		&c.FlowPosition, &c.SIPCallID, &c.Peer, &c.Transport)
+		&c.FlowPosition, &c.SIPCallID, &c.Peer, &c.Transport, &c.ConfbridgeID, &c.Trunk)
 	for _, a := range []*address.Address{&c.Source, &c.Destination} {
 		texts(&a.Target, &a.TargetName, &a.Name, &a.Detail)
 		a.Type = address.Type(text(string(a.Type)))
 	}
 	c.ChainedCallIDs, c.RecordingIDs = copyTexts(c.ChainedCallIDs), copyTexts(c.RecordingIDs)
+	c.Attempts = slices.Clone(c.Attempts)
+	for i := range c.Attempts {
+		a := &c.Attempts[i]
+		texts(&a.URI, &a.Transport, &a.Peer, &a.Reason)
+		a.Tm = At(a.Tm.Time)
+	}
 	c.Verdict = compact(c.Verdict)
 	if len(c.Metadata) == 0 {
 		c.Metadata = nil

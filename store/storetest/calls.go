@@ -51,6 +51,7 @@ func testCallsAreValues(t *testing.T, s store.Store) {
 	spoil := func(c store.Call) {
 		c.Metadata["tenant"], c.ActionMS["talk"], *c.MOS = "spoilt", -1, -1
 		c.ChainedCallIDs[0], c.RecordingIDs[0], c.Verdict[0] = "spoilt", "spoilt", 'x'
+		c.Attempts[0].Reason = "spoilt"
 	}
 	spoil(c) // what was given
 	wantCall(t, s, want)

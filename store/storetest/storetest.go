@@ -74,6 +74,8 @@ func fullCall(id string) store.Call {
 	return store.Call{
 		ID: id, CustomerID: "cu", FlowID: "fl", ActiveflowID: "af", Type: store.TypeFlow, MasterCallID: "ma",
 		ChainedCallIDs: []string{"c1", "c2"}, RecordingID: "r2", RecordingIDs: []string{"r1", "r2"}, GroupcallID: "gr",
+		ConfbridgeID: "cb", Trunk: "provider", Attempts: []store.Attempt{{URI: "sip:+16062067563@198.51.100.1", Transport: "udp",
+			Peer: "198.51.100.1:5060", SIPCode: 503, Reason: "Service Unavailable", Tm: store.At(time.Unix(1700000000, 0)), MS: 32}},
 		Source:      address.Address{Type: address.TypeTel, Target: "+4930901820", TargetName: "tn", Name: "Jürgen 日本 🎧", Detail: "de"},
 		Destination: address.Address{Type: address.TypeExtension, Target: "2001", TargetName: "two", Name: "n", Detail: "d"},
 		Status:      store.StatusHangup, Metadata: map[string]string{"tenant": "a", "ключ": "значение"},
