@@ -2,6 +2,7 @@ package call
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"runtime/debug"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/callbin/callbin/action"
 	"github.com/callbin/callbin/flow"
+	"github.com/callbin/callbin/media"
 	"github.com/callbin/callbin/sip"
 	"github.com/callbin/callbin/store"
 )
@@ -36,12 +38,14 @@ const (
 type Call struct {
 	id     string
 	engine *Engine
-	dialog *sip.Dialog
 	vars   *action.Vars
 	digits digitBuffer
 	done   chan struct{}
+	out    *outgoing // how a call of ours is placed; nil: it came to us
 
-	leg atomic.Pointer[MediaLeg] // nil before the first offer/answer
+	dialog atomic.Pointer[sip.Dialog] // nil before the INVITE of a call of ours
+	leg    atomic.Pointer[MediaLeg]   // nil before the first offer/answer
+	bridge atomic.Pointer[Confbridge] // that the call is in
 
 	// The loop: whoever posts the first input starts a goroutine that consumes until
 	// the queue is empty, so that a call at rest costs no stack.
@@ -67,7 +71,10 @@ type Call struct {
 
 func newCall(e *Engine, id string, d *sip.Dialog) *Call {
 	c := &Call{
-		id: id, engine: e, dialog: d, machine: &Machine{}, done: make(chan struct{}),
+		id: id, engine: e, machine: &Machine{}, done: make(chan struct{}),
+	}
+	if d != nil {
+		c.dialog.Store(d)
 	}
 	c.digits.next = make(chan struct{})
 	c.flowCtx, c.cancelFlow = context.WithCancelCause(e.callCtx)
@@ -207,19 +214,36 @@ func (c *Call) remember(in *Input) {
 // perform does what e asks for. What it learns at once it returns as an input.
 func (c *Call) perform(e *Effect) (in Input, ok bool) {
 	var err error
-	switch e.Do {
+	switch d := c.dialog.Load(); e.Do {
 	case DoRing:
-		err = c.dialog.Provisional(180, nil)
+		err = d.Provisional(180, nil)
 	case DoEarly:
-		err = c.dialog.Provisional(183, body(e.Body))
+		err = d.Provisional(183, body(e.Body))
 	case DoAccept:
-		err = c.dialog.Accept(body(e.Body))
+		err = d.Accept(body(e.Body))
 	case DoReject:
-		err = c.dialog.Reject(e.Status, "", sip.Header{Name: "Reason", Value: q850(e.Cause)})
+		err = d.Reject(e.Status, "", sip.Header{Name: "Reason", Value: q850(e.Cause)})
 	case DoBye:
-		err = c.dialog.Bye(sip.Header{Name: "Reason", Value: q850(e.Cause)})
+		err = d.Bye(sip.Header{Name: "Reason", Value: q850(e.Cause)})
 	case DoAnswerOffer:
-		err = c.dialog.Answer(e.Offer, e.Status, body(e.Body))
+		err = d.Answer(e.Offer, e.Status, body(e.Body))
+	case DoInvite:
+		return c.invite(e.Body), true
+	case DoCancel:
+		err = d.Cancel(sip.Header{Name: "Reason", Value: e.Text})
+		if errors.Is(err, sip.ErrState) || errors.Is(err, sip.ErrEnded) {
+			err = nil // the far end was faster: what it did is on its way to the loop
+		}
+	case DoTell:
+		if c.out != nil && c.out.tell != nil {
+			c.out.tell(c, e.Text)
+		}
+	case DoMute:
+		c.mute(media.Direction(e.Text))
+	case DoHangUp:
+		if other, ok := c.engine.Call(e.Text); ok {
+			other.hangUp(End{By: "local", Reason: store.ReasonNormal, Status: 487, Cause: 16, Code: CodeMasterEnded, Sentence: "the call that this one belongs to has ended"})
+		}
 	case DoNegotiate:
 		return c.negotiate(e), true
 	case DoVerify: // the INVITE's own goroutine goes on with it: Engine.admit
@@ -229,6 +253,9 @@ func (c *Call) perform(e *Effect) (in Input, ok bool) {
 		c.cancelFlow(action.ErrHangup)
 	case DoDigit:
 		c.digits.put(e.Text[0])
+		if b := c.bridge.Load(); b != nil {
+			b.digit(c, e.Text, e.For == "info")
+		}
 	case DoRecord:
 		c.engine.wg.Go(func() { c.startRecording(*e.Record) })
 	case DoRecordStop:
@@ -357,6 +384,11 @@ func (c *Call) Hangup(ctx context.Context, e action.Ending) error {
 		end.Code, end.Sentence = CodeFlowHungUp, "the flow hung up"
 	}
 	return c.command(ctx, Command{Name: "hangup", Ending: &e, End: &end})
+}
+
+// hangUp ends the call, unless it is ending already. It does not wait.
+func (c *Call) hangUp(end End) {
+	c.post(Input{Kind: KindCommand, Command: &Command{Name: "hangup", End: &end}})
 }
 
 // SetMetadata adds to the call's metadata, all of values or, where a limit is passed, nothing.

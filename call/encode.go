@@ -35,6 +35,12 @@ func (in *Input) payload() (key string, v any) {
 	switch {
 	case in.Incoming != nil:
 		return "incoming", in.Incoming
+	case in.Outgoing != nil:
+		return "outgoing", in.Outgoing
+	case in.Invited != nil:
+		return "invited", in.Invited
+	case in.Bridge != nil:
+		return "bridge", in.Bridge
 	case in.Verdict != nil:
 		return "verdict", in.Verdict
 	case in.Flow != nil:

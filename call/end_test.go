@@ -274,8 +274,8 @@ func TestMetadataGoesIntoRecordAndEvents(t *testing.T) {
 		}
 		h.mu.Lock()
 		defer h.mu.Unlock()
-		if last := h.events[len(h.events)-1]; last.Type != "call_hangup" || last.Data.Metadata["team"] != "north" {
-			t.Errorf("the last event is %s with %v", last.Type, last.Data.Metadata)
+		if last := h.events[len(h.events)-1]; last.Type != "call_hangup" || last.Data.(store.Call).Metadata["team"] != "north" {
+			t.Errorf("the last event is %s with %v", last.Type, last.Data)
 		}
 	})
 }

@@ -28,6 +28,26 @@ const (
 	CodeHungUp           = "hung_up"            // by the program, through Call.Hangup
 	CodeTransport        = "transport_failed"   // SIP could not be sent
 	CodePanic            = "internal_error"     // a fault of ours or of an action in Go
+
+	// Of outgoing calls.
+	CodeCalleeHungUp      = "callee_hung_up"     // BYE from the peer
+	CodeCalleeBusy        = "callee_busy"        // 486, 600
+	CodeCalleeDeclined    = "callee_declined"    // 403, 603
+	CodeCalleeUnknown     = "callee_unknown"     // 404, 410, 484, 604
+	CodeCalleeUnavailable = "callee_unavailable" // 480
+	CodeCalleeRefused     = "callee_refused"     // any other status
+	CodeNoResponse        = "no_response"        // the peer gave no sign of life
+	CodeUnreachable       = "unreachable"        // no address, or nothing could be sent
+	CodeDialTimeout       = "dial_timeout"       // nobody answered in time
+	CodeAnsweredElsewhere = "answered_elsewhere" // another destination of the same connect was faster
+	CodeMasterEnded       = "master_ended"       // the call that this one is chained to has ended
+	CodeConnectEnded      = "connect_ended"      // the caller gave the connect up
+	CodeOutboundDenied    = "outbound_denied"    // Config.Outbound does not name the destination
+	CodeNoTrunk           = "no_trunk"           // no trunk takes the number
+	CodeNotDialable       = "not_dialable"       // nothing that a call can be placed to
+	CodeNotRegistered     = "not_registered"     // an extension without a phone
+	CodeTooManyHops       = "too_many_hops"      // Max-Forwards is used up
+	CodeTooManyCalls      = "too_many_calls"     // Config.MaxCalls
 )
 
 // End says who ended a call, and why.

@@ -21,6 +21,7 @@ import (
 	"github.com/callbin/callbin/call/address"
 	"github.com/callbin/callbin/flow"
 	"github.com/callbin/callbin/media"
+	"github.com/callbin/callbin/media/codec"
 	"github.com/callbin/callbin/media/rtp"
 	"github.com/callbin/callbin/sip"
 	"github.com/callbin/callbin/store"
@@ -30,6 +31,7 @@ import (
 const (
 	DefaultMaxCallDuration = time.Hour
 	DefaultDrainTimeout    = 30 * time.Second
+	DefaultRingTimeout     = 60 * time.Second
 	// hangupTime is how long a stopping engine waits for the answers to its BYEs.
 	hangupTime = 2 * time.Second
 	// storeTimeout bounds one write of a call's record.
@@ -75,6 +77,21 @@ type Config struct {
 	// OnEvent is told of each event. It runs on the call's loop and must not block.
 	OnEvent func(Event)
 
+	// Outbound says what may be dialled, Trunks by which way numbers go out. The zero value
+	// lets nothing out.
+	Outbound Outbound
+	Trunks   []Trunk
+	// RingTimeout is how long a call of ours may ring. 0: DefaultRingTimeout.
+	RingTimeout time.Duration
+	// Ringback is the country whose tone an answered caller hears while connect rings
+	// elsewhere, as in package media/tone. "": us.
+	Ringback string
+	// OpenRooms makes a conference, or bridge, of any name at the moment that somebody joins it; it
+	// ends with its last member. Else only those can be joined that the program has made.
+	OpenRooms bool
+	// Actions is what the inline flows of the call action are made of. Nil: the built-in ones.
+	Actions *action.Registry
+
 	MaxCallDuration time.Duration // 0: DefaultMaxCallDuration
 	MaxCalls        int           // more at once are refused with 503; 0: no limit
 	DrainTimeout    time.Duration // 0: DefaultDrainTimeout
@@ -99,6 +116,8 @@ type Engine struct {
 	draining   atomic.Bool
 	cut        chan struct{}
 	cutOnce    sync.Once
+
+	rooms rooms
 
 	mu    sync.Mutex
 	calls map[string]*Call // guarded by mu
@@ -161,7 +180,11 @@ func (e *Engine) openMedia() error {
 	if err != nil {
 		return err
 	}
-	e.media = []MediaFactory{rtpFactory{f}}
+	codecs := r.Codecs
+	if len(codecs) == 0 {
+		codecs = []codec.Codec{codec.PCMU, codec.PCMA}
+	}
+	e.media = []MediaFactory{rtpFactory{f, codecs}}
 	return nil
 }
 
@@ -171,12 +194,16 @@ func (e *Engine) ready() (bool, time.Duration) {
 		return false, 10 * time.Second
 	}
 	if e.cfg.MaxCalls > 0 {
-		e.mu.Lock()
-		n := len(e.calls)
-		e.mu.Unlock()
-		return n < e.cfg.MaxCalls, time.Second
+		return e.count() < e.cfg.MaxCalls, time.Second
 	}
 	return true, 0
+}
+
+// count is how many calls are up.
+func (e *Engine) count() int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return len(e.calls)
 }
 
 // Ready tells whether new calls are taken: not while draining, nor at Config.MaxCalls.
@@ -290,7 +317,7 @@ func (e *Engine) whenEmpty() <-chan struct{} {
 func (e *Engine) hangUpAll() {
 	end := End{By: "local", Reason: store.ReasonNormal, Status: 503, Cause: 16, Code: CodeShutdown, Sentence: "the server stops"}
 	for c := range e.Calls() {
-		c.post(Input{Kind: KindCommand, Command: &Command{Name: "hangup", End: &end}})
+		c.hangUp(end)
 	}
 	wait := e.whenEmpty()
 	t := time.NewTimer(hangupTime)

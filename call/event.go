@@ -11,14 +11,14 @@ import (
 	"github.com/callbin/callbin/store"
 )
 
-// Event tells that something happened to a call. Exactly one "call_hangup" ends
-// the events of a call.
+// Event tells that something happened to a call or a conference. Exactly one "call_hangup" ends
+// the events of a call, one "conference_deleted" those of a conference.
 type Event struct {
-	Type   string     `json:"type"` // VoIPBIN's: call_created, call_ringing, call_progressing, ...
-	CallID string     `json:"call_id"`
-	Seq    int        `json:"seq"` // of the input that caused it: grows within a call
-	Time   time.Time  `json:"time"`
-	Data   store.Call `json:"data"` // the call as it stood then
+	Type   string    `json:"type"`              // VoIPBIN's: call_created, call_ringing, call_progressing, ...
+	CallID string    `json:"call_id,omitempty"` // "": of no single call
+	Seq    int       `json:"seq,omitempty"`     // of the input that caused it: grows within a call
+	Time   time.Time `json:"time"`
+	Data   any       `json:"data"` // as it stood then: a store.Call, store.Conference (conference_...) or store.Conferencecall (conferencecall_...)
 }
 
 func (e *Engine) emit(c *Call, event string) {
@@ -26,7 +26,13 @@ func (e *Engine) emit(c *Call, event string) {
 		return
 	}
 	s := c.State()
-	e.cfg.OnEvent(Event{Type: event, CallID: c.id, Seq: s.Seq, Time: s.Record.TmUpdate.Time, Data: s.Record})
+	e.tell(Event{Type: event, CallID: c.id, Seq: s.Seq, Time: s.Record.TmUpdate.Time, Data: s.Record})
+}
+
+func (e *Engine) tell(ev Event) {
+	if e.cfg.OnEvent != nil {
+		e.cfg.OnEvent(ev)
+	}
 }
 
 // cloneRecord copies what a store.Call shares.

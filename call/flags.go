@@ -33,6 +33,6 @@ func (f *Flags) Config() (Config, Settings, error) {
 	if f.Settings != "" {
 		s, errs[3] = ReadSettings(f.Settings)
 	}
-	cfg.LocalNets = s.LocalNets
+	cfg.LocalNets, cfg.Outbound, cfg.Trunks = s.LocalNets, s.Outbound, s.Trunks
 	return cfg, s, errors.Join(errs[:]...)
 }

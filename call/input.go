@@ -1,8 +1,11 @@
 package call
 
 import (
+	"time"
+
 	"github.com/callbin/callbin/action"
 	"github.com/callbin/callbin/call/address"
+	"github.com/callbin/callbin/media"
 	"github.com/callbin/callbin/media/rtp"
 	"github.com/callbin/callbin/sip"
 	"github.com/callbin/callbin/store"
@@ -14,6 +17,9 @@ type Kind string
 // Kinds of inputs, and the field of Input that belongs to each.
 const (
 	KindIncoming   Kind = "incoming"    // Incoming: a new INVITE
+	KindOutgoing   Kind = "outgoing"    // Outgoing: a call of ours is to be placed
+	KindInvited    Kind = "invited"     // Invited: our INVITE is on its way
+	KindBridge     Kind = "bridge"      // Bridge: the call is in a bridge, or out of it again
 	KindVerified   Kind = "verified"    // Verdict
 	KindRouted     Kind = "routed"      // Flow: Config.Route chose it
 	KindRefused    Kind = "refused"     // End: verification or routing said no
@@ -39,6 +45,9 @@ type Input struct {
 	Kind Kind       `json:"kind"`
 
 	Incoming   *IncomingInput   `json:"incoming,omitempty"`
+	Outgoing   *OutgoingInput   `json:"outgoing,omitempty"`
+	Invited    *InvitedInput    `json:"invited,omitempty"`
+	Bridge     *BridgeInput     `json:"bridge,omitempty"`
 	Verdict    *Verdict         `json:"verdict,omitempty"`
 	Flow       *FlowInput       `json:"flow,omitempty"`
 	End        *End             `json:"end,omitempty"`
@@ -67,6 +76,34 @@ type IncomingInput struct {
 	Offer        string          `json:"offer,omitempty"` // SDP; empty: the offer is ours to make
 }
 
+// OutgoingInput is what the loop needs to know of a call that we place.
+type OutgoingInput struct {
+	ID             string            `json:"id"`
+	JourneyID      string            `json:"journey_id"`
+	ActiveflowID   string            `json:"activeflow_id"`
+	MasterCallID   string            `json:"master_call_id,omitempty"`
+	FlowID         string            `json:"flow_id,omitempty"`
+	Source         address.Address   `json:"source"`
+	Destination    address.Address   `json:"destination"`
+	Trunk          string            `json:"trunk,omitempty"`
+	Metadata       map[string]string `json:"metadata,omitempty"`
+	RingTimeout    time.Duration     `json:"ring_timeout"`              // from the INVITE to the answer
+	EarlyExecution bool              `json:"early_execution,omitempty"` // the flow begins at ringing
+	Refused        *End              `json:"refused,omitempty"`         // the policy does not let it out
+}
+
+// InvitedInput is what is known once the INVITE of a call of ours is made.
+type InvitedInput struct {
+	SIPCallID string `json:"sip_call_id"`
+}
+
+// BridgeInput tells that the call has joined or left a bridge.
+type BridgeInput struct {
+	ID    string `json:"id"`
+	Type  string `json:"type"`  // store.TypeConnect, store.TypeConference
+	Event string `json:"event"` // "joined", "leaved"
+}
+
 // FlowInput tells of the flow that was chosen, or that has ended.
 type FlowInput struct {
 	ID         string `json:"id,omitempty"`
@@ -78,7 +115,7 @@ type FlowInput struct {
 
 // NegotiatedInput is the result of an offer/answer exchange of purpose For.
 type NegotiatedInput struct {
-	For   string `json:"for"`             // "answer", "early", "offer", "ack"
+	For   string `json:"for"`             // "answer", "early", "offer", "ack"; of a call of ours "dial", "early_answer", "dial_answer"
 	Offer int    `json:"offer,omitempty"` // the re-INVITE it is about
 	Body  string `json:"body,omitempty"`  // what goes to the peer
 	Code  string `json:"code,omitempty"`  // one of the Code constants when it failed
@@ -89,11 +126,19 @@ type NegotiatedInput struct {
 // reply is found.
 type Command struct {
 	Ref    int               `json:"ref"`
-	Name   string            `json:"name"` // "answer", "early", "hangup", "record", "record_stop", "metadata"
+	Name   string            `json:"name"` // "answer", "early", "hangup", "record", "record_stop", "metadata", "chain", "mute"
 	Ending *action.Ending    `json:"ending,omitempty"`
 	End    *End              `json:"end,omitempty"`
 	Record *RecordCommand    `json:"record,omitempty"`
 	Values map[string]string `json:"values,omitempty"`
+	CallID string            `json:"call_id,omitempty"` // of "chain"
+	Mute   *MuteCommand      `json:"mute,omitempty"`
+}
+
+// MuteCommand silences a direction, or ends that.
+type MuteCommand struct {
+	Direction media.Direction `json:"direction"`
+	On        bool            `json:"on"`
 }
 
 // RecordCommand asks for a recording. The id is made by who asks, so that the loop

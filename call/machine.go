@@ -47,6 +47,11 @@ type State struct {
 	RecordOnEnd string         `json:"record_on_end,omitempty"`
 	RecordKey   string         `json:"record_key,omitempty"`
 
+	// Of a call of ours.
+	Invited        bool `json:"invited,omitempty"` // there is an INVITE to be cancelled
+	EarlyExecution bool `json:"early_execution,omitempty"`
+	FlowStarted    bool `json:"flow_started,omitempty"`
+
 	MediaClosed bool `json:"media_closed,omitempty"`
 	Finished    bool `json:"finished,omitempty"`
 
@@ -86,6 +91,12 @@ func (m *Machine) Step(in *Input) []Effect {
 	switch in.Kind {
 	case KindIncoming:
 		m.incoming(in)
+	case KindOutgoing:
+		m.outgoing(in)
+	case KindInvited:
+		m.st.Record.SIPCallID = in.Invited.SIPCallID
+	case KindBridge:
+		m.bridged(in)
 	case KindRestored:
 		m.restored(in)
 	case KindVerified:
@@ -168,8 +179,7 @@ func (m *Machine) routed(in *Input) {
 	m.status(store.StatusRinging, in.At)
 	m.do(Effect{Do: DoRing})
 	m.emit("call_ringing")
-	m.st.FlowRuns = true
-	m.do(Effect{Do: DoStartFlow})
+	m.startFlow()
 	m.do(Effect{Do: DoTimer, Text: "max_duration"})
 }
 
@@ -193,8 +203,17 @@ func (m *Machine) signal(in *Input) {
 		if cause == 0 {
 			cause = 16
 		}
-		m.end(in.At, End{By: "remote", Reason: store.ReasonNormal, Status: 200, Cause: cause,
-			Code: CodeCallerHungUp, Sentence: "the caller hung up"})
+		end := End{By: "remote", Reason: store.ReasonNormal, Status: 200, Cause: cause, Code: CodeCallerHungUp, Sentence: "the caller hung up"}
+		if m.isOutgoing() {
+			end.Code, end.Sentence = CodeCalleeHungUp, "the called party hung up"
+		}
+		m.end(in.At, end)
+	case sip.EventProgress:
+		m.progress(in)
+	case sip.EventAccepted:
+		m.accepted(in)
+	case sip.EventRefused:
+		m.refused(in)
 	case sip.EventOffer:
 		if m.st.Phase == PhaseEnded {
 			m.do(Effect{Do: DoAnswerOffer, Offer: e.Offer, Status: 481})
@@ -207,7 +226,7 @@ func (m *Machine) signal(in *Input) {
 		}
 	case sip.EventInfo:
 		if d := infoDigit(e.ContentType, e.Body); d != "" {
-			m.digit(d)
+			m.digit(d, "info")
 		}
 	case sip.EventAckTimeout:
 		m.end(in.At, End{By: "local", Reason: store.ReasonFailed, Status: 200, Cause: 102,
@@ -216,22 +235,28 @@ func (m *Machine) signal(in *Input) {
 		m.hungUp(in.At)
 	case sip.EventFailed:
 		m.end(in.At, End{By: "remote", Reason: store.ReasonFailed, Status: e.Status, Cause: 38,
-			Code: CodeTransport, Sentence: "the caller cannot be reached any more: " + e.Reason})
+			Code: CodeTransport, Sentence: "the peer cannot be reached any more: " + e.Reason})
 		m.hungUp(in.At)
 	}
 }
 
 func (m *Machine) media(in *Input) {
-	if in.Media.Kind == rtp.EventDigit {
-		m.digit(in.Media.Digit)
+	switch in.Media.Kind {
+	case rtp.EventDigit:
+		m.digit(in.Media.Digit, "")
+	case rtp.EventHold:
+		m.emit("call_hold")
+	case rtp.EventResume:
+		m.emit("call_unhold")
 	}
 }
 
-func (m *Machine) digit(d string) {
+// digit takes a key press; by is "info" for one that came by SIP INFO.
+func (m *Machine) digit(d, by string) {
 	if m.st.Phase == PhaseEnded {
 		return
 	}
-	m.do(Effect{Do: DoDigit, Text: d})
+	m.do(Effect{Do: DoDigit, Text: d, For: by})
 	m.emit("dtmf_received")
 	if k := m.st.RecordKey; m.st.Recording != "" && k != "" && (k == "any" || strings.Contains(k, d)) {
 		m.do(Effect{Do: DoRecordStop, Text: m.st.Recording})
@@ -248,15 +273,11 @@ func (m *Machine) negotiated(in *Input) {
 		m.do(e)
 		return
 	}
-	if m.st.Phase == PhaseEnded {
+	if m.dialled(in) || m.st.Phase == PhaseEnded {
 		return
 	}
 	if n.Error != "" {
-		end := End{By: "local", Reason: store.ReasonFailed, Status: 488, Cause: causeOf(488), Code: n.Code, Sentence: n.Error}
-		if n.Code == CodeNoMedia {
-			end.Status, end.Cause = 503, causeOf(503)
-		}
-		m.end(in.At, end)
+		m.end(in.At, negotiationEnd(n))
 		return
 	}
 	m.st.HasMedia = true
@@ -270,6 +291,14 @@ func (m *Machine) negotiated(in *Input) {
 	case "ack":
 		m.reply(&m.st.WaitAnswer, "")
 	}
+}
+
+func negotiationEnd(n *NegotiatedInput) End {
+	end := End{By: "local", Reason: store.ReasonFailed, Status: 488, Cause: causeOf(488), Code: n.Code, Sentence: n.Error}
+	if n.Code == CodeNoMedia {
+		end.Status, end.Cause = 503, causeOf(503)
+	}
+	return end
 }
 
 func (m *Machine) accept(at store.Time, body string) {
@@ -313,6 +342,11 @@ func (m *Machine) timer(in *Input) {
 	switch in.Timer {
 	case "ack_wait":
 		m.reply(&m.st.WaitAnswer, "")
+	case "dial":
+		if m.st.Phase == PhaseNew || m.st.Phase == PhaseRinging {
+			m.end(in.At, End{By: "local", Reason: store.ReasonDialout, Status: 487, Cause: 19,
+				Code: CodeDialTimeout, Sentence: "nobody answered in time"})
+		}
 	case "max_duration":
 		m.end(in.At, End{By: "local", Reason: store.ReasonTimeout, Status: 200, Cause: 16,
 			Code: CodeMaxDuration, Sentence: "the call reached the longest time that a call may take"})
@@ -335,9 +369,15 @@ func (m *Machine) end(at store.Time, e End) {
 		m.reply(refs, "the call has ended")
 	}
 	m.do(Effect{Do: DoCancelFlow}) // also where Verify or Route still runs
+	for _, id := range r.ChainedCallIDs {
+		m.do(Effect{Do: DoHangUp, Text: id})
+	}
+	m.tell("ended")
 	switch {
 	case e.By == "remote":
 		m.hungUp(at)
+	case !answered && m.isOutgoing():
+		m.giveUp(at, e)
 	case !answered:
 		m.terminating(at)
 		m.do(Effect{Do: DoReject, Status: e.Status, Cause: e.Cause})

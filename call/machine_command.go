@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 
+	"github.com/callbin/callbin/media"
 	"github.com/callbin/callbin/store"
 )
 
@@ -36,6 +37,12 @@ func (m *Machine) command(in *Input) {
 		m.do(Effect{Do: DoRecordStop, Text: m.st.Recording})
 	case "metadata":
 		m.metadata(c)
+	case "chain":
+		m.st.Record.ChainedCallIDs = append(m.st.Record.ChainedCallIDs, c.CallID)
+		m.do(Effect{Do: DoReply, Ref: c.Ref})
+		m.emit("call_updated")
+	case "mute":
+		m.mute(c)
 	default:
 		m.do(Effect{Do: DoReply, Ref: c.Ref, Text: fmt.Sprintf("unknown command %q", c.Name)})
 	}
@@ -70,6 +77,9 @@ func (m *Machine) answer(at store.Time, ref int) {
 		m.st.WaitAnswer = append(m.st.WaitAnswer, ref)
 	default:
 		m.st.WaitAnswer = append(m.st.WaitAnswer, ref)
+		if m.isOutgoing() { // it is the far end that answers
+			return
+		}
 		if m.st.HasMedia {
 			m.accept(at, m.st.Answer)
 		} else if len(m.st.WaitAnswer) == 1 {
@@ -78,10 +88,41 @@ func (m *Machine) answer(at store.Time, ref int) {
 	}
 }
 
+// mute changes what is silent: the two directions are independent of each other.
+func (m *Machine) mute(c *Command) {
+	now := map[media.Direction]bool{}
+	switch d := media.Direction(m.st.Record.MuteDirection); d {
+	case media.Both:
+		now[media.In], now[media.Out] = true, true
+	default:
+		now[d] = true
+	}
+	for _, d := range []media.Direction{media.In, media.Out} {
+		if c.Mute.Direction == d || c.Mute.Direction == media.Both {
+			now[d] = c.Mute.On
+		}
+	}
+	var d media.Direction
+	switch {
+	case now[media.In] && now[media.Out]:
+		d = media.Both
+	case now[media.In]:
+		d = media.In
+	case now[media.Out]:
+		d = media.Out
+	}
+	m.st.Record.MuteDirection = string(d)
+	m.do(Effect{Do: DoMute, Text: string(d)})
+	m.do(Effect{Do: DoReply, Ref: c.Ref})
+	m.emit("call_updated")
+}
+
 func (m *Machine) early(ref int) {
 	switch {
 	case m.st.HasMedia:
 		m.do(Effect{Do: DoReply, Ref: ref})
+	case m.isOutgoing(): // media comes from the far end, early or with the answer
+		m.st.WaitEarly = append(m.st.WaitEarly, ref)
 	case m.st.Late:
 		m.do(Effect{Do: DoReply, Ref: ref, Text: "early media is not possible: the INVITE has no offer"})
 	default:

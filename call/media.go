@@ -1,11 +1,15 @@
 package call
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/callbin/callbin/media"
+	"github.com/callbin/callbin/media/codec"
 	"github.com/callbin/callbin/media/rtp"
 )
 
@@ -20,6 +24,10 @@ type MediaLeg interface {
 	// TakeAnswer takes the peer's answer to Offer.
 	TakeAnswer(answer []byte) error
 	Port() *media.Port
+	// SendDigits presses keys as the peer takes them outside of the sound (RFC 4733), and returns
+	// at their end. Its error matches errors.ErrUnsupported where the peer does not, see Events.
+	SendDigits(ctx context.Context, digits string, duration, gap time.Duration) error
+	Events() bool
 	Stats() rtp.Stats
 	Snapshot() rtp.LegState
 	// Close frees the ports and returns the sums of the call. It is idempotent.
@@ -37,14 +45,22 @@ type MediaFactory interface {
 type MediaOptions struct {
 	IPv6    bool            // the peer is reached over IPv6
 	Plain   bool            // show the bound address: the peer is in Config.LocalNets
+	Prefer  string          // the codec to be named first in offers; "": as configured
 	OnEvent func(rtp.Event) // must not block
 }
 
 // rtpFactory makes the legs of media/rtp.
-type rtpFactory struct{ f *rtp.Factory }
+type rtpFactory struct {
+	f      *rtp.Factory
+	codecs []codec.Codec
+}
 
 func (r rtpFactory) NewLeg(o MediaOptions) (MediaLeg, error) {
-	l, err := r.f.NewLeg(rtp.LegConfig{V6: o.IPv6, PlainAddress: o.Plain, OnEvent: o.OnEvent})
+	cfg := rtp.LegConfig{V6: o.IPv6, PlainAddress: o.Plain, OnEvent: o.OnEvent}
+	if i := slices.IndexFunc(r.codecs, func(c codec.Codec) bool { return c.Name() == o.Prefer }); i > 0 {
+		cfg.Codecs = slices.Concat(r.codecs[i:i+1], r.codecs[:i], r.codecs[i+1:])
+	}
+	l, err := r.f.NewLeg(cfg)
 	if err != nil { // not a MediaLeg that holds a nil *rtp.Leg
 		return nil, err
 	}
@@ -70,18 +86,24 @@ func (c *Call) openLeg(offer string) (MediaLeg, error) {
 	if l := c.leg.Load(); l != nil {
 		return *l, nil
 	}
-	peer := c.dialog.RemoteAddr().Addr().Unmap()
-	v6 := peer.Is6()
-	if offer != "" { // sound may take another family than signalling
-		v6 = strings.Contains(offer, "IN IP6") && !strings.Contains(offer, "c=IN IP4")
-	}
 	o := c.mediaEvents()
-	o.IPv6, o.Plain = v6, c.engine.isLocal(peer)
+	if c.out != nil {
+		o.IPv6, o.Plain, o.Prefer = c.out.peer.Is6(), c.engine.isLocal(c.out.peer), c.out.prefer
+	} else {
+		peer := c.dialog.Load().RemoteAddr().Addr().Unmap()
+		o.IPv6, o.Plain = peer.Is6(), c.engine.isLocal(peer)
+		if offer != "" { // sound may take another family than signalling
+			o.IPv6 = strings.Contains(offer, "IN IP6") && !strings.Contains(offer, "c=IN IP4")
+		}
+	}
 	l, err := c.engine.media[0].NewLeg(o)
 	if err != nil {
 		return nil, err
 	}
 	c.leg.Store(&l)
+	if d := c.machine.st.Record.MuteDirection; d != "" { // on the loop, which owns the machine
+		c.mute(media.Direction(d))
+	}
 	return l, nil
 }
 
@@ -98,6 +120,8 @@ func (c *Call) negotiate(e *Effect) Input {
 	}
 	var body []byte
 	switch {
+	case e.For == "early_answer", e.For == "dial_answer":
+		err = l.TakeAnswer([]byte(e.Body))
 	case e.For == "ack" && e.Body == "":
 		err = errors.New("call: the ACK brings no answer to our offer")
 	case e.For == "ack":

@@ -21,7 +21,10 @@ const recordInterval = 500 * time.Millisecond
 // memory for each.
 const diskStall = 2 * time.Second
 
-// recording is one that runs: the caller on the left channel, what it hears on the right.
+var errNoStore = fmt.Errorf("call: record: the engine has no Config.Store: %w", errors.ErrUnsupported)
+
+// recording is one that runs: of a call, the caller on the left channel and what it hears on the right; of
+// a conference, what is said in it.
 type recording struct {
 	rec    *media.Recorder
 	untap  func()
@@ -33,7 +36,7 @@ type recording struct {
 // every moment. One recording at a time.
 func (c *Call) StartRecording(ctx context.Context, o action.RecordOptions) (id string, err error) {
 	if c.engine.cfg.Store == nil {
-		return "", fmt.Errorf("call: record: the engine has no Config.Store: %w", errors.ErrUnsupported)
+		return "", errNoStore
 	}
 	if o.BeepStart {
 		if err := c.Play(ctx, tone.Beep().Source(c.rate())); err != nil {
@@ -89,37 +92,14 @@ func (c *Call) startRecording(cmd RecordCommand) {
 }
 
 func (c *Call) openRecording(cmd RecordCommand) (*recording, error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.flowCtx), storeTimeout)
-	defer cancel()
-	db := c.engine.cfg.Store
-	blob, err := db.CreateBlob(ctx, cmd.Name)
-	if err != nil {
-		return nil, err
-	}
-	w, err := wav.NewWriter(blob, wav.Format{Rate: c.rate(), Channels: 2, Bits: 16})
-	if err != nil {
-		return nil, errors.Join(err, blob.Close())
-	}
-	out := stereoFile{w, blob}
-	now := store.At(time.Now())
-	r := &recording{record: store.Recording{
-		ID: cmd.ID, ActiveflowID: c.vars.Get("voipbin.activeflow.id"), ReferenceType: store.ReferenceCall, ReferenceID: c.id,
-		Status: store.RecordingRecording, Format: store.FormatWAV, OnEndFlowID: cmd.Options.OnEndFlowID,
-		JourneyID: c.vars.Get("voipbin.call.journey_id"), TmStart: now, TmCreate: now, TmUpdate: now,
-		Files: []store.RecordingFile{{Name: cmd.Name, Direction: string(media.Both)}},
-	}}
-	r.rec, err = c.engine.recorders.Start(out, media.RecorderOptions{
-		Rate: c.rate(), Buffer: diskStall, EndOfSilence: cmd.Options.EndOfSilence, MaxDuration: cmd.Options.Duration,
+	return c.engine.record(c.flowCtx, cmd.Name, media.RecorderOptions{
+		Rate: c.rate(), EndOfSilence: cmd.Options.EndOfSilence, MaxDuration: cmd.Options.Duration,
 		OnEnd: func(media.Recording) { c.engine.wg.Go(func() { c.endRecording("") }) },
-	})
-	if err != nil {
-		return nil, errors.Join(err, out.Close())
-	}
-	r.untap = (*c.leg.Load()).Port().Tap(r.rec)
-	if err := db.PutRecording(ctx, r.record); err != nil {
-		c.log().Error("recording's record not stored", "recording", cmd.ID, "err", err)
-	}
-	return r, nil
+	}, store.Recording{
+		ID: cmd.ID, ActiveflowID: c.vars.Get(varActiveflow), ReferenceType: store.ReferenceCall, ReferenceID: c.id,
+		OnEndFlowID: cmd.Options.OnEndFlowID, JourneyID: c.vars.Get("voipbin.call.journey_id"),
+		Files: []store.RecordingFile{{Name: cmd.Name, Direction: string(media.Both)}},
+	}, (*c.leg.Load()).Port().Tap)
 }
 
 // endRecording ends the recording that runs, if any, and stores its record before
@@ -132,33 +112,74 @@ func (c *Call) endRecording(reason string) {
 	if r == nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.flowCtx), storeTimeout)
+	rec := c.engine.endRecord(r, reason)
+	c.post(Input{Kind: KindRecording, Recording: &RecordingInput{
+		ID: rec.ID, Event: "ended", Reason: rec.Code, MS: rec.DurationMS, Bytes: rec.Files[0].Bytes, Error: rec.Sentence,
+	}})
+}
+
+// record opens the file called name and begins to write to it what tap gives; rec is what is known of it.
+func (e *Engine) record(ctx context.Context, name string, o media.RecorderOptions, rec store.Recording, tap func(media.Tap) func()) (*recording, error) {
+	db := e.cfg.Store
+	if db == nil {
+		return nil, errNoStore
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
+	defer cancel()
+	blob, err := db.CreateBlob(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	channels := 2
+	if o.Mono {
+		channels = 1
+	}
+	w, err := wav.NewWriter(blob, wav.Format{Rate: o.Rate, Channels: channels, Bits: 16})
+	if err != nil {
+		return nil, errors.Join(err, blob.Close())
+	}
+	out := wavFile{w, blob}
+	now := store.At(time.Now())
+	rec.Status, rec.Format, rec.TmStart, rec.TmCreate, rec.TmUpdate = store.RecordingRecording, store.FormatWAV, now, now, now
+	r := &recording{record: rec}
+	o.Buffer = diskStall
+	if r.rec, err = e.recorders.Start(out, o); err != nil {
+		return nil, errors.Join(err, out.Close())
+	}
+	r.untap = tap(r.rec)
+	if err := db.PutRecording(ctx, rec); err != nil {
+		e.log.Error("recording's record not stored", "recording", rec.ID, "err", err)
+	}
+	return r, nil
+}
+
+// endRecord ends a recording and stores its record, which it returns. reason "" takes the recorder's own.
+func (e *Engine) endRecord(r *recording, reason string) store.Recording {
+	ctx, cancel := context.WithTimeout(context.Background(), storeTimeout)
 	defer cancel()
 	r.untap()
 	res, err := r.rec.Stop(ctx)
 	if reason == "" || res.Reason != media.EndStopped {
 		reason = string(res.Reason)
 	}
+	rec := r.record
 	if err != nil {
-		c.log().Error("recording failed", "recording", r.record.ID, "err", err)
+		e.log.Error("recording failed", "recording", rec.ID, "err", err)
 	}
 	now := store.At(time.Now())
-	rec := r.record
 	rec.Status, rec.TmEnd, rec.TmUpdate = store.RecordingEnded, now, now
 	rec.DurationMS, rec.Code, rec.Sentence = res.Duration.Milliseconds(), reason, errText(err)
 	rec.Files[0].Bytes = res.Bytes
-	if perr := c.engine.cfg.Store.PutRecording(ctx, rec); perr != nil {
-		c.log().Error("recording's record not stored", "recording", rec.ID, "err", perr)
+	if err := e.cfg.Store.PutRecording(ctx, rec); err != nil {
+		e.log.Error("recording's record not stored", "recording", rec.ID, "err", err)
 	}
-	c.post(Input{Kind: KindRecording, Recording: &RecordingInput{
-		ID: rec.ID, Event: "ended", Reason: reason, MS: rec.DurationMS, Bytes: rec.Files[0].Bytes, Error: errText(err),
-	}})
+	return rec
 }
 
-// stereoFile is a WAV file in a blob, which is closed with it.
-type stereoFile struct {
+// wavFile is a WAV file in a blob, which is closed with it.
+type wavFile struct {
 	*wav.Writer
 	blob store.BlobWriter
 }
 
-func (f stereoFile) Close() error { return errors.Join(f.Writer.Close(), f.blob.Close()) }
+func (f wavFile) Close() error { return errors.Join(f.Writer.Close(), f.blob.Close()) }

@@ -20,7 +20,10 @@ type Snapshot struct {
 
 // Snapshot returns a copy of where the call stands.
 func (c *Call) Snapshot() Snapshot {
-	s := Snapshot{State: c.State(), Vars: c.vars.All(), Dialog: c.dialog.Snapshot()}
+	s := Snapshot{State: c.State(), Vars: c.vars.All()}
+	if d := c.dialog.Load(); d != nil {
+		s.Dialog = d.Snapshot()
+	}
 	if l := c.leg.Load(); l != nil {
 		m := (*l).Snapshot()
 		s.Media = &m
@@ -48,13 +51,14 @@ func (e *Engine) Restore(s Snapshot, p flow.Program) (*Call, error) {
 		}
 		c.leg.Store(&l)
 	}
-	var err error
-	if c.dialog, err = e.sip.Restore(s.Dialog, c.sipEvent); err != nil {
+	d, err := e.sip.Restore(s.Dialog, c.sipEvent)
+	if err != nil {
 		if l := c.leg.Load(); l != nil {
 			(*l).Close()
 		}
 		return nil, fmt.Errorf("call: restore %s: %w", c.id, err)
 	}
+	c.dialog.Store(d)
 	e.add(c)
 	e.wg.Go(func() {
 		c.step(Input{Kind: KindRestored, State: &s.State})

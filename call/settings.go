@@ -17,7 +17,7 @@ import (
 type Settings struct {
 	Realm      string         `json:"realm"`      // of digest authentication
 	Extensions []Extension    `json:"extensions"` // phones that may register
-	Trunks     []TrunkSetting `json:"trunks"`
+	Trunks     []Trunk        `json:"trunks"`
 	Outbound   Outbound       `json:"outbound"`   // what may be dialled; empty: nothing
 	Files      []string       `json:"files"`      // folders that absolute file: URLs may read
 	URLs       []netip.Prefix `json:"urls"`       // private networks that flow URLs may reach all the same
@@ -29,22 +29,6 @@ type Settings struct {
 type Extension struct {
 	Name     string `json:"name"`
 	Password string `json:"password"`
-}
-
-// TrunkSetting is a named way to a provider.
-type TrunkSetting struct {
-	Name      string   `json:"name"`
-	Address   string   `json:"address"` // host or host:port
-	Transport string   `json:"transport"`
-	User      string   `json:"user"`
-	Password  string   `json:"password"`
-	Prefixes  []string `json:"prefixes"` // of the numbers that go this way, "+" and digits
-}
-
-// Outbound is the policy for what flows may dial.
-type Outbound struct {
-	SIP []string `json:"sip"` // networks (CIDR) or host names
-	Tel []string `json:"tel"` // prefixes of numbers, "+" and digits
 }
 
 // minToken keeps tokens from being guessed.
@@ -112,40 +96,13 @@ func (s *Settings) check() error {
 		}
 		seen[x.Name] = true
 	}
-	for i, t := range s.Trunks {
-		if t.Name == "" || t.Address == "" {
-			errs = append(errs, fmt.Errorf("trunks[%d]: name and address are needed", i))
-		}
-		switch t.Transport {
-		case "", "udp", "tcp":
-		case "tls", "ws", "wss":
-			errs = append(errs, fmt.Errorf("trunks[%d]: transport %q is not supported yet", i, t.Transport))
-		default:
-			errs = append(errs, fmt.Errorf("trunks[%d]: transport %q is unknown", i, t.Transport))
-		}
-		errs = append(errs, checkPrefixes(fmt.Sprintf("trunks[%d].prefixes", i), t.Prefixes))
-	}
-	errs = append(errs, checkPrefixes("outbound.tel", s.Outbound.Tel))
+	errs = append(errs, checkTrunks("trunks", s.Trunks), s.Outbound.check("outbound"))
 	for i, t := range s.Tokens {
 		if len(t) < minToken {
 			errs = append(errs, fmt.Errorf("tokens[%d]: shorter than %d characters", i, minToken))
 		}
 	}
 	return errors.Join(errs...)
-}
-
-func checkPrefixes(what string, list []string) error {
-	for i, p := range list {
-		if len(p) < 1 || p[0] != '+' {
-			return fmt.Errorf("%s[%d]: %q does not begin with +", what, i, p)
-		}
-		for _, r := range p[1:] {
-			if r < '0' || r > '9' {
-				return fmt.Errorf("%s[%d]: %q holds more than + and digits", what, i, p)
-			}
-		}
-	}
-	return nil
 }
 
 // Owned tells whether a is an extension of these settings, or the number or name of one.

@@ -1,0 +1,296 @@
+package call
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/callbin/callbin/action"
+	"github.com/callbin/callbin/media"
+	"github.com/callbin/callbin/media/tone"
+	"github.com/callbin/callbin/store"
+)
+
+// Confbridge is where calls hear each other: the two of a connect, or the many of a
+// conference. All of its methods are safe for any goroutine.
+type Confbridge struct {
+	id      string
+	kind    string // store.TypeConnect or TypeConference
+	engine  *Engine
+	media   *media.Bridge
+	auto    bool   // made by who joined first: ends with its last member
+	onClose func() // may be nil
+
+	entry sync.Mutex // held while a call enters or leaves, so that it is told in that order
+
+	mu      sync.Mutex
+	members map[*Call]chan struct{} // guarded by mu; closed when the member is out
+	settled bool                    // guarded by mu; of a connect: it ends when one is left
+	closed  bool                    // guarded by mu
+}
+
+// ErrBridgeEnded is returned to who wants to join a bridge that is over.
+var ErrBridgeEnded = errors.New("call: the bridge has ended")
+
+func (e *Engine) newConfbridge(id, kind string) *Confbridge {
+	return &Confbridge{
+		id: id, kind: kind, engine: e, members: map[*Call]chan struct{}{},
+		media: media.NewBridge(media.BridgeOptions{Digits: kind == store.TypeConnect, Logger: e.log}),
+	}
+}
+
+// ID returns the bridge's id.
+func (b *Confbridge) ID() string { return b.id }
+
+// enter makes c a member; its media must be there. A call is in one bridge at a time.
+func (b *Confbridge) enter(c *Call) error {
+	l := c.leg.Load()
+	if l == nil {
+		return errNoMedia
+	}
+	b.entry.Lock()
+	defer b.entry.Unlock()
+	b.mu.Lock()
+	closed, member := b.closed, b.members[c] != nil
+	b.mu.Unlock()
+	switch {
+	case closed:
+		return ErrBridgeEnded
+	case member:
+		return nil
+	case !c.bridge.CompareAndSwap(nil, b):
+		return fmt.Errorf("call: join bridge %s: %w", b.id, media.ErrBridged)
+	}
+	if err := b.media.Join((*l).Port()); err != nil {
+		c.bridge.CompareAndSwap(b, nil)
+		return fmt.Errorf("call: join bridge %s: %w", b.id, err)
+	}
+	b.mu.Lock()
+	b.members[c] = make(chan struct{})
+	b.mu.Unlock()
+	c.post(Input{Kind: KindBridge, Bridge: &BridgeInput{ID: b.id, Type: b.kind, Event: "joined"}})
+	return nil
+}
+
+// leave takes c out, if it is in.
+func (b *Confbridge) leave(c *Call) {
+	b.entry.Lock()
+	in := c.bridge.CompareAndSwap(b, nil)
+	if in {
+		b.media.Leave((*c.leg.Load()).Port())
+		b.mu.Lock()
+		close(b.members[c])
+		delete(b.members, c)
+		b.mu.Unlock()
+		c.post(Input{Kind: KindBridge, Bridge: &BridgeInput{ID: b.id, Type: b.kind, Event: "leaved"}})
+	}
+	b.entry.Unlock()
+	if in {
+		b.reap()
+	}
+}
+
+// reap ends a bridge that has no more purpose.
+func (b *Confbridge) reap() {
+	b.mu.Lock()
+	left := len(b.members)
+	over := !b.closed && (b.auto && left == 0 || b.kind == store.TypeConnect && b.settled && left < 2)
+	b.mu.Unlock()
+	if over {
+		b.close()
+	}
+}
+
+// settle says that a connect has found its two sides: from now on the end of one is that of the other.
+func (b *Confbridge) settle() {
+	b.mu.Lock()
+	b.settled = true
+	b.mu.Unlock()
+}
+
+// close takes everybody out and ends the bridge.
+func (b *Confbridge) close() {
+	b.mu.Lock()
+	if b.closed {
+		b.mu.Unlock()
+		return
+	}
+	b.closed = true
+	all := make([]*Call, 0, len(b.members))
+	for c := range b.members {
+		all = append(all, c)
+	}
+	b.mu.Unlock()
+	b.engine.rooms.forget(b) // who joins from now on gets a new one
+	for _, c := range all {
+		b.leave(c)
+	}
+	// Who is just entering finds it closed, or is put out now.
+	b.entry.Lock()
+	b.media.Close()
+	b.entry.Unlock()
+	if b.onClose != nil {
+		b.onClose()
+	}
+}
+
+// wait returns when c is out of the bridge: nil where it left or was put out, the cause of ctx where
+// that has ended, which puts it out.
+func (b *Confbridge) wait(ctx context.Context, c *Call) error {
+	b.mu.Lock()
+	out := b.members[c]
+	b.mu.Unlock()
+	if out == nil {
+		return nil
+	}
+	select {
+	case <-out:
+		return nil
+	case <-ctx.Done():
+		b.leave(c)
+		return context.Cause(ctx)
+	}
+}
+
+// relayedDigit is how long the tone of a digit is that one side cannot get as an event.
+const relayedDigit = 100 * time.Millisecond
+
+// digit carries a key press across where the media cannot: it came by SIP INFO, or the other
+// side takes no telephone-event and has to hear it. It runs on the loop of from.
+func (b *Confbridge) digit(from *Call, d string, info bool) {
+	if b.kind != store.TypeConnect {
+		return
+	}
+	b.mu.Lock()
+	var others []*Call
+	for c := range b.members {
+		if c != from {
+			others = append(others, c)
+		}
+	}
+	b.mu.Unlock()
+	for _, c := range others {
+		l := c.leg.Load()
+		if l == nil || !info && (*l).Events() {
+			continue
+		}
+		b.engine.wg.Go(func() {
+			if err := c.press(b.engine.callCtx, d, relayedDigit, 0); err != nil && !errors.Is(err, media.ErrClosed) {
+				c.log().Warn("digit not carried across", "err", err)
+			}
+		})
+	}
+}
+
+// press sends digits as the peer takes them, else as tones.
+func (c *Call) press(ctx context.Context, digits string, duration, gap time.Duration) error {
+	p, err := c.port(ctx)
+	if err != nil {
+		return err
+	}
+	err = (*c.leg.Load()).SendDigits(ctx, digits, duration, gap)
+	if !errors.Is(err, errors.ErrUnsupported) {
+		return err
+	}
+	tones, err := tone.DTMF(digits, duration, gap)
+	if err != nil {
+		return err
+	}
+	return p.Play(ctx, tones.Source(p.Rate()))
+}
+
+// SendDigits presses keys: as telephone-event where the peer takes it, else as tones. It returns
+// at the end of the last one.
+func (c *Call) SendDigits(ctx context.Context, digits string, duration, interval time.Duration) error {
+	return c.press(ctx, digits, duration, interval)
+}
+
+// Mute silences what the peer says (media.In), hears (media.Out), or both; or ends that.
+func (c *Call) Mute(ctx context.Context, d media.Direction, on bool) error {
+	return c.command(ctx, Command{Name: "mute", Mute: &MuteCommand{Direction: d, On: on}})
+}
+
+// mute makes d, "" for none, what is silent. It runs on the loop.
+func (c *Call) mute(d media.Direction) {
+	l := c.leg.Load()
+	if l == nil {
+		return // openLeg does it
+	}
+	p := (*l).Port()
+	p.Mute(media.In, d == media.In || d == media.Both)
+	p.Mute(media.Out, d == media.Out || d == media.Both)
+}
+
+// JoinBridge puts the call into the bridge called id until it leaves. It answers the call.
+func (c *Call) JoinBridge(ctx context.Context, id string) error {
+	if err := c.Answer(ctx); err != nil {
+		return err
+	}
+	for {
+		b, err := c.engine.rooms.bridge(c.engine, id)
+		if err != nil {
+			return err
+		}
+		if err = b.enter(c); err != nil {
+			b.reap()
+			if errors.Is(err, ErrBridgeEnded) && ctx.Err() == nil {
+				continue // its last member has just left: there is a new one now, or none
+			}
+			return err
+		}
+		return b.wait(ctx, c)
+	}
+}
+
+// maxRoomID bounds the name of a room, which may come from a caller.
+const maxRoomID = 255
+
+// rooms are the bridges and conferences that can be joined by name.
+type rooms struct {
+	mu          sync.Mutex
+	bridges     map[string]*Confbridge // guarded by mu
+	conferences map[string]*Conference // guarded by mu
+}
+
+// bridge finds the bridge called id, or makes it where the engine allows.
+func (r *rooms) bridge(e *Engine, id string) (*Confbridge, error) {
+	if err := checkRoom(id); err != nil {
+		return nil, err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if b := r.bridges[id]; b != nil {
+		return b, nil
+	}
+	if !e.cfg.OpenRooms {
+		return nil, fmt.Errorf("call: there is no bridge %q: %w", id, action.ErrNoConference)
+	}
+	b := e.newConfbridge(id, store.TypeConference)
+	b.auto = true
+	r.add(b)
+	return b, nil
+}
+
+func (r *rooms) add(b *Confbridge) {
+	if r.bridges == nil {
+		r.bridges = map[string]*Confbridge{}
+	}
+	r.bridges[b.id] = b
+}
+
+func (r *rooms) forget(b *Confbridge) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.bridges[b.id] == b {
+		delete(r.bridges, b.id)
+	}
+}
+
+func checkRoom(id string) error {
+	if err := store.CheckID(id); err != nil || len(id) > maxRoomID {
+		return fmt.Errorf("call: %.40q cannot be the name of a room: 1 to %d bytes without control characters", id, maxRoomID)
+	}
+	return nil
+}
