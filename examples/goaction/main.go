@@ -46,14 +46,15 @@ func must[T any](v T, err error) T {
 }
 
 func main() {
-	listen := flag.String("sip", "udp://127.0.0.1:5060", "SIP address")
+	flags := call.AddFlags(flag.CommandLine)
 	flag.Parse()
-	actions := action.Builtin(call.NewDeps(call.Settings{}, nil, nil))
+	cfg, settings, err := flags.Config()
+	if err != nil {
+		log.Fatal(err)
+	}
+	actions := action.Builtin(call.NewDeps(settings, nil, nil))
 	action.Register[Add](actions, "add")
 	sum := must(flow.Parse([]byte(text), flow.ParseOptions{Registry: actions, Name: "sum"}))
-	engine := must(call.New(call.Config{
-		Listen: must(call.ParseListen(*listen)),
-		Route:  func(context.Context, *call.Incoming) (flow.Program, error) { return sum, nil },
-	}))
-	log.Print("ended: ", engine.RunUntilSignal())
+	cfg.Route = func(context.Context, *call.Incoming) (flow.Program, error) { return sum, nil }
+	log.Print("ended: ", must(call.New(cfg)).RunUntilSignal())
 }

@@ -1,12 +1,6 @@
 package main_test
 
 import (
-	"fmt"
-	"net"
-	"net/netip"
-	"os/exec"
-	"path/filepath"
-	"syscall"
 	"testing"
 	"time"
 
@@ -16,24 +10,7 @@ import (
 
 // TestSumIsBeeped runs the program, presses 2 and 1, and counts three beeps.
 func TestSumIsBeeped(t *testing.T) {
-	bin := filepath.Join(t.TempDir(), "goaction")
-	if out, err := exec.Command("go", "build", "-o", bin, ".").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	free, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	server := netip.MustParseAddrPort(free.LocalAddr().String())
-	free.Close()
-	cmd := exec.Command(bin, "-sip", fmt.Sprintf("udp://%s", server))
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = cmd.Process.Signal(syscall.SIGTERM)
-		_ = cmd.Wait() // its log says how it ended
-	})
+	server := calltest.RunProgram(t, ".").SIP
 	// The phone repeats its INVITE until the program listens.
 	c := calltest.NewPhone(t, calltest.Loopback{}, calltest.PhoneConfig{Addr: server.Addr(), Server: server}).Dial(t, "sum")
 	c.Press("2")

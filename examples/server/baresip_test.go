@@ -26,6 +26,7 @@ var meter = regexp.MustCompile(`\[\d+:\d+:\d+\] +audio=\d+/\d+ \(bit/s\)\s*`)
 // softphone is a running baresip, spoken to through its ctrl_tcp module.
 type softphone struct {
 	dir    string
+	port   int // SIP
 	conn   net.Conn
 	cmd    *exec.Cmd
 	mu     sync.Mutex
@@ -33,8 +34,9 @@ type softphone struct {
 	out    *logBuffer
 }
 
-// baresip starts one that speaks say, a WAV file, and keeps what it hears as another one.
-func baresip(t testing.TB, say string) *softphone {
+// baresip starts one that speaks say, a WAV file, and keeps what it hears as another one. account are
+// parameters of its account, such as "answermode=auto".
+func baresip(t testing.TB, say string, account ...string) *softphone {
 	t.Helper()
 	program := need(t, "baresip")
 	modules := ""
@@ -43,7 +45,7 @@ func baresip(t testing.TB, say string) *softphone {
 			modules = dir
 		}
 	}
-	p := &softphone{dir: t.TempDir(), out: &logBuffer{}}
+	p := &softphone{dir: t.TempDir(), port: freePort(t, "127.0.0.1"), out: &logBuffer{}}
 	control := freePort(t, "127.0.0.1")
 	rtp := 33000 + control%3000*2
 	write(t, filepath.Join(p.dir, "config"), fmt.Sprintf(`poll_method epoll
@@ -67,8 +69,8 @@ module_tmp account.so
 module_app menu.so
 module_app ctrl_tcp.so
 ctrl_tcp_listen 127.0.0.1:%d
-`, freePort(t, "127.0.0.1"), say, p.dir, rtp, rtp+40, modules, control))
-	write(t, filepath.Join(p.dir, "accounts"), "<sip:alice@127.0.0.1>;regint=0\n")
+`, p.port, say, p.dir, rtp, rtp+40, modules, control))
+	write(t, filepath.Join(p.dir, "accounts"), strings.Join(append([]string{"<sip:alice@127.0.0.1>;regint=0"}, account...), ";")+"\n")
 	write(t, filepath.Join(p.dir, "contacts"), "")
 	p.cmd = exec.Command(program, "-f", p.dir)
 	p.cmd.Stdout, p.cmd.Stderr = p.out, p.out

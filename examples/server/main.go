@@ -46,7 +46,7 @@ func run(flags *call.Flags, web, flowDir, data string) error {
 	if err != nil {
 		return err
 	}
-	cfg.Store, cfg.Deps = db, call.NewDeps(settings, voice, client)
+	cfg.Store, cfg.Deps, cfg.OpenRooms = db, call.NewDeps(settings, voice, client), true
 	flows, err := openFlows(flowDir, filepath.Join(data, "recordings"), &cfg)
 	if err != nil {
 		return err
