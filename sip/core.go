@@ -17,6 +17,10 @@ func (e *Endpoint) response(m *message) {
 	if e.log.Enabled(e.life, slog.LevelDebug) {
 		e.log.Debug("response", "status", m.status, "method", m.method, "peer", m.from.remote, "call_id", clip(m.callID))
 	}
+	if m.method == "INVITE" || m.method == "CANCEL" {
+		e.inviteResponse(m)
+		return
+	}
 	e.mu.Lock()
 	tx := e.clients[m.via.branch]
 	e.mu.Unlock()
@@ -109,7 +113,7 @@ func (e *Endpoint) dialog(m *message) *Dialog {
 	e.mu.Lock()
 	d := e.dialogs[m.toTag]
 	e.mu.Unlock()
-	if d == nil || d.callID != m.callID || d.remoteTag != m.fromTag {
+	if d == nil || d.callID != m.callID || !d.knows(m.fromTag) {
 		return nil
 	}
 	return d

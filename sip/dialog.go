@@ -37,7 +37,7 @@ var (
 // State is how far a dialog has got.
 type State string
 
-// The states of a dialog (RFC 3261 12, seen from the UAS):
+// The states of a dialog (RFC 3261 12), seen from the UAS:
 //
 //	INVITE -> proceeding -18x-> early
 //	              |  \____________/ |
@@ -51,36 +51,54 @@ type State string
 //	              |       v           |
 //	              |   terminating ----+
 //	              +---------------------> ended
+//
+// and from the UAC, whose challenges, redirects and failovers do not show:
+//
+//	Call -> calling -101-199-> early
+//	           |  \_____________/ |
+//	           |  2xx|       |    | 3xx-6xx, no answer
+//	           |     |       |    +--------> ended
+//	           |     |       |Cancel, Timeout  ^ ^
+//	           |     |       v     3xx-6xx,    | |
+//	           |     |  terminating -----------+ |
+//	           |     v        2xx: BYE, or none  |
+//	           | confirmed, and on as above -----+
+//	           +---------------------------> ended
 const (
 	StateCalling     State = "calling"     // INVITE being sent, nothing heard yet
 	StateProceeding  State = "proceeding"  // INVITE received, 100 sent
-	StateEarly       State = "early"       // provisional response with our tag sent
+	StateEarly       State = "early"       // provisional response sent or received, other than 100
 	StateAccepted    State = "accepted"    // 2xx sent, no ACK yet
-	StateConfirmed   State = "confirmed"   // ACK received
-	StateTerminating State = "terminating" // our BYE is on its way
+	StateConfirmed   State = "confirmed"   // ACK received or sent
+	StateTerminating State = "terminating" // our BYE or CANCEL is on its way, or will be
 	StateEnded       State = "ended"
 )
 
-// Dialog is one call's signalling with one peer (RFC 3261 12), from the INVITE
-// to the end. All of its methods may be called from any goroutine, and none
+// Dialog is one call's signalling with one peer (RFC 3261 12), from the INVITE,
+// received or sent, to the end. All of its methods may be called from any goroutine, and none
 // waits for the peer: what the peer does comes as an Event.
 type Dialog struct {
 	e         *Endpoint
 	id        string
 	callID    string
 	localTag  string
-	remoteTag string
 	local     string // our From value, tag included
-	remote    string // our To value, tag included
 	secure    bool
+	outgoing  bool // we placed the call
 	invite    *Request
-	inviteVia string // transaction key of the INVITE
+	inviteVia string // transaction key of the INVITE that we received
 	cseq0     uint32 // of the INVITE
-	contact   string // our Contact value
+	auth      *digestAuth
 
 	mu        sync.Mutex // guards the rest but events; may be held while sending
 	state     State
-	flow      flow // where the peer was last heard
+	out       *calling // while we call; nil of calls that came to us
+	ackAuth   []Header // the credentials that our INVITE had
+	remoteTag string   // does not change on calls that came to us
+	remote    string   // our To value, tag included
+	contact   string   // our Contact value
+	fresh     bool     // the peer has sent no request yet: any CSeq will do
+	flow      flow     // where the peer was last heard
 	localSeq  uint32
 	remoteSeq uint32
 	target    string   // remote target URI
@@ -210,10 +228,12 @@ func (d *Dialog) makeContact() string {
 // ID is unique among all dialogs of all endpoints, and no part of the SIP messages.
 func (d *Dialog) ID() string { return d.id }
 
-// CallID is the peer's Call-ID.
+// CallID is the Call-ID of all messages of the dialog.
 func (d *Dialog) CallID() string { return d.callID }
 
-// Invite is the INVITE that began the dialog. It must not be changed.
+// Invite is the INVITE that began the dialog, as received, or as we want to send
+// it: what changes from try to try (Via, Route, Contact, credentials) is not in
+// it. It must not be changed.
 func (d *Dialog) Invite() *Request { return d.invite }
 
 // Raw returns the header lines of the INVITE as "Name: value", in order and
@@ -226,7 +246,8 @@ func (d *Dialog) Raw() []string {
 	return lines
 }
 
-// RemoteAddr is the transport address that the peer was last heard from.
+// RemoteAddr is the transport address that the peer was last heard from, or that
+// we call; zero before that is known.
 func (d *Dialog) RemoteAddr() netip.AddrPort {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -270,10 +291,14 @@ func (d *Dialog) Advertised() bool {
 	return l != nil && l.advertise != "" && !d.e.isLocal(f.remote.Addr())
 }
 
-// Network is the transport the peer was last heard on: "udp" or "tcp".
+// Network is the transport the peer was last heard on, or is called by: "udp" or
+// "tcp"; "" before that is known.
 func (d *Dialog) Network() string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if d.flow.listener() == nil {
+		return ""
+	}
 	return d.flow.network()
 }
 
@@ -347,7 +372,27 @@ func (d *Dialog) finish() {
 		}
 	}
 	d.inv, d.update, d.bye = nil, nil, nil
+	if c := d.out; c != nil {
+		c.deadline.Stop()
+		if c.tx != nil {
+			d.endTx(c.tx, 0, "")
+		}
+		d.out = nil
+	}
 	d.e.forget(d)
+}
+
+// knows says whether tag is the peer's, or that of one of those who may become it.
+func (d *Dialog) knows(tag string) bool {
+	if !d.outgoing {
+		return tag == d.remoteTag
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.out != nil {
+		return d.earlyOf(tag) != nil || d.out.won != nil && d.out.won.toTag == tag
+	}
+	return tag == d.remoteTag
 }
 
 // anyVia stands for the way by which an INVITE came, in the table of strays.
@@ -390,5 +435,7 @@ func (d *Dialog) crash() {
 		d.drain()
 		return
 	}
-	_ = d.Bye()
+	if d.Cancel() != nil {
+		_ = d.Bye()
+	}
 }

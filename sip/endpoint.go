@@ -10,6 +10,7 @@ import (
 	"runtime/debug"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/emiago/sipgo/sip"
@@ -26,10 +27,12 @@ type Endpoint struct {
 	listeners []*listener
 	stats     counters
 	strays    *strayTable
+	names     *nameCache
 	secret    uint64          // of the tags in answers that leave no state
 	life      context.Context // ends with the endpoint
 	kill      context.CancelFunc
 	wg        sync.WaitGroup // readers, connections, invite handlers, client transactions
+	hangUps   atomic.Int64   // BYEs on their way to forks that nobody wants
 
 	mu      sync.Mutex // guards the rest; may be taken while a Dialog's is held, never the other way round
 	closed  bool
@@ -37,6 +40,7 @@ type Endpoint struct {
 	dialogs map[string]*Dialog       // by local tag
 	invites map[inviteKey]*Dialog    // by what is in the INVITE that began it
 	clients map[string]*sip.ClientTx // by branch
+	invited map[string]*Dialog       // outgoing, unanswered, by the branch of its INVITE
 	conns   map[netip.AddrPort]*tcpConn
 	junkLog time.Time    // when junk was last logged
 	slogs   *slog.Logger // for sipgo
@@ -68,10 +72,12 @@ func New(cfg Config) (*Endpoint, error) {
 		dialogs: make(map[string]*Dialog),
 		invites: make(map[inviteKey]*Dialog),
 		clients: make(map[string]*sip.ClientTx),
+		invited: make(map[string]*Dialog),
 		conns:   make(map[netip.AddrPort]*tcpConn),
 		slogs:   slog.New(quiet{cfg.Logger.Handler()}),
 	}
 	e.life, e.kill = context.WithCancel(context.Background())
+	e.names = newNameCache(cfg.Resolver, e.life, e.start)
 	var errs []error
 	for _, l := range cfg.Listen {
 		lis, err := l.open()
@@ -245,10 +251,11 @@ type Stats struct {
 	Junk          uint64 // dropped unread: not SIP, or too broken to answer
 	ReadErrors    uint64
 	SendErrors    uint64
-	Retransmitted uint64 // 2xx that we sent again
+	Retransmitted uint64 // 2xx, INVITE and CANCEL that we sent again
 	Repeated      uint64 // requests that came again
 	Stray         uint64 // responses and ACKs to nothing that we know
 	Invites       uint64 // calls handed to Config.Invite
+	Calls         uint64 // placed with Endpoint.Call
 	Rejected      uint64 // requests refused before they reached a dialog
 	Panics        uint64 // recovered
 	Dialogs       int    // now
@@ -263,7 +270,7 @@ func (e *Endpoint) Stats() Stats {
 		Received: c.received.Load(), Sent: c.sent.Load(), Junk: c.junk.Load(),
 		ReadErrors: c.readErrors.Load(), SendErrors: c.sendErrors.Load(),
 		Retransmitted: c.retransmitted.Load(), Repeated: c.repeated.Load(), Stray: c.stray.Load(),
-		Invites: c.invites.Load(), Rejected: c.rejected.Load(), Panics: c.panics.Load(),
+		Invites: c.invites.Load(), Calls: c.calls.Load(), Rejected: c.rejected.Load(), Panics: c.panics.Load(),
 		Strays: e.strays.len(),
 	}
 	e.mu.Lock()

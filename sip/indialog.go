@@ -12,17 +12,23 @@ func (d *Dialog) request(m *message) {
 	defer d.drain()
 	defer d.mu.Unlock()
 	switch {
+	case d.out != nil:
+		d.earlyRequest(m)
+		return
+	case m.fromTag != d.remoteTag:
+		d.e.refuse(m, 481, "") // another fork has become the dialog in this moment
+		return
 	case d.state == StateEnded, d.state == StateTerminating && m.method != "BYE":
 		d.e.refuse(m, 481, "")
 		return
 	case d.again(m):
 		d.e.stats.repeated.Add(1)
 		return
-	case m.cseq <= d.remoteSeq:
+	case m.cseq <= d.remoteSeq && !d.fresh:
 		d.e.refuse(m, 500, "CSeq Out Of Order")
 		return
 	}
-	d.remoteSeq = m.cseq
+	d.remoteSeq, d.fresh = m.cseq, false
 	switch m.method {
 	case "BYE":
 		d.byeRequest(m)
@@ -30,6 +36,39 @@ func (d *Dialog) request(m *message) {
 		d.reinvite(m)
 	case "UPDATE":
 		d.updateRequest(m)
+	case "INFO":
+		d.info(m)
+	case "OPTIONS":
+		d.done(m, d.e.abilities()...)
+	}
+}
+
+// earlyRequest handles a request from one of those that our INVITE rings at, or
+// from the one that has answered while the ACK is on its way. d.mu is held.
+func (d *Dialog) earlyRequest(m *message) {
+	fork := d.earlyOf(m.fromTag)
+	if fork == nil {
+		fork = &early{tag: m.fromTag} // it answered without ringing
+		d.out.early = append(d.out.early, fork)
+	}
+	if fork.any && m.cseq <= fork.seq {
+		d.e.refuse(m, 500, "CSeq Out Of Order")
+		return
+	}
+	fork.seq, fork.any = m.cseq, true
+	switch m.method {
+	case "BYE":
+		// It may not (RFC 3261 15), so its 2xx is late. Should none come, this
+		// is one phone of several that has hung up: the INVITE goes on.
+		d.done(m)
+		ev := byeEvent(m)
+		fork.gone = &ev
+	case "INVITE", "UPDATE":
+		if m.method == "UPDATE" && len(m.body) == 0 {
+			d.done(m, Header{"Contact", d.contact}, Header{"Allow", allowed})
+			return
+		}
+		d.e.refuse(m, 491, "") // our offer has no answer yet (RFC 3261 14.2, RFC 3311 5.2)
 	case "INFO":
 		d.info(m)
 	case "OPTIONS":
@@ -65,10 +104,14 @@ func (d *Dialog) byeRequest(m *message) {
 	if d.state == StateTerminating {
 		return // both at once: the answer to ours is still to come
 	}
+	d.push(byeEvent(m))
+	d.end()
+}
+
+func byeEvent(m *message) Event {
 	ev := Event{Kind: EventBye, Method: "BYE", Headers: m.all()}
 	ev.Cause, ev.Reason = parseReason(ev.Headers)
-	d.push(ev)
-	d.end()
+	return ev
 }
 
 // end answers what is still open with 487 and finishes the dialog. d.mu is held.
@@ -234,7 +277,11 @@ func (d *Dialog) info(m *message) {
 	switch t := mediaType(m.ctype); {
 	case len(m.body) == 0:
 	case t == "application/dtmf-relay" || t == "application/dtmf":
-		d.push(Event{Kind: EventInfo, Method: "INFO", ContentType: t, Body: bytes.Clone(m.body), Headers: m.all()})
+		ev := Event{Kind: EventInfo, Method: "INFO", ContentType: t, Body: bytes.Clone(m.body), Headers: m.all()}
+		if d.out != nil {
+			ev.Early = m.fromTag
+		}
+		d.push(ev)
 	default:
 		d.e.refuse(m, 415, "", Header{"Accept", "application/dtmf-relay, application/dtmf"})
 		return

@@ -81,7 +81,9 @@ func (d *Dialog) Reject(status int, reason string, h ...Header) error {
 func (d *Dialog) unanswered(op string) (*serverInvite, error) {
 	switch d.state {
 	case StateProceeding, StateEarly:
-		return d.inv, nil
+		if d.inv != nil { // nil: the INVITE is ours
+			return d.inv, nil
+		}
 	case StateEnded, StateTerminating:
 		return nil, fmt.Errorf("sip: %s: %w", op, ErrEnded)
 	}

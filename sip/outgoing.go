@@ -1,9 +1,13 @@
 package sip
 
 import (
+	crand "crypto/rand"
 	"errors"
 	"fmt"
-	"log/slog"
+	"math/rand/v2"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
 )
 
@@ -54,44 +58,239 @@ type Outgoing struct {
 	Handle func(Event)
 }
 
-// Credentials are a name and a password for digest authentication (RFC 3261
-// 22). They do not show the password when they are printed or logged.
-type Credentials struct {
-	Realm    string // "": any
-	Username string
-	Password string
-}
-
-// String leaves the password out.
-func (c Credentials) String() string { return fmt.Sprintf("%s@%s", c.Username, c.Realm) }
-
-// GoString leaves the password out.
-func (c Credentials) GoString() string {
-	return fmt.Sprintf("sip.Credentials{Realm:%q, Username:%q}", c.Realm, c.Username)
-}
-
-// LogValue leaves the password out.
-func (c Credentials) LogValue() slog.Value {
-	return slog.GroupValue(slog.String("realm", c.Realm), slog.String("username", c.Username))
-}
+// ErrFull is returned by Endpoint.Call when there is no room for one more dialog.
+var ErrFull = errors.New("sip: too many dialogs")
 
 // Call places a call. It waits neither for the peer nor for a name server: what
 // becomes of the call comes as events, of which EventAccepted or EventRefused
-// is the answer. An error means that o is faulty, that the endpoint is closed, or that
-// there are Config.MaxDialogs dialogs already (ErrFull).
+// is the answer. They may come before Call returns. An error means that o is
+// faulty, that it asks for what is not there yet (errors.ErrUnsupported), that
+// the endpoint is closed, or that it has Config.MaxDialogs dialogs (ErrFull).
 func (e *Endpoint) Call(o Outgoing) (*Dialog, error) {
-	return nil, fmt.Errorf("sip: call: %w", errors.ErrUnsupported)
+	if err := o.check(); err != nil {
+		return nil, fmt.Errorf("sip: call: %w", err)
+	}
+	if o.To == "" {
+		o.To = o.URI
+	}
+	if o.From.URI == "" {
+		o.From.URI = "sip:" + e.ownUser() + "@" + e.ownHost(o)
+	}
+	if o.MaxForwards == 0 {
+		o.MaxForwards = maxForwards
+	}
+	if o.Timeout == 0 {
+		o.Timeout = callTimeout
+	}
+	d := &Dialog{
+		e: e, id: crand.Text(), callID: crand.Text(), localTag: crand.Text()[:16], outgoing: true,
+		state: StateCalling, begun: time.Now(), localSeq: 1 + rand.Uint32N(1<<16),
+		handler: o.Handle, auth: newDigestAuth(o.Credentials),
+	}
+	d.cseq0 = d.localSeq
+	d.local = address(o.From.Display, o.From.URI) + ";tag=" + d.localTag
+	d.remote = address("", o.To)
+	d.out = &calling{
+		uri: o.URI, seen: []string{o.URI}, route: route(o.NextHop), redirect: o.Redirect,
+		body: slices.Clone(o.Body), headers: e.inviteHeaders(d, o),
+	}
+	d.invite = d.sent(o)
+
+	// Until it is among the dialogs nobody else has it; its lock keeps a closing
+	// endpoint from ending it half made.
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	e.mu.Lock()
+	closed, full := e.closed, len(e.dialogs) >= e.cfg.MaxDialogs
+	if !closed && !full {
+		e.dialogs[d.localTag] = d
+	}
+	e.mu.Unlock()
+	switch {
+	case closed:
+		return nil, fmt.Errorf("sip: call: %w", errClosed)
+	case full:
+		return nil, fmt.Errorf("sip: call: %w", ErrFull)
+	}
+	e.stats.calls.Add(1)
+	d.out.deadline = time.AfterFunc(o.Timeout, d.tooLate)
+	e.start(d.advance)
+	return d, nil
 }
 
-// ErrFull is returned by Endpoint.Call when there is no room for one more dialog.
-var ErrFull = errors.New("sip: too many dialogs")
+// callTimeout is Outgoing.Timeout when that is zero.
+const callTimeout = 3 * time.Minute
+
+// check tells the first fault of o.
+func (o Outgoing) check() error {
+	if err := callable(o.URI); err != nil {
+		return err
+	}
+	if o.NextHop != "" {
+		if err := callable(o.NextHop); err != nil {
+			return fmt.Errorf("next hop: %w", err)
+		}
+	}
+	for _, a := range []struct{ name, uri string }{{"To", o.To}, {"From", o.From.URI}} {
+		if a.uri == "" {
+			continue
+		}
+		if u, err := parseURI(a.uri); err != nil || u.header {
+			return fmt.Errorf("%s: %q is no URI without headers", a.name, clip(a.uri))
+		}
+	}
+	if err := checkValue(o.From.Display); err != nil {
+		return fmt.Errorf("From: display name: %w", err)
+	}
+	for _, h := range o.Headers {
+		if err := h.check(); err != nil {
+			return err
+		}
+	}
+	for _, c := range o.Credentials {
+		if err := checkValue(c.Username); err != nil {
+			return fmt.Errorf("Credentials: Username: %w", err)
+		}
+	}
+	switch {
+	case len(o.Body) == 0:
+		return fmt.Errorf("a call without an offer: %w", errors.ErrUnsupported)
+	case o.MaxForwards < 0 || o.MaxForwards > 255:
+		return fmt.Errorf("MaxForwards is %d, not 0 to 255", o.MaxForwards)
+	case o.Timeout < 0:
+		return fmt.Errorf("Timeout is negative: %v", o.Timeout)
+	}
+	return nil
+}
+
+// callable says what keeps uri from being called.
+func callable(s string) error {
+	u, err := parseURI(s)
+	if err != nil {
+		return err
+	}
+	if u.header {
+		return fmt.Errorf("URI %q has headers", clip(s))
+	}
+	_, err = transportOf(u)
+	return err
+}
+
+// address writes a From or To value without its tag.
+func address(display, uri string) string {
+	if display == "" {
+		return "<" + uri + ">"
+	}
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(display) + `" <` + uri + ">"
+}
+
+// route is the value of the Route header that leads by an outbound proxy.
+func route(nextHop string) string {
+	if nextHop == "" {
+		return ""
+	}
+	u, _ := parseURI(nextHop)
+	if _, loose := param(u.params, "lr"); !loose {
+		nextHop += ";lr"
+	}
+	return "<" + nextHop + ">"
+}
+
+// ownUser is who calls when nobody says.
+func (e *Endpoint) ownUser() string {
+	if ua := e.cfg.UserAgent; strings.Trim(ua, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.") == "" {
+		return ua
+	}
+	return "callbin"
+}
+
+// ownHost is our host as the far side knows it, as far as that can be told
+// before the address of the far side is known.
+func (e *Endpoint) ownHost(o Outgoing) string {
+	l := e.listeners[0]
+	next := o.NextHop
+	if next == "" {
+		next = o.URI
+	}
+	u, _ := parseURI(next)
+	if _, addr := hostOf(u); addr.IsValid() {
+		if fit := e.pick("udp", addr, l); fit != nil {
+			l = fit
+		}
+		host, _ := e.shown(l, addr)
+		return host
+	}
+	if l.advertise != "" {
+		return l.advertise
+	}
+	return uriHost(l.bound.Addr())
+}
+
+// inviteHeaders are those that all INVITEs of a call have in common; Via and
+// Route stand before, what depends on the way and CSeq after them.
+func (e *Endpoint) inviteHeaders(d *Dialog, o Outgoing) []Header {
+	hs := []Header{
+		{"Max-Forwards", strconv.Itoa(o.MaxForwards)},
+		{"From", d.local},
+		{"To", d.remote},
+		{"Call-ID", d.callID},
+	}
+	for _, h := range []Header{{"Allow", allowed}, {"Supported", ""}, {"User-Agent", e.cfg.UserAgent}} {
+		given := func(o Header) bool { return longName(o.Name) == longName(h.Name) }
+		if !slices.ContainsFunc(o.Headers, given) {
+			hs = append(hs, h)
+		}
+	}
+	return append(append(hs, o.Headers...), Header{"Content-Type", "application/sdp"})
+}
+
+// sent is what Dialog.Invite shows of a call that we place.
+func (d *Dialog) sent(o Outgoing) *Request {
+	r := &Request{
+		Method: "INVITE", URI: o.URI, CallID: d.callID, CSeq: d.cseq0, MaxForwards: o.MaxForwards,
+		Headers:     append(d.out.headers[:len(d.out.headers):len(d.out.headers)], Header{"CSeq", strconv.Itoa(int(d.cseq0)) + " INVITE"}),
+		ContentType: "application/sdp", Body: d.out.body,
+	}
+	u, _ := parseURI(o.URI)
+	r.User, r.Host = u.decodedUser(), u.host
+	r.From, _ = ParseNameAddr(d.local) // both were checked
+	r.To, _ = ParseNameAddr(d.remote)
+	r.UserAgent, _ = r.Header("User-Agent")
+	return r
+}
 
 // Cancel gives an outgoing call up that was not answered yet, with the headers
 // h, such as Reason, in the CANCEL (RFC 3261 9.1). It does not wait: that goes
 // out once the peer has shown a sign of life, and EventRefused tells the end,
-// also when a 200 crosses it, whose call is hung up at once. Cancel after
-// Cancel does nothing; it returns ErrState after the answer and for a call that
-// came to us, and ErrEnded after the end.
+// also when a 200 crosses it, whose call is hung up at once, and when the peer
+// stays silent for 32 seconds. Cancel after Cancel does nothing; it returns
+// ErrState after the answer and for a call that came to us, and ErrEnded after
+// the end.
 func (d *Dialog) Cancel(h ...Header) error {
-	return fmt.Errorf("sip: cancel: %w", errors.ErrUnsupported)
+	for _, h := range h {
+		if err := h.check(); err != nil {
+			return err
+		}
+	}
+	d.mu.Lock()
+	defer d.drain()
+	defer d.mu.Unlock()
+	c := d.out
+	switch {
+	case d.state == StateEnded:
+		return fmt.Errorf("sip: cancel: %w", ErrEnded)
+	case c == nil:
+		return fmt.Errorf("sip: cancel: %w", ErrState)
+	case c.stop != 0:
+		return nil
+	}
+	c.stop, c.why, c.last = 487, slices.Clone(h), nil
+	d.state = StateTerminating
+	switch {
+	case c.tx != nil && c.tx.heard:
+		d.sendCancel(c.tx)
+	case c.tx == nil && c.won == nil:
+		d.giveUp() // a name is looked up, or a connection opened
+	}
+	return nil
 }

@@ -26,11 +26,22 @@ import (
 //	recv [ADDR]       the next message at the phone: the start of its start line, then "Name: value" (one of
 //	                  that name has this value), "Name ~ regexp", "!Name" (is absent), "body ~ regexp",
 //	                  "body empty"
-//	reply STATUS      answers the last request received
+//	keep NAME         remembers the last message received
+//	reply STATUS      answers the last request received, or with "reply to NAME STATUS" the one of that
+//	                  name, from the phone that got it; the content is header lines, "Tag: x" for the
+//	                  tag of To, and after an empty line the body
+//	again [NAME]      sends the last reply again, or what was sent in answer to NAME
 //	quiet TIME        no message, and no event, for so long
 //	wait TIME         lets time pass, messages are kept
 //	app ring|early|accept|reject STATUS|answer N STATUS|bye|not VERB   what the application does; the content is
 //	                  the body; with "not" it must be refused
+//	app call URI      we call; the content is lines "key: value" with from, to, display, next_hop, timeout,
+//	                  max_forwards, username, password, redirect (a regexp of what may be followed), and
+//	                  header. The body is an offer. {from}, {to} and {callid} are then those of the INVITE, and the
+//	                  requests that the phone sends are of that dialog, with the tag it gave last.
+//	app cancel        and gives up, with the content as the headers
+//	phone ADDR        another phone, which is there from its first "send" or "recv" on otherwise
+//	dns               records for next hops: "A host: address", "SRV name: ...", separated by commas
 //	event KIND        the next event of the dialog; lines "key: value" with the keys of Event
 //	dialogs N         so many live now
 func TestScripts(t *testing.T) {
@@ -62,10 +73,21 @@ type script struct {
 	n      int
 	d      *Dialog
 	ev     *events
+	zone   *zone
+	kept   map[string]keptMessage
+	reply  []byte
+}
+
+type keptMessage struct {
+	m     text
+	p     *phone
+	reply []byte
 }
 
 func runScript(t *testing.T, ar *txtar.Archive) {
-	s := &script{t: t, b: newBubble(t, nil), phones: make(map[string]*phone),
+	z := &zone{records: make(map[string][]string)}
+	s := &script{t: t, b: newBubble(t, func(c *Config) { c.Resolver = z }), phones: make(map[string]*phone),
+		zone: z, kept: make(map[string]keptMessage),
 		vars: map[string]string{"contact": "sip:100@192.0.2.1", "totag": "", "sdp": strings.ReplaceAll(sdpOffer, "\r\n", "\n")}}
 	defer s.b.stop()
 	s.phones["192.0.2.10:5060"] = s.b.p
@@ -127,6 +149,12 @@ func (s *script) step(verb, arg, content string) {
 		s.last = s.phone(arg)
 		s.msg = s.last.recv()
 		s.check(s.expand(content))
+		if s.outgoing() && strings.HasPrefix(s.msg.start, "INVITE") {
+			s.vars["from"], s.vars["to"], s.vars["callid"] = s.msg.get("From"), s.msg.get("To"), s.msg.get("Call-ID")
+			if u := s.msg.contactURI(); u != "" {
+				s.vars["contact"] = u
+			}
+		}
 		if s.msg.status() > "100" {
 			if tag := s.msg.toTag(); tag != "" && s.vars["totag"] == "" {
 				s.vars["totag"] = tag
@@ -135,8 +163,27 @@ func (s *script) step(verb, arg, content string) {
 				s.vars["contact"] = u
 			}
 		}
+	case "phone":
+		s.phone(arg)
+	case "keep":
+		s.kept[arg] = keptMessage{m: s.msg, p: s.last}
 	case "reply":
-		s.last.reply(s.msg, arg)
+		k := keptMessage{m: s.msg, p: s.last}
+		name := ""
+		if rest, ok := strings.CutPrefix(arg, "to "); ok {
+			name, arg, _ = strings.Cut(rest, " ")
+			k = s.kept[name]
+		}
+		k.reply = s.response(k.m, arg, s.expand(content))
+		k.p.send(k.reply)
+		s.kept[name] = k
+	case "again":
+		s.kept[arg].p.send(s.kept[arg].reply)
+	case "dns":
+		for _, l := range strings.Split(content, "\n") {
+			name, v, _ := strings.Cut(l, ": ")
+			s.zone.records[name] = strings.Split(v, ", ")
+		}
 	case "wait":
 		time.Sleep(s.duration(arg))
 	case "quiet":
@@ -156,6 +203,80 @@ func (s *script) step(verb, arg, content string) {
 	default:
 		s.t.Fatalf("no such step: %s", verb)
 	}
+}
+
+func (s *script) outgoing() bool { return s.d != nil && s.d.outgoing }
+
+// response is an answer to m.
+func (s *script) response(m text, status, content string) []byte {
+	head, body, _ := strings.Cut(content, "\n\n")
+	out := []string{"SIP/2.0 " + status}
+	var own []string
+	to := m.get("To")
+	for _, l := range strings.Split(head, "\n") {
+		if tag, ok := strings.CutPrefix(l, "Tag: "); ok {
+			s.vars["tag"] = tag
+			to += ";tag=" + tag
+		} else if l != "" {
+			own = append(own, l)
+		}
+	}
+	for _, h := range m.headers {
+		switch h[0] {
+		case "To":
+			out = append(out, "To: "+to)
+		case "Via", "From", "Call-ID", "CSeq":
+			out = append(out, h[0]+": "+h[1])
+		}
+	}
+	out = append(out, own...)
+	if body != "" {
+		out = append(out, "Content-Type: application/sdp")
+	}
+	return fill(strings.Join(append(out, "Content-Length: {len}"), "\n") + "\n\n" + body)
+}
+
+// call is "app call".
+func (s *script) call(uri, content string) {
+	o := Outgoing{URI: uri, Body: []byte(sdpOffer)}
+	var cred Credentials
+	for _, l := range strings.Split(content, "\n") {
+		k, v, _ := strings.Cut(l, ": ")
+		switch k {
+		case "":
+		case "from":
+			o.From.URI = v
+		case "display":
+			o.From.Display = v
+		case "to":
+			o.To = v
+		case "next_hop":
+			o.NextHop = v
+		case "timeout":
+			o.Timeout = s.duration(v)
+		case "max_forwards":
+			_, _ = fmt.Sscan(v, &o.MaxForwards)
+		case "username":
+			cred.Username = v
+		case "password":
+			cred.Password = v
+			o.Credentials = []Credentials{cred}
+		case "redirect":
+			o.Redirect = regexp.MustCompile(v).MatchString
+		case "header":
+			name, value, _ := strings.Cut(v, ": ")
+			o.Headers = append(o.Headers, Header{name, value})
+		default:
+			s.t.Fatalf("no such option: %s", k)
+		}
+	}
+	s.ev = &events{ch: make(chan Event, 256)}
+	o.Handle = func(e Event) { s.ev.ch <- e }
+	d, err := s.b.e.Call(o)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.d = d
 }
 
 func (s *script) duration(v string) time.Duration {
@@ -187,17 +308,21 @@ func (s *script) complete(p *phone, content string) []byte {
 		given[name] = true
 		own = append(own, l)
 	}
+	from, callID := `"Ann" <sip:200@192.0.2.10>;tag=fromtag`, "script@192.0.2.10"
 	to := "<sip:100@192.0.2.1>"
 	if tag := s.vars["totag"]; tag != "" && method != "CANCEL" {
 		to += ";tag=" + tag
+	}
+	if s.outgoing() {
+		from, to, callID = s.vars["to"]+";tag="+s.vars["tag"], s.vars["from"], s.vars["callid"]
 	}
 	out := []string{lines[0]}
 	for _, h := range [][2]string{
 		{"Via", "SIP/2.0/UDP " + p.addr + ";branch=z9hG4bK" + branch},
 		{"Max-Forwards", "70"},
-		{"From", `"Ann" <sip:200@192.0.2.10>;tag=fromtag`},
+		{"From", from},
 		{"To", to},
-		{"Call-ID", "script@192.0.2.10"},
+		{"Call-ID", callID},
 		{"CSeq", "1 " + method},
 		{"Contact", "<sip:200@" + p.addr + ">"},
 	} {
@@ -258,8 +383,13 @@ func (s *script) checkEvent(e Event, content string) {
 	got := map[string]string{
 		"method": e.Method, "offer": strconv.Itoa(e.Offer), "content_type": e.ContentType,
 		"status": strconv.Itoa(e.Status), "cause": strconv.Itoa(e.Cause), "reason": e.Reason,
-		"body": strconv.Quote(string(e.Body)),
+		"body": strconv.Quote(string(e.Body)), "early": e.Early, "local": strconv.FormatBool(e.Local),
 	}
+	var tries []string
+	for _, a := range e.Attempts {
+		tries = append(tries, strings.Join(strings.Fields(fmt.Sprint(a.URI, " ", a.Network, " ", a.Addr, " ", a.Status)), " "))
+	}
+	got["attempts"] = strings.Join(tries, ", ")
 	for _, l := range strings.Split(content, "\n") {
 		if l == "" {
 			continue
@@ -285,6 +415,10 @@ func (s *script) app(arg, content string) {
 		}
 		return n
 	}
+	if words[0] == "call" {
+		s.call(words[1], content)
+		return
+	}
 	d := s.dialog()
 	body := []byte(strings.ReplaceAll(s.expand(content), "\n", "\r\n"))
 	var err error
@@ -299,6 +433,14 @@ func (s *script) app(arg, content string) {
 		err = d.Reject(num(1), "", Header{"Reason", "Q.850;cause=17"})
 	case "answer":
 		err = d.Answer(num(1), num(2), body)
+	case "cancel":
+		var hs []Header
+		for _, l := range strings.Split(content, "\n") {
+			if name, v, ok := strings.Cut(l, ": "); ok {
+				hs = append(hs, Header{name, v})
+			}
+		}
+		err = d.Cancel(hs...)
 	case "bye":
 		err = d.Bye(Header{"Reason", "Q.850;cause=16"})
 	default:

@@ -23,7 +23,8 @@ type DialogState struct {
 	Routes       []string       `json:"routes,omitempty"` // values of Route headers, next hop first
 	Contact      string         `json:"contact"`          // our Contact value
 	Secure       bool           `json:"secure,omitempty"`
-	Offers       int            `json:"offers,omitempty"` // number of the last offer
+	Outgoing     bool           `json:"outgoing,omitempty"` // we placed the call
+	Offers       int            `json:"offers,omitempty"`   // number of the last offer
 	Network      string         `json:"network"`
 	LocalAddr    netip.AddrPort `json:"local_addr"`  // as bound
 	RemoteAddr   netip.AddrPort `json:"remote_addr"` // where the peer was last heard
@@ -38,7 +39,7 @@ func (d *Dialog) Snapshot() DialogState {
 	s := DialogState{
 		ID: d.id, State: d.state, CallID: d.callID, LocalTag: d.localTag, RemoteTag: d.remoteTag,
 		Local: d.local, Remote: d.remote, LocalSeq: d.localSeq, RemoteSeq: d.remoteSeq,
-		RemoteTarget: d.target, Routes: slices.Clone(d.routes), Contact: d.contact, Secure: d.secure,
+		RemoteTarget: d.target, Routes: slices.Clone(d.routes), Contact: d.contact, Secure: d.secure, Outgoing: d.outgoing,
 		Offers: d.offers, Network: d.flow.network(), RemoteAddr: d.flow.remote,
 		InviteVia: d.inviteVia, Invite: d.invite,
 	}
@@ -51,7 +52,8 @@ func (d *Dialog) Snapshot() DialogState {
 // Restore takes up the dialog of s, whose events go to f, with the tags and
 // sequence numbers it had. Only an answered dialog can be taken up
 // (StateAccepted, whose ACK is no more waited for, or StateConfirmed). A TCP
-// connection is opened anew when something is to be sent.
+// connection is opened anew when something is to be sent. Outgoing.Credentials
+// are in no state: a request that is challenged afterwards fails.
 func (e *Endpoint) Restore(s DialogState, f func(Event)) (*Dialog, error) {
 	if s.State != StateAccepted && s.State != StateConfirmed {
 		return nil, fmt.Errorf("sip: restore dialog %q: state is %q: %w", s.ID, s.State, ErrState)
@@ -69,7 +71,7 @@ func (e *Endpoint) Restore(s DialogState, f func(Event)) (*Dialog, error) {
 	}
 	d := &Dialog{
 		e: e, id: s.ID, callID: s.CallID, localTag: s.LocalTag, remoteTag: s.RemoteTag,
-		local: s.Local, remote: s.Remote, secure: s.Secure, invite: s.Invite,
+		local: s.Local, remote: s.Remote, secure: s.Secure, outgoing: s.Outgoing, invite: s.Invite,
 		inviteVia: s.InviteVia, cseq0: s.Invite.CSeq, contact: s.Contact,
 		state: StateConfirmed, localSeq: s.LocalSeq, remoteSeq: s.RemoteSeq,
 		target: s.RemoteTarget, routes: slices.Clone(s.Routes), offers: s.Offers,
@@ -95,7 +97,9 @@ func (e *Endpoint) Restore(s DialogState, f func(Event)) (*Dialog, error) {
 		return nil, fmt.Errorf("sip: restore dialog %q: it is here already", s.ID)
 	}
 	e.dialogs[d.localTag] = d
-	e.invites[inviteKey{d.callID, d.remoteTag, d.cseq0}] = d
+	if !d.outgoing {
+		e.invites[inviteKey{d.callID, d.remoteTag, d.cseq0}] = d
+	}
 	return d, nil
 }
 

@@ -13,15 +13,17 @@ const strayLife = 64 * t1
 // strayTable remembers which requests were answered, so that their
 // retransmissions are known as such when the dialog is gone or has moved on. An
 // entry is a hash and a time: a response without body can be built anew from
-// the request that came again.
+// the request that came again, and so can most of what a late response to our
+// INVITE wants.
 type strayTable struct {
 	seed maphash.Seed
 	max  int
 
 	mu    sync.Mutex // guards the rest
 	known map[uint64]uint32
-	ring  []stray // in the order of their end
-	first int     // of ring, oldest
+	notes map[uint64]*inviteNote // of a few entries
+	ring  []stray                // in the order of their end
+	first int                    // of ring, oldest
 	start time.Time
 }
 
@@ -31,7 +33,7 @@ type stray struct {
 }
 
 func newStrayTable(max int) *strayTable {
-	return &strayTable{seed: maphash.MakeSeed(), max: max, known: make(map[uint64]uint32), start: time.Now()}
+	return &strayTable{seed: maphash.MakeSeed(), max: max, known: make(map[uint64]uint32), notes: make(map[uint64]*inviteNote), start: time.Now()}
 }
 
 func (t *strayTable) key(m *message) uint64 {
@@ -56,6 +58,36 @@ func (t *strayTable) keyOf(method, callID, fromTag, branch string, cseq uint32) 
 func (t *strayTable) add(key uint64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.insert(key)
+}
+
+// addNote is add, with what else there is to know.
+func (t *strayTable) addNote(key uint64, n *inviteNote) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.insert(key)
+	t.notes[key] = n
+}
+
+// note returns what was added with key, nil: nothing.
+func (t *strayTable) note(key uint64) *inviteNote {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.notes[key]
+}
+
+// addNew is add for a key that is not there yet, and says whether it was not.
+func (t *strayTable) addNew(key uint64) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if end, ok := t.known[key]; ok && int32(end-t.now()) > 0 {
+		return false
+	}
+	t.insert(key)
+	return true
+}
+
+func (t *strayTable) insert(key uint64) {
 	now := t.now()
 	t.expire(now)
 	if len(t.known) >= t.max {
@@ -95,13 +127,14 @@ func (t *strayTable) drop() {
 	s := t.ring[t.first]
 	if t.known[s.key] == s.end {
 		delete(t.known, s.key)
+		delete(t.notes, s.key)
 	}
 	t.first++
 	if t.first == len(t.ring) {
 		t.ring, t.first = t.ring[:0], 0
 		if cap(t.ring) > 4096 {
 			// A quiet hour gives back what a busy one has taken.
-			t.ring, t.known = nil, make(map[uint64]uint32)
+			t.ring, t.known, t.notes = nil, make(map[uint64]uint32), make(map[uint64]*inviteNote)
 		}
 	} else if t.first > 4096 && t.first > len(t.ring)/2 {
 		n := copy(t.ring, t.ring[t.first:])

@@ -3,7 +3,6 @@ package sip
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"fmt"
 	"io"
 	"net"
@@ -209,45 +208,6 @@ func TestByeOpensAConnection(t *testing.T) {
 	p2.reply(p2.want("BYE sip:200@"+l.Addr().String()), "200 OK")
 	if e := ev.want(t, EventByeDone); e.Status != 200 {
 		t.Errorf("got %+v", e)
-	}
-}
-
-// names resolves one name.
-type names struct{ addr netip.AddrPort }
-
-func (n names) LookupNetIP(_ context.Context, _, host string) ([]netip.Addr, error) {
-	if host != "proxy.example" {
-		return nil, &net.DNSError{Err: "no such host", Name: host, IsNotFound: true}
-	}
-	return []netip.Addr{n.addr.Addr()}, nil
-}
-
-func (n names) LookupSRV(_ context.Context, service, proto, name string) (string, []*net.SRV, error) {
-	if service != "sip" || proto != "udp" || name != "example" {
-		return "", nil, &net.DNSError{Err: "no such host", Name: name, IsNotFound: true}
-	}
-	return "", []*net.SRV{{Target: "proxy.example.", Port: n.addr.Port()}}, nil
-}
-
-func TestNextHopByName(t *testing.T) {
-	e := &Endpoint{cfg: Config{Resolver: names{netip.MustParseAddrPort("192.0.2.5:5099")}}}
-	for _, tt := range []struct{ uri, want string }{
-		{"sip:a@192.0.2.7", "192.0.2.7:5060"},
-		{"sip:a@[2001:db8::1]:5070", "[2001:db8::1]:5070"},
-		{"sip:a@example", "192.0.2.5:5099"},
-		{"sip:a@proxy.example", "192.0.2.5:5060"},
-		{"sip:a@proxy.example:5090", "192.0.2.5:5090"},
-		{"sip:a@proxy.example;maddr=192.0.2.8", "192.0.2.8:5060"},
-		{"sip:a@nowhere.example", ""},
-	} {
-		u, err := parseURI(tt.uri)
-		if err != nil {
-			t.Fatal(err)
-		}
-		got, err := e.resolve(context.Background(), u, "udp")
-		if err == nil && got.String() != tt.want || err != nil && tt.want != "" {
-			t.Errorf("%s: got %v, %v, want %s", tt.uri, got, err, tt.want)
-		}
 	}
 }
 

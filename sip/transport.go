@@ -205,5 +205,5 @@ func (e *Endpoint) send(f flow, b []byte) error {
 type counters struct {
 	received, sent, junk, readErrors, sendErrors atomic.Uint64
 	retransmitted, repeated, stray               atomic.Uint64
-	invites, rejected, panics                    atomic.Uint64
+	invites, calls, rejected, panics             atomic.Uint64
 }

@@ -1,0 +1,241 @@
+package sip
+
+import (
+	"cmp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// inviteResponse takes a response to an INVITE or CANCEL of ours.
+func (e *Endpoint) inviteResponse(m *message) {
+	e.mu.Lock()
+	d := e.invited[m.via.branch]
+	e.mu.Unlock()
+	if d == nil || !d.answered(m) {
+		e.lateResponse(m)
+	}
+}
+
+// answered takes a response to the INVITE that is on its way; false: m is not
+// for that one, or no more.
+func (d *Dialog) answered(m *message) bool {
+	d.mu.Lock()
+	defer d.drain()
+	defer d.mu.Unlock()
+	c := d.out
+	if c == nil || c.tx == nil || c.tx.branch != m.via.branch {
+		return false
+	}
+	tx := c.tx
+	switch {
+	case m.callID != d.callID || m.fromTag != d.localTag || m.cseq != tx.cseq:
+		return false
+	case m.method == "CANCEL":
+		if m.status >= 200 && c.stop != 0 {
+			tx.wire = nil // it has arrived: what comes is the end of the INVITE, or nothing
+		}
+	case m.status < 200:
+		d.progress(m, tx)
+	case m.status < 300:
+		d.accepted(m, tx)
+	default:
+		d.refused(m, tx)
+	}
+	return true
+}
+
+// progress takes a 1xx: from now on only the caller's patience ends the call.
+// d.mu is held.
+func (d *Dialog) progress(m *message, tx *clientInvite) {
+	c := d.out
+	if !tx.heard {
+		tx.heard, tx.wire = true, nil
+		tx.end = time.Time{}
+		tx.timer.Stop()
+		if c.stop != 0 {
+			d.sendCancel(tx)
+		}
+	}
+	if m.status == 100 || c.stop != 0 {
+		return
+	}
+	d.state = StateEarly
+	if m.toTag != "" && d.earlyOf(m.toTag) == nil && len(c.early) < maxEarly {
+		c.early = append(c.early, &early{tag: m.toTag})
+	}
+	ev := m.event(EventProgress)
+	ev.Early = m.toTag
+	d.push(ev)
+}
+
+// event is what a response tells.
+func (m *message) event(k EventKind) Event {
+	ev := Event{Kind: k, Method: m.method, Status: m.status, Reason: m.phrase, Headers: m.all()}
+	ev.ContentType, ev.Body = m.sdp()
+	return ev
+}
+
+// earlyOf finds an early dialog. d.mu is held.
+func (d *Dialog) earlyOf(tag string) *early {
+	if d.out == nil {
+		return nil
+	}
+	for _, e := range d.out.early {
+		if e.tag == tag {
+			return e
+		}
+	}
+	return nil
+}
+
+// accepted takes the first 2xx (RFC 3261 13.2.2.4). The dialog is confirmed
+// when the ACK has gone out, which can need a name to be looked up. d.mu is held.
+func (d *Dialog) accepted(m *message, tx *clientInvite) {
+	e, c := d.e, d.out
+	d.endTx(tx, m.status, m.phrase)
+	e.strays.add(e.answerKey(m))
+	d.auth.passed()
+	d.flow = m.from
+	ev := m.event(EventAccepted)
+	ev.Early, ev.Attempts = m.toTag, c.attempts
+	m.body = nil // the reader's
+	c.won = m
+	if e.ackNow(m, d.ackAuth) {
+		d.confirm(ev)
+		return
+	}
+	auth := d.ackAuth
+	e.start(func() {
+		e.ack2xx(m, auth)
+		d.mu.Lock()
+		defer d.drain()
+		defer d.mu.Unlock()
+		if d.out == c {
+			d.confirm(ev)
+		}
+	})
+}
+
+// confirm makes the dialog of the 2xx (RFC 3261 12.1.2), unless the call was
+// given up in the meantime: then it is hung up at once. d.mu is held.
+func (d *Dialog) confirm(ev Event) {
+	c := d.out
+	m := c.won
+	if c.stop != 0 {
+		d.e.hangUp(m, d.auth, c.why)
+		d.giveUp()
+		return
+	}
+	c.deadline.Stop()
+	fork := d.earlyOf(m.toTag)
+	d.out = nil
+	d.state = StateConfirmed
+	d.remoteTag, d.remote, d.localSeq = m.toTag, m.toValue, m.cseq
+	d.target, d.routes = m.remote()
+	d.push(ev)
+	if fork == nil {
+		return
+	}
+	d.remoteSeq, d.fresh = fork.seq, !fork.any
+	if fork.gone != nil {
+		d.push(*fork.gone)
+		d.finish()
+	}
+}
+
+// remote is the remote target and the route set that a 2xx makes. A peer that
+// forgot its Contact is called by its To.
+func (m *message) remote() (target string, routes []string) {
+	v, _ := cutOutside(m.contact, ',')
+	a, err := ParseNameAddr(v)
+	if err != nil || !strings.HasPrefix(strings.ToLower(a.URI), "sip") {
+		a, _ = ParseNameAddr(m.toValue)
+	}
+	routes = m.list("record-route")
+	slices.Reverse(routes)
+	return a.URI, routes
+}
+
+// refused takes a final response of 300 or more, and decides what to do about
+// it. d.mu is held.
+func (d *Dialog) refused(m *message, tx *clientInvite) {
+	e, c := d.e, d.out
+	e.ackRefusal(m, tx.flow, tx.uri, c.route)
+	d.endTx(tx, m.status, m.phrase)
+	c.early = nil
+	ev := m.event(EventRefused)
+	ev.Cause, _ = parseReason(ev.Headers)
+	c.last = &ev
+	again := target{tx.flow.network(), tx.flow.remote, true}
+	switch {
+	case c.stop != 0 || m.status >= 600:
+		d.giveUp()
+		return
+	case m.status == 503 && len(c.targets) > 0:
+	case (m.status == 401 || m.status == 407) && c.challenges < maxChallenges && d.auth.challenged(ev.Headers):
+		c.challenges++
+		c.last = nil
+		d.localSeq++
+		c.targets = append([]target{again}, c.targets...)
+	case m.status <= 302 && c.redirect != nil && c.redirects < maxRedirects:
+		c.redirects++
+		c.targets = nil
+		e.start(func() { d.redirect(c, m.contacts()) })
+		return
+	default:
+		c.targets = nil // they all lead to the same place
+	}
+	e.start(d.advance)
+}
+
+// contacts are the sip URIs of a 3xx, the most welcome first.
+func (m *message) contacts() (uris []string) {
+	type contact struct {
+		uri string
+		q   float64
+	}
+	var cs []contact
+	for _, v := range m.list("contact") {
+		a, err := ParseNameAddr(v)
+		if err != nil || callable(a.URI) != nil {
+			continue
+		}
+		q := 1.0
+		if v, ok := a.Params["q"]; ok {
+			if f, err := strconv.ParseFloat(v, 64); err == nil && f >= 0 && f <= 1 {
+				q = f
+			}
+		}
+		cs = append(cs, contact{a.URI, q})
+	}
+	slices.SortStableFunc(cs, func(a, b contact) int { return cmp.Compare(b.q, a.q) })
+	for _, c := range cs {
+		uris = append(uris, c.uri)
+	}
+	return uris
+}
+
+// redirect asks the application where a 3xx may lead, and goes there.
+func (d *Dialog) redirect(c *calling, uris []string) {
+	defer d.advance()
+	defer d.e.recovered("Outgoing.Redirect", d)
+	var allowed []string
+	for _, uri := range uris {
+		d.mu.Lock()
+		fresh := len(c.seen) <= maxContacts && !slices.ContainsFunc(c.seen, func(s string) bool { return strings.EqualFold(s, uri) })
+		if fresh {
+			c.seen = append(c.seen, uri)
+		}
+		d.mu.Unlock()
+		if fresh && c.redirect(uri) {
+			allowed = append(allowed, uri)
+		}
+	}
+	d.mu.Lock()
+	if c.contacts = append(allowed, c.contacts...); len(c.contacts) > 0 {
+		c.last = nil
+	}
+	d.mu.Unlock()
+}

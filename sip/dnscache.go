@@ -1,0 +1,185 @@
+package sip
+
+import (
+	"cmp"
+	"context"
+	"math/rand/v2"
+	"net"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+)
+
+const (
+	// dnsKeep is how long an answer is kept when the Resolver does not tell; the
+	// one of the standard library does not.
+	dnsKeep = 30 * time.Second
+	// dnsKeepNothing is for what was not there, or could not be found out (RFC 2308).
+	dnsKeepNothing = 5 * time.Second
+	// dnsKeepMost bounds what a name server may ask for.
+	dnsKeepMost = time.Hour
+	// maxNames bounds the cache.
+	maxNames = 2048
+)
+
+// nameCache looks names up, each once at a time, and keeps the answers for a while.
+type nameCache struct {
+	r     Resolver
+	life  context.Context
+	start func(func()) bool
+
+	mu    sync.Mutex // guards known
+	known map[string]*nameEntry
+}
+
+// nameEntry is an answer, or the wait for one.
+type nameEntry struct {
+	ready chan struct{} // closed when the rest is there
+	value any
+	err   error
+	end   time.Time
+}
+
+func newNameCache(r Resolver, life context.Context, start func(func()) bool) *nameCache {
+	return &nameCache{r: r, life: life, start: start, known: make(map[string]*nameEntry)}
+}
+
+// addrs asks A and AAAA.
+func (c *nameCache) addrs(ctx context.Context, host string) ([]netip.Addr, error) {
+	v, err := c.lookup(ctx, "A "+host, host, func(ctx context.Context) (any, error) {
+		return c.r.LookupNetIP(ctx, "ip", host)
+	})
+	as, _ := v.([]netip.Addr)
+	if err == nil && len(as) == 0 {
+		err = &net.DNSError{Err: "no address", Name: clip(host), IsNotFound: true}
+	}
+	return as, err
+}
+
+// srvs asks for the SRV records of a domain, or with an empty proto for those
+// of name itself, and puts them in an order to be tried.
+func (c *nameCache) srvs(ctx context.Context, proto, name string) ([]*net.SRV, error) {
+	service, full := "", name
+	if proto != "" {
+		service, full = "sip", "_sip._"+proto+"."+name
+	}
+	v, err := c.lookup(ctx, "SRV "+full, full, func(ctx context.Context) (any, error) {
+		_, srvs, err := c.r.LookupSRV(ctx, service, proto, name)
+		return srvs, err
+	})
+	srvs, _ := v.([]*net.SRV)
+	return orderSRV(srvs, rand.IntN), err
+}
+
+// naptrs asks NAPTR where the Resolver can, best first; none is no error.
+func (c *nameCache) naptrs(ctx context.Context, host string) []NAPTR {
+	r, ok := c.r.(NAPTRResolver)
+	if !ok {
+		return nil
+	}
+	v, _ := c.lookup(ctx, "NAPTR "+host, host, func(ctx context.Context) (any, error) {
+		return r.LookupNAPTR(ctx, host)
+	})
+	ns, _ := v.([]NAPTR)
+	ns = slices.Clone(ns)
+	slices.SortStableFunc(ns, func(a, b NAPTR) int {
+		return cmp.Or(cmp.Compare(a.Order, b.Order), cmp.Compare(a.Preference, b.Preference))
+	})
+	return ns
+}
+
+// lookup returns what is known by key, or asks, once for all who want it.
+func (c *nameCache) lookup(ctx context.Context, key, name string, ask func(context.Context) (any, error)) (any, error) {
+	c.mu.Lock()
+	n := c.known[key]
+	if n == nil || n.over(time.Now()) {
+		n = &nameEntry{ready: make(chan struct{})}
+		c.makeRoom()
+		c.known[key] = n
+		// Nobody's impatience must spoil the answer for the others.
+		if !c.start(func() { c.fetch(n, name, ask) }) {
+			n.err = errClosed
+			close(n.ready)
+		}
+	}
+	c.mu.Unlock()
+	select {
+	case <-n.ready:
+		return n.value, n.err
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
+func (c *nameCache) fetch(n *nameEntry, name string, ask func(context.Context) (any, error)) {
+	ctx, cancel := context.WithTimeout(c.life, resolveTimeout)
+	defer cancel()
+	n.value, n.err = ask(ctx)
+	n.end = time.Now().Add(c.keep(name, n.err))
+	close(n.ready)
+}
+
+// keep says for how long an answer is good.
+func (c *nameCache) keep(name string, err error) time.Duration {
+	if err != nil {
+		return dnsKeepNothing
+	}
+	if r, ok := c.r.(TTLResolver); ok {
+		return min(max(r.TTL(name), time.Second), dnsKeepMost)
+	}
+	return dnsKeep
+}
+
+func (n *nameEntry) over(now time.Time) bool {
+	select {
+	case <-n.ready:
+		return !now.Before(n.end)
+	default:
+		return false
+	}
+}
+
+// makeRoom drops what is over, or when that is nothing, any. c.mu is held.
+func (c *nameCache) makeRoom() {
+	if len(c.known) < maxNames {
+		return
+	}
+	now := time.Now()
+	for key, n := range c.known {
+		if n.over(now) {
+			delete(c.known, key)
+		}
+	}
+	for key := range c.known {
+		if len(c.known) < maxNames {
+			return
+		}
+		delete(c.known, key)
+	}
+}
+
+// orderSRV sorts by priority, and within one by chance, in proportion to the
+// weights (RFC 2782). random is rand.IntN.
+func orderSRV(srvs []*net.SRV, random func(int) int) []*net.SRV {
+	srvs = slices.Clone(srvs)
+	// Those of weight 0 stand first, so that they have a small chance.
+	slices.SortStableFunc(srvs, func(a, b *net.SRV) int {
+		return cmp.Or(cmp.Compare(a.Priority, b.Priority), cmp.Compare(min(a.Weight, 1), min(b.Weight, 1)))
+	})
+	for i := range srvs {
+		same, sum := i, 0
+		for same < len(srvs) && srvs[same].Priority == srvs[i].Priority {
+			sum += int(srvs[same].Weight)
+			same++
+		}
+		pick, run := i, int(srvs[i].Weight)
+		for n := random(sum + 1); run < n; run += int(srvs[pick].Weight) {
+			pick++
+		}
+		chosen := srvs[pick]
+		copy(srvs[i+1:pick+1], srvs[i:pick])
+		srvs[i] = chosen
+	}
+	return srvs
+}
