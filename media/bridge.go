@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
+	"sync"
+	"sync/atomic"
 )
 
 // ErrBridged says that a port is in a bridge already.
@@ -17,11 +20,38 @@ type BridgeOptions struct {
 	Logger *slog.Logger // nil: slog.Default()
 }
 
-// Bridge joins ports: each member hears all others and not itself. Two members of one
-// codec (or of the two laws of G.711) that nobody listens to exchange packets untouched;
-// else frames are mixed. All methods are safe for any goroutine, but must not be called
-// on a shard.
-type Bridge struct{ o BridgeOptions }
+// Bridge joins ports: each member hears all others and not itself.
+//
+// Two members whose codecs and packet lengths fit (the two laws of G.711 do) exchange packets untouched,
+// each direction by itself, unless what one of them hears is something else:
+//
+//	                     a to b passes, unless
+//	a is muted In, b muted Out, b or the bridge is played to, a third member
+//
+// Taps do not end that: they get decoded copies. All else is mixed once a frame. What is played to a member
+// replaces what it hears of the bridge, until it ends.
+//
+// The first members move to the shard of the first one, and later ones of a large room stay
+// on theirs. All methods are safe for any goroutine, but must not be called on a shard.
+type Bridge struct {
+	log    *slog.Logger
+	digits bool
+
+	mu     sync.Mutex // held over a whole Join
+	closed bool       // guarded by mu
+	home   *part      // where taps and what is played live; guarded by mu, set once
+
+	parts   atomic.Pointer[[]*part] // home first; replaced under mu
+	count   atomic.Int32            // members
+	rate    atomic.Int32            // of the mix; 0: no member yet
+	playing atomic.Bool             // play is set
+	tapped  atomic.Bool             // there are taps
+
+	// Owned by home's shard, guarded by mu while there is no home.
+	ended bool
+	play  *playing
+	taps  []*tapping
+}
 
 // BridgeStats tells what a bridge does.
 type BridgeStats struct {
@@ -29,36 +59,220 @@ type BridgeStats struct {
 	Parts   int    `json:"parts"`   // shards that its members live on
 	Passing bool   `json:"passing"` // packets of at least one member pass untouched now
 	RateHz  int    `json:"rate_hz"` // of the mix
-	Encodes uint64 `json:"encodes"` // frames encoded for one member
-	Shared  uint64 `json:"shared"`  // frames sent that were encoded for another member as well
-	Late    uint64 `json:"late"`    // times that a part was too late for a frame of the others
+	Encodes uint64 `json:"encodes"` // frames that were encoded for members
+	Shared  uint64 `json:"shared"`  // frames sent that had been encoded for another member as well
+	Late    uint64 `json:"late"`    // frames that a part got on with before another one was ready
 }
 
+// roomHome is how many members live on the shard of the first one. Members that share
+// a thread need nobody else's sums; a thread does not carry many more than this in one slot of 1 ms.
+const roomHome = 64
+
 // NewBridge makes an empty bridge.
-func NewBridge(o BridgeOptions) *Bridge { return &Bridge{o: o} }
+func NewBridge(o BridgeOptions) *Bridge {
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	b := &Bridge{log: o.Logger, digits: o.Digits}
+	b.parts.Store(new([]*part))
+	return b
+}
 
 // Join makes p a member and returns when it is one. It returns ErrClosed when the port or
 // the bridge is closed, and ErrBridged when p is in a bridge already.
-func (b *Bridge) Join(p *Port) error { return errors.ErrUnsupported }
+func (b *Bridge) Join(p *Port) error {
+	if !p.bridge.CompareAndSwap(nil, b) {
+		select {
+		case <-p.closed:
+			return ErrClosed
+		default:
+			return ErrBridged
+		}
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed {
+		p.bridge.Store(nil)
+		return ErrClosed
+	}
+	pt := b.partFor(p)
+	p.move(pt.shard)
+	err := ErrClosed
+	p.Do(func() {
+		if !p.ended {
+			pt.add(p)
+			err = nil
+		}
+	})
+	return err
+}
+
+// partFor is the part that p is to live on. b.mu is held.
+func (b *Bridge) partFor(p *Port) *part {
+	shard := p.Shard()
+	if b.home != nil && b.count.Load() < roomHome {
+		return b.home
+	}
+	parts := *b.parts.Load()
+	for _, pt := range parts {
+		if pt.shard == shard {
+			return pt
+		}
+	}
+	pt := newPart(b, shard, len(parts))
+	if b.home == nil {
+		b.home = pt
+	} else {
+		pt.beat.slot = b.home.beat.slot // all in step
+	}
+	parts = append(slices.Clone(parts), pt)
+	b.parts.Store(&parts)
+	return pt
+}
 
 // Leave ends p's membership and returns when it neither hears nor is heard. It does
 // nothing where p is no member. A port that closes leaves by itself.
-func (b *Bridge) Leave(p *Port) {}
+func (b *Bridge) Leave(p *Port) {
+	p.Do(func() {
+		if m := p.member; m != nil && m.part.b == b {
+			m.part.remove(m)
+		}
+	})
+}
+
+// atHome runs f where taps and what is played are owned, and then brings all in step.
+func (b *Bridge) atHome(f func()) {
+	b.mu.Lock()
+	home := b.home
+	if home == nil {
+		f()
+	}
+	b.mu.Unlock()
+	if home == nil {
+		return
+	}
+	home.shard.Do(func() {
+		f()
+		home.changed()
+	})
+}
 
 // Tap makes t see the mix of all members as in, and nil as out, in each frame, at Rate:
 // the recording of a room. remove returns after the last call of t.Tick; it must not be called by Tick.
-func (b *Bridge) Tap(t Tap) (remove func()) { return func() {} }
+func (b *Bridge) Tap(t Tap) (remove func()) {
+	tp := &tapping{t}
+	b.atHome(func() { b.setTaps(append(b.taps, tp)) })
+	return func() {
+		b.atHome(func() {
+			if i := slices.Index(b.taps, tp); i >= 0 {
+				b.setTaps(slices.Delete(b.taps, i, i+1))
+			}
+		})
+	}
+}
+
+func (b *Bridge) setTaps(taps []*tapping) {
+	if b.ended {
+		taps = nil
+	}
+	b.taps = taps
+	b.tapped.Store(len(taps) > 0)
+}
 
 // Play lets all members hear src with what they hear of each other, and returns as Port.Play does.
 // While there is no member, src rests.
-func (b *Bridge) Play(ctx context.Context, src Source) error { return errors.ErrUnsupported }
+func (b *Bridge) Play(ctx context.Context, src Source) error {
+	err := b.playOut(ctx, src)
+	if cerr := closeSource(src); err == nil {
+		err = cerr
+	}
+	return err
+}
+
+func (b *Bridge) playOut(ctx context.Context, src Source) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	pl := &playing{src: Resample(src, b.Rate()), done: make(chan error, 1)}
+	b.atHome(func() {
+		if b.ended {
+			pl.done <- ErrClosed
+			return
+		}
+		b.stop(ErrReplaced)
+		b.play = pl
+		b.playing.Store(true)
+	})
+	select {
+	case err := <-pl.done:
+		return err
+	case <-ctx.Done():
+	}
+	// The source may be read at this moment: wait until the shard has let go of it.
+	b.atHome(func() {
+		if b.play == pl {
+			b.stop(context.Cause(ctx))
+		}
+	})
+	return <-pl.done
+}
+
+// stop ends what is played with err.
+func (b *Bridge) stop(err error) {
+	if b.play != nil {
+		b.play.done <- err
+		b.play = nil
+		b.playing.Store(false)
+	}
+}
 
 // Rate is the sample rate of the mix in Hz: the highest of the members', 8000 without one.
-func (b *Bridge) Rate() int { return 8000 }
+// It changes with them.
+func (b *Bridge) Rate() int {
+	if r := b.rate.Load(); r > 0 {
+		return int(r)
+	}
+	return 8000
+}
 
 // Stats tells what the bridge does at the moment, and its sums so far.
-func (b *Bridge) Stats() BridgeStats { return BridgeStats{} }
+func (b *Bridge) Stats() BridgeStats {
+	st := BridgeStats{Members: int(b.count.Load()), RateHz: b.Rate()}
+	for _, pt := range *b.parts.Load() {
+		if pt.size.Load() > 0 {
+			st.Parts++
+		}
+		st.Passing = st.Passing || pt.passing.Load()
+		st.Encodes += pt.encodes.Load()
+		st.Shared += pt.shared.Load()
+		st.Late += pt.late.Load()
+	}
+	return st
+}
 
 // Close makes all members leave. What is played ends with ErrClosed, and Join returns
 // it from now on. Closing twice does nothing.
-func (b *Bridge) Close() {}
+func (b *Bridge) Close() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.closed = true
+	end := func() {
+		b.ended = true
+		b.stop(ErrClosed)
+		b.setTaps(nil)
+	}
+	if b.home == nil {
+		end()
+		return
+	}
+	for _, pt := range *b.parts.Load() {
+		pt.shard.Do(func() {
+			if pt == b.home {
+				end()
+			}
+			for len(pt.members) > 0 {
+				pt.remove(pt.members[len(pt.members)-1])
+			}
+		})
+	}
+}

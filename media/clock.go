@@ -12,50 +12,72 @@ const (
 	maxCatchUpMS = 3 * slots // frames further behind are skipped, not run in a burst
 )
 
-// clock ticks the ports of one shard. A port has a fixed slot of 1 ms within the
-// frame; frame n of slot k is due at exactly (n*20 + k) ms of the shard's time, so
-// that no error adds up. It knows the next occupied slot, and its shard sleeps
+// clock ticks what beats on one shard: ports, and parts of bridges. A beat has a fixed
+// slot of 1 ms within the frame; frame n of slot k is due at exactly (n*20 + k) ms of the shard's
+// time, so that no error adds up. It knows the next occupied slot, and its shard sleeps
 // until then: an idle clock never wakes. All of it is owned by the shard, except late.
 type clock struct {
 	shard   *Shard
 	cur     int64 // the next slot to run, in ms of shard time
-	ports   [slots][]*Port
+	beats   [slots][]*beat
 	settled [slots]int // ports that have this slot, ticking or not
 	ticking int
 	timers  timerHeap
 	late    lateness
 }
 
-// settle gives a port the least used slot.
-func (c *clock) settle() int {
-	best := 0
-	for i, n := range c.settled {
-		if n < c.settled[best] {
-			best = i
-		}
-	}
-	c.settled[best]++
-	return best
+// beat is something that ticks once a frame while it is on.
+type beat struct {
+	tick func(frame uint64)
+	slot int // -1: none yet
+	pos  int // among the beats of the slot
+	on   bool
 }
 
-func (c *clock) unsettle(slot int) { c.settled[slot]-- }
+// settle gives b the least used slot, unless it has one.
+func (c *clock) settle(b *beat) {
+	if b.slot >= 0 {
+		return
+	}
+	b.slot = 0
+	for i, n := range c.settled {
+		if n < c.settled[b.slot] {
+			b.slot = i
+		}
+	}
+	c.settled[b.slot]++
+}
 
-func (c *clock) add(p *Port) {
+// unsettle takes b's slot away.
+func (c *clock) unsettle(b *beat) {
+	c.set(b, false)
+	if b.slot >= 0 {
+		c.settled[b.slot]--
+		b.slot = -1
+	}
+}
+
+// set starts and stops b.
+func (c *clock) set(b *beat, on bool) {
+	if on == b.on {
+		return
+	}
+	if b.on = on; !on {
+		l := c.beats[b.slot]
+		last := l[len(l)-1]
+		l[b.pos], last.pos = last, b.pos
+		l[len(l)-1] = nil
+		c.beats[b.slot] = l[:len(l)-1]
+		c.ticking--
+		return
+	}
+	c.settle(b)
 	if c.ticking == 0 {
 		c.cur = int64(c.shard.now/slotLen) + 1
 	}
 	c.ticking++
-	p.pos = len(c.ports[p.slot])
-	c.ports[p.slot] = append(c.ports[p.slot], p)
-}
-
-func (c *clock) remove(p *Port) {
-	l := c.ports[p.slot]
-	last := l[len(l)-1]
-	l[p.pos], last.pos = last, p.pos
-	l[len(l)-1] = nil
-	c.ports[p.slot] = l[:len(l)-1]
-	c.ticking--
+	b.pos = len(c.beats[b.slot])
+	c.beats[b.slot] = append(c.beats[b.slot], b)
 }
 
 // run runs what is due at now: timers, then slots in order.
@@ -71,21 +93,21 @@ func (c *clock) run(now time.Duration) {
 	nowMS := int64(now / slotLen)
 	if nowMS-c.cur > maxCatchUpMS {
 		// Held up for long. A burst of old frames would only become delay at the
-		// peer, so every port goes on with its latest frame.
+		// peer, so all go on with their latest frame.
 		c.cur = nowMS - slots + 1
 		c.late.rebases.Add(1)
 	}
 	for ; c.cur <= nowMS; c.cur++ {
 		slot := c.cur % slots
-		if len(c.ports[slot]) == 0 {
+		if len(c.beats[slot]) == 0 {
 			continue
 		}
 		by := now - time.Duration(c.cur)*slotLen
 		frame := uint64(c.cur / slots)
-		// Downwards, since a port may leave the list within its own tick.
-		for i := len(c.ports[slot]) - 1; i >= 0; i-- {
+		// Downwards, since a beat may stop within its own tick.
+		for i := len(c.beats[slot]) - 1; i >= 0; i-- {
 			c.late.add(by)
-			c.ports[slot][i].safeTick(frame)
+			c.beats[slot][i].tick(frame)
 		}
 	}
 }
@@ -95,7 +117,7 @@ func (c *clock) next() time.Duration {
 	at := time.Duration(-1)
 	if c.ticking > 0 {
 		for i := range slots {
-			if len(c.ports[(c.cur+i)%slots]) > 0 {
+			if len(c.beats[(c.cur+i)%slots]) > 0 {
 				at = time.Duration(c.cur+i) * slotLen
 				break
 			}

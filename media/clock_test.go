@@ -47,17 +47,20 @@ func TestTimersFireInOrder(t *testing.T) {
 
 func TestPortsSpreadOverSlots(t *testing.T) {
 	c := &clock{}
-	for range 40 {
-		c.settle()
+	var beats [40]beat
+	for i := range beats {
+		beats[i].slot = -1
+		c.settle(&beats[i])
 	}
 	for slot, n := range c.settled {
 		if n != 2 {
 			t.Errorf("slot %d has %d of 40", slot, n)
 		}
 	}
-	c.unsettle(7)
-	if got := c.settle(); got != 7 {
-		t.Errorf("settled in %d", got)
+	slot := beats[7].slot
+	c.unsettle(&beats[7])
+	if c.settle(&beats[7]); beats[7].slot != slot {
+		t.Errorf("settled in %d, want %d, the only free one", beats[7].slot, slot)
 	}
 }
 

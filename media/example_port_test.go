@@ -11,14 +11,18 @@ import (
 // printLine is a Line to nowhere: it counts what it is to send.
 type printLine struct{ frames int }
 
-func (l *printLine) WritePacket(*media.Packet)     {}
-func (l *printLine) Forward(media.PacketWriter)    {}
-func (l *printLine) Listen(bool)                   {}
-func (l *printLine) Pull(bool)                     {}
-func (l *printLine) Receive()                      {}
-func (l *printLine) ReadFrame(uint64, []int16) int { return 0 }
-func (l *printLine) WriteFrame(uint64, []int16)    { l.frames++ }
-func (l *printLine) WriteEncoded(uint64, []byte)   { l.frames++ }
+func (l *printLine) WritePacket(*media.Packet)             {}
+func (l *printLine) Forward(media.PacketWriter, bool)      {}
+func (l *printLine) WriteKey(*media.Key) bool              { return false }
+func (l *printLine) ForwardKeys(media.KeyWriter)           {}
+func (l *printLine) Detach()                               {}
+func (l *printLine) Attach(*media.Shard)                   {}
+func (l *printLine) Listen(bool)                           {}
+func (l *printLine) Pull(bool)                             {}
+func (l *printLine) Receive()                              {}
+func (l *printLine) ReadFrame(uint64, []int16) (int, bool) { return 0, false }
+func (l *printLine) WriteFrame(uint64, []int16)            { l.frames++ }
+func (l *printLine) WriteEncoded(uint64, []byte)           { l.frames++ }
 
 func ExamplePort() {
 	shards := media.NewShards(media.ShardsConfig{N: 1})

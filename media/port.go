@@ -7,11 +7,12 @@ import (
 	"io"
 	"runtime/debug"
 	"slices"
+	"sync"
 	"sync/atomic"
 )
 
 var (
-	// ErrClosed says that the port is closed.
+	// ErrClosed says that the port or the bridge is closed.
 	ErrClosed = errors.New("media: the port is closed")
 	// ErrReplaced says that another Play took over.
 	ErrReplaced = errors.New("media: another sound is played instead")
@@ -22,24 +23,30 @@ var (
 // unless they say so. The Port ticks only while something is to be done in each
 // frame: nothing is computed for a leg that is silent and that nobody listens to.
 type Port struct {
-	shard *Shard
-	line  Line
+	line Line
 
 	format   atomic.Pointer[Format] // nil until the line can send
 	fallback int                    // the rate until then
 	closed   chan struct{}          // closed by End
+	bridge   atomic.Pointer[Bridge] // who may move it, and makes it a member
 
-	// Owned by the shard.
+	home    sync.Mutex // never held while anything runs
+	moving  bool       // guarded by home
+	pending []func()   // posted while moving; guarded by home
+
+	// Owned by the shard. Others read shard under home.
+	shard     *Shard
 	ended     bool
-	slot, pos int // place in the clock
-	ticking   bool
+	beat      beat
 	listening bool
-	passing   bool // packets go back untouched
-	pulling   bool // packets are read once a frame, not on arrival
+	forward   PacketWriter // packets go there untouched
+	pulling   bool         // packets are read once a frame, not on arrival
 	echo      bool
+	uneven    bool    // packets of the peer are not of the agreed length
 	muted     [2]bool // in, out
 	play      *playing
 	taps      []*tapping
+	member    *member // of a bridge; nil: none
 }
 
 type playing struct {
@@ -53,7 +60,9 @@ type tapping struct{ Tap }
 
 // NewPort makes a port over line, which lives on shard. rateHz is Rate until SetFormat.
 func NewPort(shard *Shard, line Line, rateHz int) *Port {
-	return &Port{shard: shard, line: line, fallback: rateHz, closed: make(chan struct{}), slot: -1}
+	p := &Port{shard: shard, line: line, fallback: rateHz, closed: make(chan struct{})}
+	p.beat = beat{tick: p.safeTick, slot: -1}
+	return p
 }
 
 // Rate is the sample rate of the port's PCM in Hz. It may change when the peers
@@ -91,7 +100,7 @@ func (p *Port) playOut(ctx context.Context, src Source) error {
 		} // else it can still be read as PCM
 	}
 	pl.src = Resample(src, p.Rate())
-	p.shard.Post(func() {
+	p.Post(func() {
 		if p.ended {
 			pl.done <- ErrClosed
 			return
@@ -106,7 +115,7 @@ func (p *Port) playOut(ctx context.Context, src Source) error {
 	case <-ctx.Done():
 	}
 	// The source may be read at this moment: wait until the shard has let go of it.
-	p.shard.Post(func() {
+	p.Post(func() {
 		if p.play == pl {
 			p.stop(context.Cause(ctx))
 			p.update()
@@ -115,11 +124,11 @@ func (p *Port) playOut(ctx context.Context, src Source) error {
 	return <-pl.done
 }
 
-// Echo sends the peer's audio back, or ends that. While nobody taps the port and
+// Echo sends the peer's audio back, or ends that; in a bridge it rests. While nobody taps the port and
 // nothing is muted, packets go back untouched as they arrive; else they take the way through
 // the jitter buffer, decoded and encoded again. It does not wait.
 func (p *Port) Echo(on bool) {
-	p.shard.Post(func() {
+	p.Post(func() {
 		p.echo = on && !p.ended
 		p.update()
 	})
@@ -129,7 +138,7 @@ func (p *Port) Echo(on bool) {
 // call of t.Tick; it must not be called by Tick. Closing the port removes all taps.
 func (p *Port) Tap(t Tap) (remove func()) {
 	tp := &tapping{t}
-	p.shard.Post(func() {
+	p.Post(func() {
 		if p.ended {
 			return
 		}
@@ -137,7 +146,7 @@ func (p *Port) Tap(t Tap) (remove func()) {
 		p.update()
 	})
 	return func() {
-		p.shard.Do(func() {
+		p.Do(func() {
 			if i := slices.Index(p.taps, tp); i >= 0 {
 				p.taps = slices.Delete(p.taps, i, i+1)
 				p.update()
@@ -149,7 +158,7 @@ func (p *Port) Tap(t Tap) (remove func()) {
 // Mute silences a direction, or ends that: In is what the peer says, Out what it hears.
 // Taps see the silence too. What is played goes on meanwhile. It does not wait.
 func (p *Port) Mute(d Direction, on bool) {
-	p.shard.Post(func() {
+	p.Post(func() {
 		if d == In || d == Both {
 			p.muted[0] = on
 		}
@@ -162,15 +171,23 @@ func (p *Port) Mute(d Direction, on bool) {
 
 // Close ends what is played with ErrClosed and removes all taps. It waits for that;
 // closing twice does nothing.
-func (p *Port) Close() { p.shard.Do(p.End) }
+func (p *Port) Close() { p.Do(p.End) }
 
 // SetFormat tells the port how its line sends from now on; nil: it cannot. For the
 // line, on the shard.
 func (p *Port) SetFormat(f *Format) {
 	old := p.format.Swap(f)
+	p.uneven = false
 	if p.play != nil && f != nil && (old == nil || old.Rate != f.Rate) {
 		p.play.src = Resample(p.play.src, f.Rate)
 	}
+	p.update()
+}
+
+// SetUneven tells that the peer's packets are not as long as Format.Span, until the next
+// SetFormat: they are not passed on untouched then. For the line, on the shard.
+func (p *Port) SetUneven() {
+	p.uneven = true
 	p.update()
 }
 
@@ -184,11 +201,11 @@ func (p *Port) End() {
 	p.stop(ErrClosed)
 	clear(p.taps)
 	p.taps = nil
-	p.update()
-	if p.slot >= 0 {
-		p.shard.clock.unsettle(p.slot)
-		p.slot = -1
+	if p.member != nil {
+		p.member.part.remove(p.member)
 	}
+	p.update()
+	p.shard.clock.unsettle(&p.beat)
 	close(p.closed)
 }
 
@@ -205,93 +222,112 @@ func (p *Port) stop(err error) {
 
 // update brings the line and the clock in step with what is wanted.
 func (p *Port) update() {
+	if p.member != nil {
+		p.member.part.update()
+		return
+	}
 	live := p.format.Load() != nil && !p.ended
 	echo := live && p.echo && p.play == nil
-	pass := echo && len(p.taps) == 0 && !p.muted[0] && !p.muted[1]
-	listen := len(p.taps) > 0 || echo && !pass && !p.muted[0] && !p.muted[1]
+	var forward PacketWriter
+	if echo && len(p.taps) == 0 && !p.muted[0] && !p.muted[1] {
+		forward = p.line
+	}
+	listen := len(p.taps) > 0 || echo && forward == nil && !p.muted[0] && !p.muted[1]
 	tick := listen || live && p.play != nil
-	if listen != p.listening {
-		p.listening = listen
-		p.line.Listen(listen)
+	p.set(listen, forward, false, tick && forward == nil)
+	p.shard.clock.set(&p.beat, tick)
+}
+
+// set tells the line what has changed.
+func (p *Port) set(listen bool, forward PacketWriter, held, pull bool) {
+	if listen && !p.listening {
+		p.line.Listen(true)
 	}
-	if pass != p.passing {
-		p.passing = pass
-		if pass {
-			p.line.Forward(p.line)
-		} else {
-			p.line.Forward(nil)
-		}
+	if forward != p.forward {
+		p.forward = forward
+		p.line.Forward(forward, held)
 	}
-	if pull := tick && !pass; pull != p.pulling {
+	if !listen && p.listening { // what it holds was forwarded
+		p.line.Listen(false)
+	}
+	p.listening = listen
+	if pull != p.pulling {
 		p.pulling = pull
 		p.line.Pull(pull)
-	}
-	if tick != p.ticking {
-		c := &p.shard.clock
-		if p.ticking = tick; tick {
-			if p.slot < 0 {
-				p.slot = c.settle()
-			}
-			c.add(p)
-		} else {
-			c.remove(p)
-		}
 	}
 }
 
 // safeTick is tick; where a source or a tap panics, it ends this port and not all calls.
 func (p *Port) safeTick(frame uint64) {
-	defer func() {
-		if r := recover(); r != nil {
-			p.shard.log.Error("media: a source or tap panicked; its port is closed", "err", r, "stack", string(debug.Stack()))
-			p.stop(fmt.Errorf("media: panic while playing: %v", r))
-			p.End()
-		}
-	}()
+	defer p.survive()
 	p.tick(frame)
+}
+
+// survive is deferred by what calls sources and taps.
+func (p *Port) survive() {
+	if r := recover(); r != nil {
+		p.shard.log.Error("media: a source or tap panicked; its port is closed", "err", r, "stack", string(debug.Stack()))
+		p.stop(fmt.Errorf("media: panic while playing: %v", r))
+		p.End()
+	}
 }
 
 // tick does one frame.
 func (p *Port) tick(frame uint64) {
 	s := &p.shard.scratch
-	form := p.format.Load()
-	rate := p.fallback
-	if form != nil {
-		rate = form.Rate
-	}
-	size := min(FrameLen(rate), frameMax)
+	size := p.frameLen()
 	var in, out []int16
 	if p.pulling {
 		p.line.Receive()
 	}
 	if p.listening {
-		if n := p.line.ReadFrame(frame, s.in[:size]); n > 0 && !p.muted[0] {
+		if n, _ := p.line.ReadFrame(frame, s.in[:size]); n > 0 && !p.muted[0] {
 			in = s.in[:n]
 		}
 	}
-	switch pl := p.play; {
-	case form == nil:
-	case pl != nil && pl.form == form && len(p.taps) == 0 && !p.muted[1]:
+	switch {
+	case p.play != nil:
+		out = p.playFrame(frame, s.out[:size])
+	case p.echo && !p.muted[1] && in != nil && p.format.Load() != nil:
+		out = in
+		p.line.WriteFrame(frame, out)
+	}
+	p.tapFrame(frame, in, out)
+}
+
+// frameLen is the number of samples of a frame at the present rate.
+func (p *Port) frameLen() int { return min(FrameLen(p.Rate()), frameMax) }
+
+// playFrame sends a frame of what is played, and returns it in buf as far as taps see it.
+func (p *Port) playFrame(frame uint64, buf []int16) []int16 {
+	pl, form := p.play, p.format.Load()
+	if form == nil {
+		return nil
+	}
+	if pl.form == form && len(p.taps) == 0 && !p.muted[1] {
 		payload, err := pl.enc.NextEncoded()
 		if len(payload) > 0 {
 			p.line.WriteEncoded(frame, payload)
 		}
 		p.played(err)
-	case pl != nil:
-		n, err := fill(pl.src, s.out[:size])
-		if n > 0 {
-			clear(s.out[n:size])
-			out = s.out[:size]
-			if p.muted[1] {
-				clear(out)
-			}
-			p.line.WriteFrame(frame, out)
-		}
-		p.played(err)
-	case p.echo && !p.muted[1] && in != nil:
-		out = in
-		p.line.WriteFrame(frame, out)
+		return nil
 	}
+	n, err := fill(pl.src, buf)
+	if n > 0 {
+		clear(buf[n:])
+		if p.muted[1] {
+			clear(buf)
+		}
+		p.line.WriteFrame(frame, buf)
+	}
+	p.played(err)
+	if n == 0 {
+		return nil
+	}
+	return buf
+}
+
+func (p *Port) tapFrame(frame uint64, in, out []int16) {
 	if p.muted[1] {
 		out = nil
 	}

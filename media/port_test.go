@@ -30,21 +30,25 @@ type sentFrame struct {
 	level int16
 }
 
-func (l *testLine) Pull(on bool)                { l.pulled = on }
-func (l *testLine) Receive()                    { l.received++ }
-func (l *testLine) WritePacket(*Packet)         {}
-func (l *testLine) Forward(w PacketWriter)      { l.forward = w }
-func (l *testLine) Listen(on bool)              { l.listening = on }
-func (l *testLine) WriteEncoded(uint64, []byte) { l.encoded++ }
+func (l *testLine) Pull(on bool)                   { l.pulled = on }
+func (l *testLine) Receive()                       { l.received++ }
+func (l *testLine) WritePacket(*Packet)            {}
+func (l *testLine) Forward(w PacketWriter, _ bool) { l.forward = w }
+func (l *testLine) WriteKey(*Key) bool             { return true }
+func (l *testLine) ForwardKeys(KeyWriter)          {}
+func (l *testLine) Detach()                        {}
+func (l *testLine) Attach(s *Shard)                { l.shard = s }
+func (l *testLine) Listen(on bool)                 { l.listening = on }
+func (l *testLine) WriteEncoded(uint64, []byte)    { l.encoded++ }
 
-func (l *testLine) ReadFrame(_ uint64, dst []int16) int {
+func (l *testLine) ReadFrame(_ uint64, dst []int16) (int, bool) {
 	if l.level == 0 {
-		return 0
+		return 0, false
 	}
 	for i := range dst {
 		dst[i] = l.level
 	}
-	return len(dst)
+	return len(dst), false
 }
 
 func (l *testLine) WriteFrame(frame uint64, pcm []int16) {

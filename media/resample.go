@@ -59,6 +59,14 @@ func newAligned(b *filterBank) *Resampler {
 // Delay is how many samples of input the output is late: half the filter, 3 ms at 8000 Hz.
 func (r *Resampler) Delay() int { return r.bank.taps / 2 }
 
+// follow makes r go on as o, of the same rates, would.
+func (r *Resampler) follow(o *Resampler) {
+	if o != nil {
+		r.buf = append(r.buf[:0], o.buf...)
+		r.pos, r.phase = o.pos, o.phase
+	}
+}
+
 // Process takes samples from src and writes what they give to dst, until src is
 // used up or dst is full. It returns how many it wrote and how many it took. It
 // does not allocate.

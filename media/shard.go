@@ -148,6 +148,7 @@ type Scratch struct {
 	Packet  [2048]byte // a datagram being built
 	Receive [2048]byte // a datagram being read
 	Forward Packet     // one on its way to another line
+	Key     Key        // a key press on its way there
 	in, out [frameMax]int16
 	silence [frameMax]int16 // never written
 }
@@ -173,11 +174,16 @@ func (s *Shard) Portable() bool { return s.portable }
 // is awake. While it sleeps, or does not run at all, the caller itself becomes the shard
 // for as long as something is posted.
 func (s *Shard) Post(f func()) {
+	s.enqueue(f)
+	s.inline()
+}
+
+// enqueue is the half of Post that keeps the order.
+func (s *Shard) enqueue(f ...func()) {
 	s.mu.Lock()
-	s.queue = append(s.queue, f)
+	s.queue = append(s.queue, f...)
 	s.posted.Store(true)
 	s.mu.Unlock()
-	s.inline()
 }
 
 // inline does what was posted and fed in the caller's goroutine, unless somebody is the
@@ -221,6 +227,27 @@ func (s *Shard) Feed(d Delivery) bool {
 	}
 	s.fed.Store(true)
 	s.inline()
+	return true
+}
+
+// hand is Feed for another shard's thread, which has work of its own: it wakes this one
+// instead of standing in for it.
+func (s *Shard) hand(d Delivery) bool {
+	if s.stopping.Load() || !s.inbox.push(d) {
+		return false
+	}
+	s.fed.Store(true)
+	if !s.exec.TryLock() {
+		return true // whoever is the shard looks again before it sleeps
+	}
+	awake := s.poll != nil
+	if awake && s.sleeping {
+		s.poll.wake()
+	}
+	s.exec.Unlock()
+	if !awake {
+		s.inline()
+	}
 	return true
 }
 

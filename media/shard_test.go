@@ -184,6 +184,6 @@ func BenchmarkClockOf1000Ports(b *testing.B) {
 
 type silentLine struct{ testLine }
 
-func (*silentLine) Forward(PacketWriter)          {}
-func (*silentLine) Listen(bool)                   {}
-func (*silentLine) ReadFrame(uint64, []int16) int { return 0 }
+func (*silentLine) Forward(PacketWriter, bool)            {}
+func (*silentLine) Listen(bool)                           {}
+func (*silentLine) ReadFrame(uint64, []int16) (int, bool) { return 0, false }

@@ -30,6 +30,13 @@ type Codec interface {
 	NewDecoder() Decoder
 }
 
+// Stateless tells whether a payload of c depends on its samples only, not on those before them. A
+// codec says so by a method Stateless() bool.
+func Stateless(c Codec) bool {
+	s, ok := c.(interface{ Stateless() bool })
+	return ok && s.Stateless()
+}
+
 // Encoder makes payloads. Encode writes to dst the payload of pcm and returns
 // its length; it neither allocates nor keeps its arguments.
 type Encoder interface {

@@ -75,6 +75,7 @@ func (l *law) PayloadType() uint8  { return l.payloadType }
 func (l *law) ClockRate() int      { return 8000 }
 func (l *law) SampleRate() int     { return 8000 }
 func (l *law) NewEncoder() Encoder { return l.newEncoder() }
+func (l *law) Stateless() bool     { return true }
 func (l *law) NewDecoder() Decoder { return &lawDecoder{table: l.decode} }
 
 type ulawEncoder struct{}

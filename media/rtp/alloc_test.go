@@ -107,9 +107,9 @@ func TestLegDoesNotAllocatePerFrame(t *testing.T) {
 	s.Listen(true)
 	run("packet in and frame out of the jitter buffer", func() { in(); s.ReadFrame(frame, pcm) })
 	s.Listen(false)
-	s.Forward(s)
+	s.Forward(s, false)
 	run("packet forwarded", in)
-	s.Forward(nil)
+	s.Forward(nil, false)
 	run("frame of PCM", func() { frame++; s.WriteFrame(frame, pcm) })
 	run("encoded frame", func() { frame++; s.WriteEncoded(frame, payload) })
 	run("report out", func() { s.sendReport(false) })
@@ -124,7 +124,7 @@ func TestLegDoesNotAllocatePerFrame(t *testing.T) {
 func BenchmarkEchoPacket(b *testing.B) {
 	s := nullLeg(b).s
 	from := s.n.Remote
-	s.Forward(s)
+	s.Forward(s, false)
 	pkt := make([]byte, headerLen+160)
 	seq := uint16(0)
 	b.ReportAllocs()

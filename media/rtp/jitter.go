@@ -49,6 +49,10 @@ type jitterBuffer struct {
 	lateRun         int
 	lateSince       int64
 
+	handed int64 // what is before this was forwarded as packets
+	played bool  // a frame was handed out since begin
+	paused bool  // the peer is silent by intent, once what is held was played
+
 	gap  int // frames concealed in a row
 	wait int // frames until the next cut outside of silence
 
@@ -59,6 +63,7 @@ type jitterSlot struct {
 	used    bool
 	seq     uint16
 	time    int64
+	codec   string
 	decoder codec.Decoder
 	payload []byte
 }
@@ -99,9 +104,10 @@ func (b *jitterBuffer) ticks(now time.Duration) int64 {
 
 func (b *jitterBuffer) extend(ts uint32) int64 { return b.base + int64(int32(ts-b.baseTS)) }
 
-// put stores a copy of a packet.
-func (b *jitterBuffer) put(seq uint16, ts uint32, payload []byte, dec codec.Decoder, now time.Duration) {
+// put stores a copy of a packet. name is that of the codec that dec decodes.
+func (b *jitterBuffer) put(seq uint16, ts uint32, payload []byte, name string, dec codec.Decoder, now time.Duration) {
 	at := b.ticks(now)
+	b.paused = false
 	if !b.started {
 		b.begin(seq, ts, at)
 	}
@@ -138,9 +144,25 @@ func (b *jitterBuffer) put(seq uint16, ts uint32, payload []byte, dec codec.Deco
 		b.duplicate++
 		return
 	}
-	s.used, s.seq, s.time, s.decoder = true, seq, t, dec
+	s.used, s.seq, s.time, s.codec, s.decoder = true, seq, t, name, dec
 	s.payload = append(s.payload[:0], payload...)
 	b.held++
+	if !b.played {
+		b.place(at) // each packet tells better than the first alone where to begin
+	}
+}
+
+// pass notes that a packet of so many units from ts on was forwarded.
+func (b *jitterBuffer) pass(ts uint32, span int) {
+	if b.started {
+		b.handed = max(b.handed, b.extend(ts)+int64(span))
+	}
+}
+
+// place puts the cursor where it should be at a time.
+func (b *jitterBuffer) place(at int64) {
+	b.cursor = at - b.offset() - b.target
+	b.align()
 }
 
 func (b *jitterBuffer) begin(seq uint16, ts uint32, at int64) {
@@ -148,8 +170,8 @@ func (b *jitterBuffer) begin(seq uint16, ts uint32, at int64) {
 	b.next, b.baseTS, b.base = seq, ts, int64(ts)
 	b.minNow, b.minPast, b.minSince = at-b.base, math.MaxInt64, at
 	b.lastArrival = at
-	b.cursor = at - b.offset() - b.target
-	b.align()
+	b.handed, b.played = math.MinInt64, false
+	b.place(at)
 	b.gap = concealFor
 }
 
@@ -210,8 +232,8 @@ func (b *jitterBuffer) tooLate(seq uint16, ts uint32, at int64) {
 	}
 }
 
-// pause says that the peer is silent by intent (comfort noise, RFC 3389).
-func (b *jitterBuffer) pause() { b.gap = concealFor }
+// pause says that the peer is silent by intent from here on: comfort noise (RFC 3389), a key press.
+func (b *jitterBuffer) pause() { b.paused = true }
 
 // get writes the frame that is due at now, and returns its length or 0 where there is
 // nothing to hear.
@@ -252,12 +274,13 @@ func (b *jitterBuffer) get(dst []int16, dec codec.Decoder, now time.Duration) in
 	if !heard {
 		return 0
 	}
+	b.played = true
 	return filled
 }
 
 // fill conceals what is missing, until it fades into nothing.
 func (b *jitterBuffer) fill(dst []int16, dec codec.Decoder, heard *bool) {
-	if b.gap >= concealFor || dec == nil {
+	if b.gap >= concealFor || b.paused || dec == nil {
 		clear(dst)
 		return
 	}

@@ -83,7 +83,7 @@ func (sim simulation) run(t *testing.T, arrivals []arrival) (*jitterBuffer, []he
 			}
 			var payload [160]byte
 			binary.BigEndian.PutUint16(payload[:], uint16(a.n))
-			b.put(sim.seq0+uint16(a.n), ts, payload[:], seqDecoder{}, start+now)
+			b.put(sim.seq0+uint16(a.n), ts, payload[:], "", seqDecoder{}, start+now)
 			clear(payload[:]) // the buffer has a copy
 		}
 		h := heard{at: tick}
@@ -260,7 +260,7 @@ func TestJitterBufferDoesNotAllocate(t *testing.T) {
 	if a := testing.AllocsPerRun(1000, func() {
 		n++
 		now += 20 * time.Millisecond
-		b.put(uint16(n), uint32(160*n), payload, dec, now)
+		b.put(uint16(n), uint32(160*n), payload, "", dec, now)
 		b.get(dst, dec, now)
 	}); a != 0 {
 		t.Errorf("%v allocations a packet", a)
@@ -286,7 +286,7 @@ func FuzzJitterBuffer(f *testing.F) {
 			n := int16(seq & 0x7fff)
 			var payload [600]byte
 			binary.BigEndian.PutUint16(payload[:], uint16(n))
-			b.put(seq, ts, payload[:2+int(in[3])*2], seqDecoder{}, now)
+			b.put(seq, ts, payload[:2+int(in[3])*2], "", seqDecoder{}, now)
 			came[n] = true
 			for range in[3] & 7 {
 				if k := b.get(dst, seqDecoder{}, now); k != 0 && k != len(dst) {

@@ -8,11 +8,12 @@ import (
 	"time"
 
 	"github.com/callbin/callbin/media"
+	"github.com/callbin/callbin/media/codec"
 	"github.com/callbin/callbin/media/sdp"
 )
 
 var (
-	errClosed = errors.New("rtp: the leg is closed")
+	errClosed = fmt.Errorf("rtp: the leg: %w", media.ErrClosed)
 	// ErrNoOffer says that TakeAnswer was called without an offer to answer.
 	ErrNoOffer = errors.New("rtp: there is no offer that waits for an answer")
 )
@@ -25,21 +26,25 @@ type Leg struct {
 	cfg    LegConfig
 	host   *host
 	number uint16 // of the RTP port
-	shard  *media.Shard
 	port   *media.Port
 	s      *session // owned by the shard
 	final  Stats    // written on the shard when the session closes, read after that
 
 	mu      sync.Mutex
-	closed  bool   // guarded by mu
-	last    []byte // our last description; guarded by mu
-	offered []byte // our offer that is not answered yet; guarded by mu
-	id      uint64 // o= session id
+	closed  bool          // guarded by mu
+	last    []byte        // our last description; guarded by mu
+	offered []byte        // our last offer, until one of the peer; guarded by mu
+	events  bool          // key presses can be sent; guarded by mu
+	id      uint64        // o= session id
+	keys    chan struct{} // held by SendDigits; room for one
 }
 
 func newLeg(f *Factory, cfg LegConfig, h *host, port uint16, w wire) *Leg {
 	shard := f.cfg.Shards.Pick()
-	l := &Leg{f: f, cfg: cfg, host: h, number: port, shard: shard}
+	if cfg.Near != nil {
+		shard = cfg.Near.port.Shard()
+	}
+	l := &Leg{f: f, cfg: cfg, host: h, number: port, keys: make(chan struct{}, 1)}
 	// RFC 8866 5.2 suggests the time; 62 bits of chance tell no peer when we were started
 	// and fit into the signed integers of bad parsers.
 	l.id = random64() >> 2
@@ -47,11 +52,11 @@ func newLeg(f *Factory, cfg LegConfig, h *host, port uint16, w wire) *Leg {
 	s := &session{leg: l, cfg: &f.cfg, shard: shard, wire: w, log: f.cfg.Logger,
 		ssrc: uint32(r), timeBase: uint32(r >> 32), seq: uint16(random64())}
 	l.s = s
-	l.port = media.NewPort(shard, s, f.cfg.Codecs[0].SampleRate())
+	l.port = media.NewPort(shard, s, l.codecs()[0].SampleRate())
 	s.port = l.port
-	s.timer.Fire = s.house
-	shard.Post(func() {
-		if !shard.Admit(s) {
+	s.timer.Fire, s.press.timer.Fire = s.house, s.pressOn
+	l.port.Post(func() {
+		if !s.shard.Admit(s) {
 			s.close()
 		}
 	})
@@ -61,6 +66,13 @@ func newLeg(f *Factory, cfg LegConfig, h *host, port uint16, w wire) *Leg {
 // Port is the leg's audio.
 func (l *Leg) Port() *media.Port { return l.port }
 
+func (l *Leg) codecs() []codec.Codec {
+	if len(l.cfg.Codecs) > 0 {
+		return l.cfg.Codecs
+	}
+	return l.f.cfg.Codecs
+}
+
 // local is what we have to say in SDP. l.mu is held.
 func (l *Leg) local() sdp.Local {
 	ip := l.host.Advertise
@@ -68,7 +80,7 @@ func (l *Leg) local() sdp.Local {
 		ip = l.host.Bind
 	}
 	return sdp.Local{
-		IP: ip, Port: int(l.number), Codecs: l.f.cfg.Codecs, DTMF: !l.f.cfg.NoDTMF,
+		IP: ip, Port: int(l.number), Codecs: l.codecs(), DTMF: !l.f.cfg.NoDTMF,
 		SessionID: l.id, Version: 1, Last: l.last,
 	}
 }
@@ -109,11 +121,18 @@ func (l *Leg) Answer(offer []byte) ([]byte, error) {
 		return nil, fmt.Errorf("rtp: answer offer: %w", err)
 	}
 	l.last, l.offered = b, nil
-	l.shard.Post(func() { l.s.apply(n) })
+	l.agree(n)
 	return b, nil
 }
 
-// TakeAnswer takes the peer's answer to the last Offer and puts it into effect. Its
+// agree puts n into effect. l.mu is held.
+func (l *Leg) agree(n sdp.Negotiated) {
+	l.events = n.DTMFRate > 0
+	l.port.Post(func() { l.s.apply(n) })
+}
+
+// TakeAnswer takes the peer's answer to the last Offer and puts it into effect. Another answer to
+// the same offer, as of another branch of a forked call, takes the place of the one before. Its
 // errors are those of Answer, and ErrNoOffer.
 func (l *Leg) TakeAnswer(answer []byte) error {
 	l.mu.Lock()
@@ -136,15 +155,14 @@ func (l *Leg) TakeAnswer(answer []byte) error {
 	if err != nil {
 		return fmt.Errorf("rtp: take answer: %w", err)
 	}
-	l.offered = nil
-	l.shard.Post(func() { l.s.apply(n) })
+	l.agree(n)
 	return nil
 }
 
 // Stats returns the sums so far; after Close, the final ones.
 func (l *Leg) Stats() Stats {
 	var st Stats
-	l.shard.Do(func() {
+	l.port.Do(func() {
 		if st = l.final; !l.s.closed {
 			st = l.s.stats()
 		}
@@ -159,7 +177,7 @@ func (l *Leg) Close() Stats {
 	l.closed = true
 	l.mu.Unlock()
 	var st Stats
-	l.shard.Do(func() {
+	l.port.Do(func() {
 		l.s.close()
 		st = l.final
 	})

@@ -175,7 +175,7 @@ func TestEchoOverIPv6(t *testing.T) {
 			}
 			p.mustHear()
 			l.Port().Echo(true)
-			l.shard.Do(func() {}) // Echo does not wait, and the packet must not come first
+			l.port.Do(func() {}) // Echo does not wait, and the packet must not come first
 			for i := range byte(5) {
 				p.send(i)
 				if g := p.mustHear(); g.payload[0] != i || g.from != p.to {

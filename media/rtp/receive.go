@@ -61,8 +61,13 @@ func (s *session) rtpIn(b []byte, from netip.AddrPort, now time.Duration) {
 		s.first = now
 	}
 	if isDigit {
-		s.skipped++
+		if !s.relay(h, b[h.start:h.end]) {
+			s.skipped++
+		}
 		s.digit(h, b[h.start:h.end], now)
+		if s.jitter != nil {
+			s.jitter.pause()
+		}
 		return
 	}
 	if format == nil {
@@ -78,19 +83,49 @@ func (s *session) rtpIn(b []byte, from netip.AddrPort, now time.Duration) {
 		return
 	}
 	s.listenTo(format, b[h.start:h.end])
-	if s.forward != nil {
-		p := &s.shard.Scratch().Forward
-		*p = media.Packet{Buf: b[:h.end], Start: h.start, Codec: format.codec.Name(), Seq: h.seq - s.skipped, Time: h.time, First: s.fresh, Mark: h.marker}
-		s.fresh = false
-		s.forward.WritePacket(p)
-		return
-	}
 	if s.jitter != nil {
 		if format.dec == nil {
 			format.dec = format.codec.NewDecoder()
 		}
-		s.jitter.put(h.seq, h.time, b[h.start:h.end], format.dec, now)
+		s.jitter.put(h.seq, h.time, b[h.start:h.end], format.codec.Name(), format.dec, now)
 	}
+	if s.forward != nil {
+		s.pass(format, h, b)
+	}
+}
+
+// pass forwards a packet.
+func (s *session) pass(format *receiveFormat, h header, b []byte) {
+	span := s.span(format, h.end-h.start)
+	if s.jitter != nil {
+		s.jitter.pass(h.time, span)
+	}
+	p := &s.shard.Scratch().Forward
+	*p = media.Packet{Buf: b[:h.end], Start: h.start, Codec: format.codec.Name(), Span: span, Seq: h.seq - s.skipped, Time: h.time, First: s.fresh, Mark: h.marker}
+	s.fresh = false
+	s.forward.WritePacket(p)
+	if want := s.packetSpan(); span == want {
+		s.odd = 0
+	} else if s.odd++; s.odd == maxOdd {
+		s.port.SetUneven()
+	}
+}
+
+// maxOdd is how many packets of another length than agreed, one after the other, are a
+// habit of the peer. A single one may be the end of a talkspurt.
+const maxOdd = 3
+
+// span is the length of a payload in units of RTP time, as far as its size tells.
+func (s *session) span(f *receiveFormat, size int) int {
+	if f.level != nil {
+		return size // a byte is a sample
+	}
+	return s.packetSpan()
+}
+
+// packetSpan is the agreed length of a packet in units of RTP time.
+func (s *session) packetSpan() int {
+	return int(s.n.Ptime/media.FrameDuration) * s.n.Codec.ClockRate() / 50
 }
 
 // mediaTime is a time of the shard in units of a clock.
@@ -135,9 +170,45 @@ func (s *session) digitEnd() {
 }
 
 // Forward is media.Line's.
-func (s *session) Forward(w media.PacketWriter) {
+func (s *session) Forward(w media.PacketWriter, held bool) {
 	s.forward = w
-	s.fresh, s.skipped = true, 0
+	s.fresh, s.skipped, s.odd = true, 0, 0
+	if w != nil && held && s.jitter != nil {
+		s.passHeld()
+	}
+}
+
+// passHeld forwards what the jitter buffer holds, and leaves it there. Its numbers lead up to those of
+// the packets to come; what is missing was lost.
+func (s *session) passHeld() {
+	b := s.jitter
+	n := uint16(0)
+	for i := range uint16(jitterSlots) {
+		if b.slots[(b.next+i)%jitterSlots].used {
+			n++
+		}
+	}
+	seq := uint16(s.source.highest) - n
+	for i := range uint16(jitterSlots) {
+		slot := &b.slots[(b.next+i)%jitterSlots]
+		if !slot.used {
+			continue
+		}
+		seq++
+		sc := s.shard.Scratch()
+		if headerLen+len(slot.payload) > len(sc.Packet) {
+			continue
+		}
+		size := copy(sc.Packet[headerLen:], slot.payload)
+		span := s.packetSpan()
+		if levels()[slot.codec] != nil {
+			span = size
+		}
+		b.pass(uint32(slot.time), span)
+		sc.Forward = media.Packet{Buf: sc.Packet[:headerLen+size], Start: headerLen, Codec: slot.codec, Span: span, Seq: seq, Time: uint32(slot.time), First: s.fresh}
+		s.fresh = false
+		s.forward.WritePacket(&sc.Forward)
+	}
 }
 
 // Listen is media.Line's: a jitter buffer lives as long as somebody listens.
@@ -179,10 +250,11 @@ func (s *session) Receive() {
 }
 
 // ReadFrame is media.Line's.
-func (s *session) ReadFrame(_ uint64, dst []int16) int {
+func (s *session) ReadFrame(_ uint64, dst []int16) (n int, passed bool) {
 	if s.jitter == nil || len(s.formats) == 0 {
-		return 0
+		return 0, false
 	}
 	var dec codec.Decoder = s.formats[0].dec
-	return s.jitter.get(dst, dec, s.shard.Now())
+	n = s.jitter.get(dst, dec, s.shard.Now())
+	return n, s.jitter.cursor <= s.jitter.handed // the cursor is behind the frame now
 }

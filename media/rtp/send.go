@@ -1,6 +1,8 @@
 package rtp
 
 import (
+	"time"
+
 	"github.com/callbin/callbin/media"
 	"github.com/callbin/callbin/media/codec"
 )
@@ -52,20 +54,57 @@ func (s *session) WriteEncoded(frame uint64, payload []byte) {
 // emit sends a frame: b is room for the header and the payload. Timestamps follow the
 // clock, also over a pause; the marker stands at the start of each talkspurt (RFC 3551 4.1).
 func (s *session) emit(frame uint64, b []byte) {
-	mark := !s.talking || frame != s.lastFrame+1
 	t := s.timeBase + s.frameTime(frame)
-	if step := uint32(s.n.Codec.ClockRate() / 50); mark && s.sent && int32(t-s.lastTime) < int32(step) {
-		// Forwarded packets ran by the peer's clock, and left ours behind.
-		s.timeBase += s.lastTime + step - t
-		t = s.lastTime + step
-	}
-	s.talking, s.lastFrame, s.passing = true, frame, false
-	if per := int(s.n.Ptime / media.FrameDuration); per > 1 {
-		if b, t, mark = s.gather(b, t, mark, per); b == nil {
-			return
+	mark := false
+	if !s.talking || s.passing || frame != s.lastFrame+1 {
+		old := t
+		most := sameTalk
+		if s.passing {
+			most = maxSwitch
 		}
+		t, mark = s.follow(t, most)
+		s.timeBase += t - old
 	}
-	s.sendAudio(b, mark, t)
+	s.talking, s.lastFrame, s.passing, s.lastTalk = true, frame, false, s.shard.Now()
+	if s.press.down {
+		s.talking = false // RFC 4733 2.5: no sound beside a key press
+		return
+	}
+	if per := int(s.n.Ptime / media.FrameDuration); per > 1 {
+		if b, t, mark = s.gather(b, t, mark, per); b != nil {
+			s.sendAudio(b, mark, t, per)
+		}
+		return
+	}
+	s.sendAudio(b, mark, t, 1)
+}
+
+const (
+	// sameTalk is how much later than the frame before one may come and still follow it: the slot of
+	// a port changes when it is bridged.
+	sameTalk = 3 * media.FrameDuration / 2
+	// maxSwitch is the same where forwarded packets turn into frames or back. The jitter buffer, which
+	// has to fill first, is not a pause in what the peer hears.
+	maxSwitch = 5 * media.FrameDuration
+)
+
+// follow is the timestamp of a packet that does not simply come after the one before, and whether a
+// talkspurt begins with it. clock is what our clock says, most the pause that is none.
+func (s *session) follow(clock uint32, most time.Duration) (t uint32, mark bool) {
+	if !s.sent {
+		return clock, true
+	}
+	next := s.lastTime + s.lastSpan
+	if s.bundled > 0 {
+		next = s.bundleAt + uint32(s.bundled*s.n.Codec.ClockRate()/50)
+	}
+	if s.talking && s.shard.Now()-s.lastTalk <= most {
+		return next, false
+	}
+	if int32(clock-next) < 0 {
+		return next, true // forwarded packets ran by another clock, and left ours behind
+	}
+	return clock, true
 }
 
 // gather collects frames for packets of several frames. Should the rest of one not
@@ -101,16 +140,16 @@ func (s *session) gather(b []byte, t uint32, mark bool, per int) ([]byte, uint32
 // flush sends what was gathered.
 func (s *session) flush() {
 	if s.bundled > 0 && s.sends() {
-		s.sendAudio(s.bundle, s.bundleMark, s.bundleAt)
+		s.sendAudio(s.bundle, s.bundleMark, s.bundleAt, s.bundled)
 	}
 	s.bundled, s.bundleMark = 0, false
 }
 
-// sendAudio sends a packet with the next sequence number.
-func (s *session) sendAudio(b []byte, mark bool, t uint32) {
+// sendAudio sends a packet of so many frames with the next sequence number.
+func (s *session) sendAudio(b []byte, mark bool, t uint32, frames int) {
 	putHeader(b, mark, s.n.PayloadType, s.seq, t, s.ssrc)
 	s.seq++
-	s.lastTime = t
+	s.lastTime, s.lastSpan = t, uint32(frames*s.n.Codec.ClockRate()/50)
 	s.transmit(b)
 }
 
@@ -127,27 +166,28 @@ func (s *session) transmit(b []byte) {
 // WritePacket is media.Line's: it sends a packet of the same clock with numbers of
 // ours that keep the distances of the peer's, so that loss and order stay visible.
 func (s *session) WritePacket(p *media.Packet) {
-	if !s.sends() || p.Start < headerLen {
+	if !s.sends() || p.Start < headerLen || s.press.down {
+		s.passing, s.talking = false, false
 		return
 	}
 	payload := p.Buf[p.Start:]
 	if p.Codec != s.n.Codec.Name() && !s.translate(payload, p.Codec) {
 		return
 	}
+	now := s.shard.Now()
 	if !s.passing || p.First {
-		now := s.shard.Now()
-		t := s.timeBase + uint32(mediaTime(now, s.n.Codec.ClockRate()))
-		if step := uint32(s.n.Codec.ClockRate() / 50); s.sent && int32(t-s.lastTime) < int32(step) {
-			t = s.lastTime + step
-		}
-		s.passing, s.talking, s.bundled = true, false, 0
+		s.flush()
+		clock := s.timeBase + uint32(mediaTime(now, s.n.Codec.ClockRate()))
+		t, mark := s.follow(clock, maxSwitch)
+		s.timeBase += t - clock
+		s.passing = true
 		s.seqOffset, s.timOffset = s.seq-p.Seq, t-p.Time
-		p.Mark = true
-		s.lastTime = t
+		p.Mark = p.Mark || mark
 	}
+	s.talking, s.lastTalk = true, now
 	seq, t := p.Seq+s.seqOffset, p.Time+s.timOffset
 	if int16(seq-s.seq) >= 0 {
-		s.seq, s.lastTime = seq+1, t
+		s.seq, s.lastTime, s.lastSpan = seq+1, t, uint32(p.Span)
 	}
 	b := p.Buf[p.Start-headerLen:]
 	putHeader(b, p.Mark, s.n.PayloadType, seq, t, s.ssrc)
@@ -184,9 +224,9 @@ func (s *session) keepalive() {
 	}
 	frame := s.frameNow()
 	t := s.timeBase + s.frameTime(frame)
-	if step := uint32(s.n.Codec.ClockRate() / 50); s.sent && int32(t-s.lastTime) < int32(step) {
-		t = s.lastTime + step
+	if next := s.lastTime + s.lastSpan; s.sent && int32(t-next) < 0 {
+		t = next
 	}
 	s.talking, s.passing = false, false
-	s.sendAudio(sc.Packet[:headerLen+n], false, t)
+	s.sendAudio(sc.Packet[:headerLen+n], false, t, 1)
 }

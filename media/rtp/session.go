@@ -36,7 +36,9 @@ type session struct {
 	first   time.Duration // of the first packet; 0: none yet
 	voice   time.Duration // of packets that are louder than silence
 	forward media.PacketWriter
-	fresh   bool   // the next forwarded packet begins a stream
+	fresh   bool // the next forwarded packet begins a stream
+	odd     int  // forwarded packets of another length than agreed, in a row
+	keys    media.KeyWriter
 	skipped uint16 // packets that were not forwarded, left out of its numbering
 	jitter  *jitterBuffer
 	pulled  bool // packets wait in the socket until Receive
@@ -46,12 +48,14 @@ type session struct {
 	seq        uint16 // of the next packet
 	timeBase   uint32 // timestamp of frame 0
 	lastTime   uint32 // of the last packet
+	lastSpan   uint32 // and its length
 	sent       bool   // there was one
 	lastFrame  uint64
-	talking    bool // lastFrame was sent, the next frame belongs to the same talkspurt
+	talking    bool // sound was sent last, and what follows soon belongs to the same talkspurt
 	lastSent   time.Duration
-	passing    bool   // the last packet was a forwarded one, mapped by the two offsets
-	seqOffset  uint16 // from its source
+	lastTalk   time.Duration // when there was sound to send last
+	passing    bool          // the last packet was a forwarded one, mapped by the two offsets
+	seqOffset  uint16        // from its source
 	timOffset  uint32
 	enc        codec.Encoder
 	bundle     []byte // frames that wait for the rest of their packet, where it is longer than 20 ms
@@ -59,6 +63,8 @@ type session struct {
 	bundleAt   uint32
 	bundleMark bool
 	bundleDue  time.Duration
+	relayed    relayed  // the key press that is on its way from another leg
+	press      ownPress // the one that is ours
 
 	reports  reports
 	count    counters
@@ -101,7 +107,7 @@ func (s *session) apply(n sdp.Negotiated) {
 		s.latch = latch{}
 		s.wire.disconnect()
 	}
-	if first || old.Codec != n.Codec || old.ReceivePayloadType != n.ReceivePayloadType {
+	if first || old.Codec != n.Codec || old.ReceivePayloadType != n.ReceivePayloadType || old.Ptime != n.Ptime {
 		s.setCodec(old.Codec)
 	}
 	if first {
@@ -146,9 +152,17 @@ func (s *session) setCodec(old codec.Codec) {
 		s.jitter.configure(n.Codec.ClockRate(), n.Codec.SampleRate(), s.cfg.MinWait, s.cfg.MaxWait)
 	}
 	s.fresh = true
+	own := n.Codec
 	s.port.SetFormat(&media.Format{
-		Codec: n.Codec.Name(), Rate: n.Codec.SampleRate(),
-		NewEncoder: func() media.EncodeFunc { return n.Codec.NewEncoder().Encode },
+		Codec: own.Name(), Rate: own.SampleRate(), Span: n.Ptime, Stateless: codec.Stateless(own),
+		Passes: func(name string) bool {
+			c, ok := codec.ByName(name)
+			if ok {
+				_, ok = codec.Table(c, own)
+			}
+			return ok
+		},
+		NewEncoder: func() media.EncodeFunc { return own.NewEncoder().Encode },
 	})
 }
 
@@ -178,13 +192,45 @@ func (s *session) close() {
 		s.sendReport(true)
 	}
 	s.port.End()
+	s.endPress(errClosed)
 	s.closed = true
 	s.leg.final = s.stats()
 	s.shard.StopTimer(&s.timer)
 	s.wire.close()
 	s.leg.host.ports.release(s.leg.number)
 	s.shard.Dismiss(s)
-	s.jitter, s.forward = nil, nil
+	s.jitter, s.forward, s.keys = nil, nil, nil
+}
+
+// post is for datagrams that come to a shard which the leg has left.
+func (s *session) post(f func()) { s.port.Post(f) }
+
+// Detach is media.Line's.
+func (s *session) Detach() {
+	if s.closed {
+		return
+	}
+	s.shard.StopTimer(&s.timer)
+	s.shard.StopTimer(&s.press.timer)
+	s.wire.detach()
+	s.shard.Dismiss(s)
+}
+
+// Attach is media.Line's.
+func (s *session) Attach(shard *media.Shard) {
+	s.shard = shard
+	if s.closed {
+		return
+	}
+	s.wire.attach(shard)
+	if !shard.Admit(s) {
+		s.close()
+		return
+	}
+	s.house()
+	if s.press.down {
+		shard.SetTimer(&s.press.timer, s.press.next)
+	}
 }
 
 // house does what time brings, and sets the timer for what comes next. It is not called

@@ -18,7 +18,7 @@ type LegState struct {
 	Port    uint16 `json:"port"`
 	ID      uint64 `json:"id"`                // of o=
 	Last    []byte `json:"last,omitempty"`    // our last SDP
-	Offered []byte `json:"offered,omitempty"` // our offer without an answer
+	Offered []byte `json:"offered,omitempty"` // our offer, unless one of the peer came after it
 
 	SSRC uint32    `json:"ssrc"`
 	Seq  uint16    `json:"seq"`
@@ -59,7 +59,7 @@ func (l *Leg) Snapshot() LegState {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	st := LegState{V6: l.cfg.V6, Plain: l.cfg.PlainAddress, Port: l.number, ID: l.id, Last: l.last, Offered: l.offered}
-	l.shard.Do(func() {
+	l.port.Do(func() {
 		s := l.s
 		now := s.shard.Now()
 		st.SSRC, st.Seq, st.Time, st.At = s.ssrc, s.seq, s.timeBase, s.shard.At(now)
@@ -82,7 +82,7 @@ func (l *Leg) Snapshot() LegState {
 }
 
 // Restore makes a leg that goes on where st was taken: on the same port, which must be
-// free. Of cfg only OnEvent counts.
+// free. Of cfg only OnEvent, Codecs and Near count.
 func (f *Factory) Restore(st LegState, cfg LegConfig) (*Leg, error) {
 	cfg.V6, cfg.PlainAddress = st.V6, st.Plain
 	h, err := f.host(cfg.V6)
@@ -91,7 +91,7 @@ func (f *Factory) Restore(st LegState, cfg LegConfig) (*Leg, error) {
 	}
 	var n sdp.Negotiated
 	if st.Media != nil {
-		if n, err = f.negotiated(st.Media); err != nil {
+		if n, err = f.negotiated(st.Media, cfg.Codecs); err != nil {
 			return nil, err
 		}
 	}
@@ -105,7 +105,8 @@ func (f *Factory) Restore(st LegState, cfg LegConfig) (*Leg, error) {
 	}
 	l := newLeg(f, cfg, h, st.Port, w)
 	l.id, l.last, l.offered = st.ID, st.Last, st.Offered
-	l.shard.Post(func() {
+	l.events = n.DTMFRate > 0
+	l.port.Post(func() {
 		s := l.s
 		s.ssrc, s.seq, s.timeBase = st.SSRC, st.Seq, st.Time
 		if st.Media == nil {
@@ -127,7 +128,7 @@ func (f *Factory) Restore(st LegState, cfg LegConfig) (*Leg, error) {
 	return l, nil
 }
 
-func (f *Factory) negotiated(m *MediaState) (sdp.Negotiated, error) {
+func (f *Factory) negotiated(m *MediaState, codecs []codec.Codec) (sdp.Negotiated, error) {
 	n := sdp.Negotiated{
 		PayloadType: m.PayloadType, ReceivePayloadType: m.ReceivePayloadType,
 		DTMFRate: m.DTMFRate, DTMFPayloadType: m.DTMFPayloadType, DTMFReceivePayloadType: m.DTMFReceive,
@@ -136,11 +137,14 @@ func (f *Factory) negotiated(m *MediaState) (sdp.Negotiated, error) {
 	}
 	n.Ptime = max(n.Ptime, media.FrameDuration)
 	var err error
-	if n.Codec, err = f.codecNamed(m.Codec); err != nil {
+	if len(codecs) == 0 {
+		codecs = f.cfg.Codecs
+	}
+	if n.Codec, err = codecNamed(codecs, m.Codec); err != nil {
 		return n, err
 	}
 	for _, a := range m.Also {
-		c, err := f.codecNamed(a.Codec)
+		c, err := codecNamed(codecs, a.Codec)
 		if err != nil {
 			return n, err
 		}
@@ -149,8 +153,8 @@ func (f *Factory) negotiated(m *MediaState) (sdp.Negotiated, error) {
 	return n, nil
 }
 
-func (f *Factory) codecNamed(name string) (codec.Codec, error) {
-	for _, c := range f.cfg.Codecs {
+func codecNamed(codecs []codec.Codec, name string) (codec.Codec, error) {
+	for _, c := range codecs {
 		if c.Name() == name {
 			return c, nil
 		}

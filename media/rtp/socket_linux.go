@@ -16,6 +16,7 @@ import (
 // costs a goroutine switch for each packet.
 type rawWire struct {
 	rtp, rtcp rawSocket
+	pulled    bool
 }
 
 // rawSocket is a non-blocking UDP socket, or none (fd -1).
@@ -93,6 +94,24 @@ func (s *rawSocket) start(shard *media.Shard, r receiver) error {
 	return nil
 }
 
+func (w *rawWire) detach() {
+	w.rtp.unwatch()
+	w.rtcp.unwatch()
+}
+
+func (w *rawWire) attach(shard *media.Shard) {
+	for _, s := range []*rawSocket{&w.rtp, &w.rtcp} {
+		if s.shard == nil {
+			continue // not started
+		}
+		s.shard = shard
+		if s == &w.rtp && w.pulled {
+			continue
+		}
+		_ = s.start(shard, s.to) // as at the first time, where an error was reported
+	}
+}
+
 // Readable takes one datagram. Epoll is level-triggered, so it comes again for the next.
 func (s *rawSocket) Readable() { s.read() }
 
@@ -129,6 +148,7 @@ func (s *rawSocket) failed(e unix.Errno) bool {
 // pull takes the socket out of epoll: one wake-up a frame, for the tick, is enough.
 func (w *rawWire) pull(on bool) {
 	s := &w.rtp
+	w.pulled = on
 	switch {
 	case s.fd < 0 || s.shard == nil || s.errs > maxReadErrors:
 	case on:

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/callbin/callbin/media"
@@ -23,6 +24,8 @@ type PacketConn interface {
 // start; whatever arrives is given to the receiver.
 type wire interface {
 	start(s *media.Shard, r receiver, rtcp bool) error
+	detach() // from its shard, until
+	attach(s *media.Shard)
 	send(b []byte, to netip.AddrPort) error
 	sendRTCP(b []byte, to netip.AddrPort) error
 	pull(on bool) // read by receive instead of on arrival, where that saves something
@@ -35,6 +38,7 @@ type wire interface {
 
 // receiver takes datagrams on the shard and may write to b.
 type receiver interface {
+	post(f func())                                         // on the shard that the receiver lives on
 	rtpIn(b []byte, from netip.AddrPort, at time.Duration) // at: when it came, in time of the shard
 	rtcpIn(b []byte, from netip.AddrPort)
 }
@@ -43,15 +47,17 @@ type receiver interface {
 // the leg's own check of the source has to do.
 type connWire struct {
 	rtp, rtcp PacketConn
+	home      atomic.Pointer[media.Shard] // nil: the leg is being moved
 	wg        sync.WaitGroup
 	started   [2]bool
 }
 
 // datagram carries a packet from a reader to the shard, and back to the reader empty.
 type datagram struct {
+	wire  *connWire
 	to    receiver
 	rtcp  bool
-	shard *media.Shard
+	shard *media.Shard // that it was handed to
 	n     int
 	from  netip.AddrPort
 	free  chan *datagram
@@ -63,15 +69,24 @@ type datagram struct {
 const inFlight = 16
 
 func (d *datagram) Deliver() {
+	if home := d.wire.home.Load(); home != d.shard {
+		d.to.post(d.arrive) // the leg has moved meanwhile
+		return
+	}
+	d.arrive()
+}
+
+func (d *datagram) arrive() {
 	if d.rtcp {
 		d.to.rtcpIn(d.buf[:d.n], d.from)
 	} else {
-		d.to.rtpIn(d.buf[:d.n], d.from, d.shard.Now())
+		d.to.rtpIn(d.buf[:d.n], d.from, d.wire.home.Load().Now())
 	}
 	d.free <- d // has room for all of them
 }
 
 func (w *connWire) start(s *media.Shard, r receiver, rtcp bool) error {
+	w.home.Store(s)
 	w.read(0, w.rtp, s, r)
 	if rtcp {
 		w.read(1, w.rtcp, s, r)
@@ -79,15 +94,18 @@ func (w *connWire) start(s *media.Shard, r receiver, rtcp bool) error {
 	return nil
 }
 
+func (w *connWire) detach()               { w.home.Store(nil) }
+func (w *connWire) attach(s *media.Shard) { w.home.Store(s) }
+
 func (w *connWire) read(i int, c PacketConn, s *media.Shard, r receiver) {
 	if w.started[i] {
 		return
 	}
 	w.started[i] = true
-	w.wg.Go(func() { readConn(c, s, r, i == 1) })
+	w.wg.Go(func() { w.readConn(c, s, r, i == 1) })
 }
 
-func readConn(c PacketConn, s *media.Shard, r receiver, rtcp bool) {
+func (w *connWire) readConn(c PacketConn, s *media.Shard, r receiver, rtcp bool) {
 	free := make(chan *datagram, inFlight)
 	made, errs := 0, 0
 	spare := &datagram{}
@@ -97,7 +115,7 @@ func readConn(c PacketConn, s *media.Shard, r receiver, rtcp bool) {
 		case d = <-free:
 		default:
 			if made < inFlight {
-				d = &datagram{to: r, rtcp: rtcp, shard: s, free: free}
+				d = &datagram{wire: w, to: r, rtcp: rtcp, free: free}
 				made++
 			} // else read and drop
 		}
@@ -114,7 +132,10 @@ func readConn(c PacketConn, s *media.Shard, r receiver, rtcp bool) {
 			continue
 		}
 		errs = 0
-		d.n, d.from = n, netip.AddrPortFrom(from.Addr().Unmap(), from.Port())
+		if home := w.home.Load(); home != nil {
+			s = home
+		}
+		d.shard, d.n, d.from = s, n, netip.AddrPortFrom(from.Addr().Unmap(), from.Port())
 		if d != spare && !s.Feed(d) {
 			free <- d
 		}
