@@ -12,16 +12,22 @@ type Ability string
 // What the built-in actions need. Those of a leg are named by their interface, the
 // others by the field of Deps that brings them.
 const (
-	CanAnswer  Ability = "a leg with action.Answerer"
-	CanHangup  Ability = "a leg with action.Hanger"
-	CanPlay    Ability = "a leg with action.Player"
-	CanDigits  Ability = "a leg with action.DigitReader"
-	CanEcho    Ability = "a leg with action.Echoer"
-	CanRecord  Ability = "a leg with action.Recorder"
-	HasPrompts Ability = "Deps.Prompts"
-	HasSpeaker Ability = "Deps.Speaker"
-	HasBeep    Ability = "Deps.Beep"
-	HasHTTP    Ability = "Deps.HTTP"
+	CanAnswer     Ability = "a leg with action.Answerer"
+	CanHangup     Ability = "a leg with action.Hanger"
+	CanPlay       Ability = "a leg with action.Player"
+	CanDigits     Ability = "a leg with action.DigitReader"
+	CanEcho       Ability = "a leg with action.Echoer"
+	CanRecord     Ability = "a leg with action.Recorder"
+	CanConnect    Ability = "a leg with action.Connector, which an engine has whose Config.Outbound lets something out"
+	CanDial       Ability = "a leg with action.Dialer, which an engine has whose Config.Outbound lets something out"
+	CanBridge     Ability = "a leg with action.Bridger"
+	CanConference Ability = "a leg with action.Conferencer"
+	CanSendDigits Ability = "a leg with action.DigitSender"
+	CanMute       Ability = "a leg with action.Muter"
+	HasPrompts    Ability = "Deps.Prompts"
+	HasSpeaker    Ability = "Deps.Speaker"
+	HasBeep       Ability = "Deps.Beep"
+	HasHTTP       Ability = "Deps.HTTP"
 )
 
 // Abilities are a set, a value to be copied and compared, not to be changed once shared.
@@ -85,6 +91,12 @@ func LegAbilities(leg Leg) Abilities {
 	has[DigitReader](a, leg, CanDigits)
 	has[Echoer](a, leg, CanEcho)
 	has[Recorder](a, leg, CanRecord)
+	has[Connector](a, leg, CanConnect)
+	has[Dialer](a, leg, CanDial)
+	has[Bridger](a, leg, CanBridge)
+	has[Conferencer](a, leg, CanConference)
+	has[DigitSender](a, leg, CanSendDigits)
+	has[Muter](a, leg, CanMute)
 	return a
 }
 

@@ -1,8 +1,9 @@
 package action
 
 // Builtin returns a registry with the built-in actions, which work with d:
-// answer, beep, branch, condition_variable, digits_receive, echo, goto, hangup, play,
-// recording_start, recording_stop, sleep, stop, talk, variable_set, webhook_send.
+// answer, beep, branch, call, condition_variable, confbridge_join, conference_join, connect,
+// digits_receive, digits_send, echo, goto, hangup, mute, play, recording_start,
+// recording_stop, sleep, stop, talk, variable_set, webhook_send.
 // The names of VoIPBIN's other actions are known, and refused by flow.Check.
 // What each does, and where it differs from VoIPBIN, is in the documentation of package flow.
 func Builtin(d Deps) *Registry {
@@ -10,11 +11,17 @@ func Builtin(d Deps) *Registry {
 	Register[answer](r, "answer")
 	r.Add("beep", func() Action { return &beep{deps: d} })
 	Register[branch](r, "branch")
+	Register[call](r, "call")
 	Register[conditionVariable](r, "condition_variable")
+	Register[confbridgeJoin](r, "confbridge_join")
+	Register[conferenceJoin](r, "conference_join")
+	Register[connect](r, "connect")
 	Register[digitsReceive](r, "digits_receive")
+	Register[digitsSend](r, "digits_send")
 	r.Add("echo", func() Action { return &echo{Duration: defaultEchoMS} })
 	Register[gotoAction](r, "goto")
 	Register[hangup](r, "hangup")
+	Register[mute](r, "mute")
 	r.Add("play", func() Action { return &play{deps: d} })
 	Register[recordingStart](r, "recording_start")
 	Register[recordingStop](r, "recording_stop")

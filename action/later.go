@@ -10,10 +10,10 @@ import (
 // flow that uses one is told from a flow with a typing error: it is read, and refused by
 // flow.Check.
 var later = []string{
-	"ai_summary", "ai_talk", "ai_task", "amd", "block", "call", "case_create", "condition_call_digits",
-	"condition_call_status", "condition_datetime", "confbridge_join", "conference_join", "connect",
-	"conversation_send", "digits_send", "email_send", "external_media_start", "external_media_stop", "fetch",
-	"fetch_flow", "message_send", "mute", "queue_join", "stream_echo", "transcribe_recording", "transcribe_start",
+	"ai_summary", "ai_talk", "ai_task", "amd", "block", "case_create", "condition_call_digits",
+	"condition_call_status", "condition_datetime",
+	"conversation_send", "email_send", "external_media_start", "external_media_stop", "fetch",
+	"fetch_flow", "message_send", "queue_join", "stream_echo", "transcribe_recording", "transcribe_start",
 	"transcribe_stop",
 }
 

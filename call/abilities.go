@@ -12,7 +12,11 @@ import (
 // Abilities is what calls of an engine with this config can do, as flow.Check wants it:
 // what every call can, what Config.Deps brings, and recording where there is a Store.
 func (c *Config) Abilities() action.Abilities {
-	a := action.AbilitiesOf(action.CanAnswer, action.CanHangup, action.CanPlay, action.CanDigits, action.CanEcho)
+	a := action.AbilitiesOf(action.CanAnswer, action.CanHangup, action.CanPlay, action.CanDigits, action.CanEcho,
+		action.CanBridge, action.CanConference, action.CanSendDigits, action.CanMute)
+	if c.Outbound.any() {
+		a[action.CanConnect], a[action.CanDial] = true, true
+	}
 	if c.Store != nil {
 		a[action.CanRecord] = true
 	}

@@ -18,6 +18,12 @@ var (
 	_ action.DigitReader = (*Call)(nil)
 	_ action.Echoer      = (*Call)(nil)
 	_ action.Recorder    = (*Call)(nil)
+	_ action.Connector   = (*Call)(nil)
+	_ action.Dialer      = (*Call)(nil)
+	_ action.Bridger     = (*Call)(nil)
+	_ action.Conferencer = (*Call)(nil)
+	_ action.DigitSender = (*Call)(nil)
+	_ action.Muter       = (*Call)(nil)
 )
 
 // Answer answers the call and waits for the caller's ACK, for half a second at most:

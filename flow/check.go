@@ -12,8 +12,17 @@ import (
 // warnings. No finding means that the flow fits. Check may ask speech engines and the
 // file system, and must not be called on a media thread.
 func Check(f *Flow, abilities action.Abilities) []Finding {
-	findings := append([]Finding(nil), f.warnings...)
+	findings := append(append([]Finding(nil), f.warnings...), f.check(abilities)...)
+	sortFindings(findings)
+	return findings
+}
+
+// check asks the actions of f, and of the flows in them.
+func (f *Flow) check(abilities action.Abilities) (findings []Finding) {
 	for _, s := range f.steps {
+		if s.nested != nil {
+			findings = append(findings, s.nested.check(abilities)...)
+		}
 		needer, ok := s.template.Example().(action.Needer)
 		if !ok {
 			continue
@@ -39,6 +48,5 @@ func Check(f *Flow, abilities action.Abilities) []Finding {
 			findings = append(findings, g)
 		}
 	}
-	sortFindings(findings)
 	return findings
 }

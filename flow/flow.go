@@ -39,6 +39,7 @@ type step struct {
 	next     string // id of the following action; empty: the next one in the list
 	template *action.Template
 	timing   action.Timing
+	nested   *Flow // in an option of the action; nil: none
 
 	// where it stands, for findings of Check
 	line, column int

@@ -12,8 +12,9 @@ import (
 // Limits of a flow.
 const (
 	MaxSize    = 1 << 20 // bytes of the JSON text
-	MaxActions = 10_000
-	maxID      = 256 // bytes of an action's id
+	MaxActions = 10_000  // those of flows within it included
+	MaxNesting = 8       // flows within flows
+	maxID      = 256     // bytes of an action's id
 )
 
 // ParseOptions says how a flow is read. The zero value is usable.
@@ -60,8 +61,10 @@ func Parse(data []byte, opt ParseOptions) (*Flow, error) {
 	p := parser{
 		data: slices.Clone(data),
 		opt:  opt,
-		flow: &Flow{name: opt.Name, dir: opt.Dir, file: opt.File, byID: make(map[string]int)},
+		flow: newFlow(opt),
+		room: new(int),
 	}
+	*p.room = MaxActions
 	p.parse()
 	sortFindings(p.findings)
 	if hasError(p.findings) {
@@ -71,8 +74,15 @@ func Parse(data []byte, opt ParseOptions) (*Flow, error) {
 	return p.flow, nil
 }
 
+func newFlow(opt ParseOptions) *Flow {
+	return &Flow{name: opt.Name, dir: opt.Dir, file: opt.File, byID: make(map[string]int)}
+}
+
+// parser reads one flow; those within it have parsers of their own on the same text.
 type parser struct {
 	data     []byte
+	depth    int  // of nesting
+	room     *int // actions that there may still be, of all parsers of the text
 	opt      ParseOptions
 	flow     *Flow
 	findings []Finding
@@ -115,9 +125,14 @@ func (p *parser) parse() {
 	for _, problem := range problems {
 		p.add(none, problem)
 	}
-	if root == nil {
-		return
+	if root != nil {
+		p.program(root)
 	}
+}
+
+// program reads the flow that root is.
+func (p *parser) program(root *action.Node) {
+	none := action.Info{}
 	list := root
 	if root.Kind == action.Object {
 		if list = p.object(root); list == nil {
@@ -128,8 +143,8 @@ func (p *parser) parse() {
 		p.errorf(none, list.Start, "", "a flow is a list of actions, or an object with one as %q, not %s", "actions", list.Kind)
 		return
 	}
-	if len(list.Elems) > MaxActions {
-		p.errorf(none, list.Start, "", "the flow has %d actions, at most %d", len(list.Elems), MaxActions)
+	if *p.room -= len(list.Elems); *p.room < 0 {
+		p.errorf(none, list.Start, "", "the flow has more than %d actions", MaxActions)
 		return
 	}
 	if len(list.Elems) == 0 {
@@ -264,6 +279,9 @@ func (p *parser) action(i int, n *action.Node) {
 		return
 	}
 	s.timing = action.TimingOf(s.template.Example())
+	if in, ok := s.template.Example().(action.Nested); ok && option != nil {
+		s.nested = p.nested(info, option.Member(in.NestedFlow()))
+	}
 	if checker, ok := s.template.Example().(action.Checker); ok {
 		c := action.NewCheckContext(p.opt.Dir, s.option)
 		checker.Check(c)
@@ -274,6 +292,23 @@ func (p *parser) action(i int, n *action.Node) {
 			p.targets = append(p.targets, stepTarget{info, t})
 		}
 	}
+}
+
+// nested reads the flow within an option, nil for none.
+func (p *parser) nested(info action.Info, n *action.Node) *Flow {
+	if n == nil || n.Kind == action.Null {
+		return nil
+	}
+	if p.depth+1 > MaxNesting {
+		p.errorf(info, n.Start, "", "more than %d flows stand within each other", MaxNesting)
+		return nil
+	}
+	in := parser{data: p.data, opt: p.opt, depth: p.depth + 1, room: p.room}
+	in.opt.Name = info.ID
+	in.flow = newFlow(in.opt)
+	in.program(n)
+	p.findings = append(p.findings, in.findings...)
+	return in.flow
 }
 
 // suggestID helps with an id that does not exist.
