@@ -1,6 +1,6 @@
 // Package calltest runs a call.Engine without a network of its own: Net is an in-memory
 // one, made of channels, so that everything works in the virtual time of
-// testing/synctest; Phone is a scripted caller with its own SIP and RTP, which shares no code
+// testing/synctest; Phone is a scripted caller and callee with its own SIP and RTP, which shares no code
 // with packages sip and media/rtp.
 //
 //	func TestGreeting(t *testing.T) {
@@ -16,4 +16,25 @@
 //
 // There are four types: Net, Loopback (the same over real sockets of 127.0.0.1), Phone and
 // PhoneCall. Run stops the engine at the test's end and checks that nothing is left.
+//
+// A phone that is called has a fixed address and either waits for the call or has a script for each:
+//
+//	bob := calltest.NewPhone(t, net, calltest.PhoneConfig{
+//		Addr: netip.MustParseAddr("10.0.0.3"), Port: 5060, // sip:bob@10.0.0.3
+//		Accept: func(c *calltest.PhoneCall) {
+//			c.Ring()
+//			c.Answer()
+//			c.Say(calltest.Tone(700, time.Second))
+//		},
+//	})
+//	carol := calltest.NewPhone(t, net, calltest.PhoneConfig{Addr: netip.MustParseAddr("10.0.0.4"), Port: 5060})
+//	c := carol.WaitCall(t)
+//	c.Refuse(486)
+//
+// A phone with PhoneConfig.Server set to the address of another one calls it without an engine.
+//
+// The phones know RFC 3261 as far as calls need it: retransmission and its absorption, CANCEL, the ACKs of
+// both kinds, forks on both sides (a second 2xx is acknowledged and hung up), Record-Route; RFC 3264 with one audio
+// stream of G.711, where hold is obeyed; and the digits of RFC 4733. They register nowhere, do not know PRACK,
+// timers and REFER, never answer a challenge, and keep all that they got until they are closed.
 package calltest

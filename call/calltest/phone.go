@@ -1,7 +1,6 @@
 package calltest
 
 import (
-	"context"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -13,30 +12,49 @@ import (
 // ServerAddr is where Run lets its engine listen on a Net.
 var ServerAddr = netip.MustParseAddrPort("10.0.0.1:5060")
 
+// patience is how long a phone waits for what a test expects.
+const patience = 30 * time.Second
+
 // PhoneConfig of a Phone; the zero value calls ServerAddr from 10.0.0.2.
 type PhoneConfig struct {
-	Network   Network        // nil: the one given to NewPhone
-	Addr      netip.Addr     // of the phone; the zero value: 10.0.0.2
-	Server    netip.AddrPort // the zero value: ServerAddr
-	User      string         // in From; "": "alice"
-	Host      string         // in From; "": Addr
-	PCMA      bool           // offer PCMA instead of PCMU
-	SDPHost   string         // in c= of the offer; "": Addr
-	LateOffer bool           // INVITE without SDP, the answer goes in the ACK
-	NoACK     bool           // never acknowledge
+	Addr     netip.Addr     // of the phone; the zero value: 10.0.0.2
+	Port     uint16         // of its SIP; 0: any free one
+	Server   netip.AddrPort // whom the phone calls, which may be another phone; the zero value: ServerAddr
+	User     string         // in From and Contact; "": "alice"
+	Host     string         // in From; "": Addr
+	PCMA     bool           // offer PCMA instead of PCMU, and take it where both are offered
+	NoEvents bool           // leave telephone-event out of the SDP; Press then sends tones
+	SDPHost  string         // in c= of the SDP; "": Addr
+
+	LateOffer bool // INVITE without SDP, the answer goes in the ACK
+	NoACK     bool // never acknowledge a 2xx
+
+	// Accept is the script of incoming calls. It is called for each in a goroutine that Close waits
+	// for; nil keeps the calls for WaitCall.
+	Accept func(*PhoneCall)
+	// IgnoreCancel answers a CANCEL with 200 like any phone, but then the INVITE with 200 all
+	// the same, as if both had crossed.
+	IgnoreCancel bool
 }
 
-// Phone is a scripted caller: one SIP socket, and an RTP socket for each call.
+// Phone is a scripted caller and callee: one SIP socket, and an RTP socket for each call. Its methods
+// may be called from any goroutine.
 type Phone struct {
 	cfg  PhoneConfig
 	net  Network
 	conn Conn
 	addr netip.AddrPort
+	name string // unique in the network, of characters that a token may have
 
-	mu    sync.Mutex
-	calls map[string]*PhoneCall // guarded by mu; by Call-ID
-	count int                   // guarded by mu
-	wg    sync.WaitGroup
+	incoming chan *PhoneCall
+	off      chan struct{} // closed when the phone is
+	wg       sync.WaitGroup
+
+	mu     sync.Mutex
+	calls  map[string]*PhoneCall // guarded by mu; by Call-ID and our tag
+	served map[string]*served    // guarded by mu; by transaction, none is forgotten
+	count  int                   // guarded by mu; of calls
+	closed bool                  // guarded by mu
 }
 
 // NewPhone switches a phone on; it goes off at the test's end.
@@ -54,353 +72,132 @@ func NewPhone(t testing.TB, network Network, cfg PhoneConfig) *Phone {
 	if cfg.Host == "" {
 		cfg.Host = cfg.Addr.String()
 	}
-	conn, err := network.Listen(netip.AddrPortFrom(cfg.Addr, 0))
+	conn, err := network.Listen(netip.AddrPortFrom(cfg.Addr, cfg.Port))
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &Phone{cfg: cfg, net: network, conn: conn, calls: map[string]*PhoneCall{}}
+	p := &Phone{
+		cfg: cfg, net: network, conn: conn, calls: map[string]*PhoneCall{}, served: map[string]*served{},
+		incoming: make(chan *PhoneCall, 64), // more than a test lets ring at once
+		off:      make(chan struct{}),
+	}
 	p.addr = netip.MustParseAddrPort(conn.LocalAddr().String())
+	p.name = fmt.Sprintf("%s-%d", strings.ReplaceAll(cfg.Addr.String(), ":", "-"), p.addr.Port())
 	p.wg.Go(p.read)
 	t.Cleanup(p.Close)
 	return p
 }
 
-// Close switches the phone off: its sockets close, nobody is told.
+// Addr is where the phone can be called: sip:user@Addr, with any user.
+func (p *Phone) Addr() netip.AddrPort { return p.addr }
+
+// Close switches the phone off: its sockets close, nobody is told. It waits for the scripts of Accept, whose
+// calls are over then.
 func (p *Phone) Close() {
-	p.conn.Close()
 	p.mu.Lock()
+	first := !p.closed
+	p.closed = true
 	calls := make([]*PhoneCall, 0, len(p.calls))
 	for _, c := range p.calls {
 		calls = append(calls, c)
 	}
 	p.mu.Unlock()
+	if first {
+		close(p.off)
+		p.conn.Close()
+	}
 	for _, c := range calls {
 		c.end("phone switched off")
 	}
 	p.wg.Wait()
 }
 
+// spawn runs f in a goroutine that Close waits for, unless the phone is off.
+func (p *Phone) spawn(f func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.closed {
+		p.wg.Go(f)
+	}
+}
+
 func (p *Phone) read() {
 	b := make([]byte, 65536)
 	for {
-		n, _, err := p.conn.ReadFromUDPAddrPort(b)
+		n, from, err := p.conn.ReadFromUDPAddrPort(b)
 		if err != nil {
 			return
 		}
-		m, err := parseMessage(b[:n])
-		if err != nil {
-			continue
-		}
-		p.mu.Lock()
-		c := p.calls[m.get("Call-ID")]
-		p.mu.Unlock()
-		if c != nil {
-			c.receive(m)
-		} else if m.status() == 0 && m.method() != "ACK" {
-			p.send(m.reply(481, "Call/Transaction Does Not Exist"))
+		if m, err := parseMessage(b[:n]); err == nil {
+			p.receive(m, from)
 		}
 	}
 }
 
-func (p *Phone) send(m *message) {
-	_, _ = p.conn.WriteToUDPAddrPort(m.bytes(), p.cfg.Server) // the phone may be off already
-}
-
-// Dial calls user and returns when the call is answered. It fails the test when it is not.
-func (p *Phone) Dial(t testing.TB, user string) *PhoneCall {
-	t.Helper()
-	c, err := p.Invite(context.Background(), user)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c
-}
-
-// StatusError is a call that was refused.
-type StatusError struct {
-	Status int
-	Reason string // value of the Reason header
-}
-
-func (e *StatusError) Error() string {
-	return fmt.Sprintf("calltest: refused with %d %s", e.Status, e.Reason)
-}
-
-// Invite calls user and waits for the answer. A refusal is a *StatusError; when ctx ends the
-// call is cancelled. The PhoneCall is not nil in either case.
-func (p *Phone) Invite(ctx context.Context, user string) (*PhoneCall, error) {
-	c, err := p.start(user)
-	if err != nil {
-		return nil, err
-	}
-	select {
-	case <-c.answered:
-		return c, nil
-	case <-c.done:
-		select {
-		case <-c.answered: // and then over at once
-			return c, nil
-		default:
-			return c, c.err()
-		}
-	case <-ctx.Done():
-		c.Cancel()
-		<-c.done
-		return c, ctx.Err()
-	}
-}
-
-// Start calls user and returns at once.
-func (p *Phone) Start(t testing.TB, user string) *PhoneCall {
-	t.Helper()
-	c, err := p.start(user)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c
-}
-
-func (p *Phone) start(user string) (*PhoneCall, error) {
-	rtp, err := p.net.Listen(netip.AddrPortFrom(p.cfg.Addr, 0))
-	if err != nil {
-		return nil, err
-	}
-	p.mu.Lock()
-	p.count++
-	id := fmt.Sprintf("call%d-%d@%s", p.count, p.addr.Port(), p.cfg.Addr)
-	c := &PhoneCall{
-		phone: p, id: id, tag: fmt.Sprintf("tag%d", p.count), branch: fmt.Sprintf("z9hG4bK-%d-%d", p.addr.Port(), p.count), cseq: 1,
-		uri:      fmt.Sprintf("sip:%s@%s", user, p.cfg.Server),
-		answered: make(chan struct{}), ringing: make(chan struct{}), done: make(chan struct{}),
-		sound: newSound(rtp, p.cfg.PCMA),
-	}
-	p.calls[id] = c
-	p.mu.Unlock()
-	body := c.sdp("sendrecv")
-	if p.cfg.LateOffer {
-		body = ""
-	}
-	c.invite = c.request("INVITE", c.branch, body)
-	p.wg.Go(c.resend)
-	p.wg.Go(c.sound.read)
-	p.wg.Go(c.sound.send)
-	return c, nil
-}
-
-// PhoneCall is a call as the phone sees it.
-type PhoneCall struct {
-	phone  *Phone
-	id     string
-	tag    string
-	branch string
-	uri    string
-	sound  *sound
-	invite *message
-
-	ringing, answered, done chan struct{}
-
-	mu        sync.Mutex
-	cseq      int    // guarded by mu
-	toTag     string // guarded by mu; the whole To of the answer
-	target    string // guarded by mu; Contact of the answer
-	rang, up  bool   // guarded by mu
-	statuses  []int  // guarded by mu; of all responses to the INVITE
-	ended     bool   // guarded by mu
-	why       string // guarded by mu
-	refused   *StatusError
-	direction string // guarded by mu; of the last SDP we got
-	replies   map[string]chan *message
-	offers    []string // guarded by mu; SDP of all answers
-}
-
-func (c *PhoneCall) sdp(direction string) string {
-	pt, name := 0, "PCMU"
-	if c.phone.cfg.PCMA {
-		pt, name = 8, "PCMA"
-	}
-	a := c.sound.addr
-	host, family := a.Addr().String(), "IP4"
-	if h := c.phone.cfg.SDPHost; h != "" {
-		host = h
-	}
-	if strings.Contains(host, ":") {
-		family = "IP6"
-	}
-	return fmt.Sprintf("v=0\r\no=- 1 %d IN %s %s\r\ns=-\r\nc=IN %s %s\r\nt=0 0\r\nm=audio %d RTP/AVP %d 101\r\n"+
-		"a=rtpmap:%d %s/8000\r\na=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-16\r\na=%s\r\n",
-		c.cseqNow(), family, host, family, host, a.Port(), pt, pt, name, direction)
-}
-
-func (c *PhoneCall) cseqNow() int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.cseq
-}
-
-func (c *PhoneCall) request(method, branch, body string) *message {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	uri, to := c.uri, "<"+c.uri+">"
-	if c.target != "" {
-		uri = c.target
-	}
-	if c.toTag != "" {
-		to = c.toTag
-	}
-	m := &message{first: method + " " + uri + " SIP/2.0", body: body, headers: [][2]string{
-		{"Via", fmt.Sprintf("SIP/2.0/UDP %s;branch=%s;rport", c.phone.addr, branch)},
-		{"Max-Forwards", "70"},
-		{"From", fmt.Sprintf("<sip:%s@%s>;tag=%s", c.phone.cfg.User, c.phone.cfg.Host, c.tag)},
-		{"To", to},
-		{"Call-ID", c.id},
-		{"CSeq", fmt.Sprintf("%d %s", c.cseq, method)},
-		{"Contact", fmt.Sprintf("<sip:%s@%s>", c.phone.cfg.User, c.phone.addr)},
-	}}
-	if body != "" {
-		m.headers = append(m.headers, [2]string{"Content-Type", "application/sdp"})
-	}
-	return m
-}
-
-// resend sends the INVITE until there is a response (RFC 3261 17.1.1.2).
-func (c *PhoneCall) resend() {
-	for d := 500 * time.Millisecond; d <= 32*time.Second; d *= 2 {
-		c.phone.send(c.invite)
-		select {
-		case <-c.ringing:
-			return
-		case <-c.done:
-			return
-		case <-time.After(d):
-		}
-	}
-	c.end("no response")
-}
-
-func (c *PhoneCall) receive(m *message) {
+func (p *Phone) receive(m *message, from netip.AddrPort) {
 	if m.status() != 0 {
-		c.response(m)
+		if c := p.dialog(m.get("Call-ID"), tagOf(m.get("From"))); c != nil {
+			c.response(m)
+		}
 		return
 	}
-	switch m.method() {
-	case "BYE":
-		c.phone.send(m.reply(200, "OK"))
-		c.end("BYE " + m.get("Reason"))
-	case "ACK":
-	default:
-		c.phone.send(m.reply(200, "OK"))
-	}
-}
-
-func (c *PhoneCall) response(m *message) {
-	if m.method() != "INVITE" {
-		c.mu.Lock()
-		ch := c.replies[m.get("CSeq")]
-		c.mu.Unlock()
-		deliver(ch, m)
+	if m.method() == "ACK" {
+		p.acknowledge(m)
 		return
 	}
-	status := m.status()
-	c.mu.Lock()
-	c.statuses = append(c.statuses, status)
-	first := !c.rang
-	c.rang = true
-	if status > 100 {
-		c.toTag = m.get("To")
-		if ct := m.get("Contact"); ct != "" {
-			c.target = uriOf(ct)
-		}
-	}
-	c.mu.Unlock()
-	if first {
-		close(c.ringing)
-	}
-	if m.body != "" {
-		c.takeSDP(m.body)
-	}
-	switch {
-	case status < 200:
-	case status < 300:
-		c.accepted(m)
-	default:
-		ack := c.request("ACK", c.branch, "")
-		ack.first = "ACK " + c.uri + " SIP/2.0"
-		c.phone.send(ack)
-		c.mu.Lock()
-		c.refused = &StatusError{status, m.get("Reason")}
-		ch := c.replies[m.get("CSeq")]
-		up := c.up
-		c.mu.Unlock()
-		if up && ch != nil { // a refused re-INVITE
-			deliver(ch, m)
-			return
-		}
-		c.end(fmt.Sprint(status))
-	}
-}
-
-// deliver hands m to whoever waits for it, if anybody still does; ch may be nil.
-func deliver(ch chan *message, m *message) {
-	select {
-	case ch <- m:
-	default:
-	}
-}
-
-func (c *PhoneCall) accepted(m *message) {
-	if !c.phone.cfg.NoACK {
-		body := ""
-		if c.phone.cfg.LateOffer {
-			body = c.sdp("sendrecv")
-		}
-		seq, _, _ := strings.Cut(m.get("CSeq"), " ")
-		ack := c.request("ACK", fmt.Sprintf("%s-ack%s", c.branch, seq), body)
-		for i, h := range ack.headers {
-			if h[0] == "CSeq" {
-				ack.headers[i][1] = seq + " ACK"
-			}
-		}
-		c.phone.send(ack)
-	}
-	c.mu.Lock()
-	first := !c.up
-	c.up = true
-	ch := c.replies[m.get("CSeq")]
-	c.mu.Unlock()
-	if first {
-		close(c.answered)
-	} else {
-		deliver(ch, m)
-	}
-}
-
-func (c *PhoneCall) takeSDP(body string) {
-	host, port, pt, dir := sdpAudio(body)
-	c.mu.Lock()
-	c.direction = dir
-	c.offers = append(c.offers, body)
-	c.mu.Unlock()
-	if a, err := netip.ParseAddr(host); err == nil {
-		c.sound.setRemote(netip.AddrPortFrom(a, uint16(port)), pt)
-	}
-}
-
-func (c *PhoneCall) end(why string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.ended {
+	s := p.serve(m, from)
+	if s == nil {
 		return
 	}
-	c.ended, c.why = true, why
-	close(c.done)
-	c.sound.close()
+	switch tag := tagOf(m.get("To")); {
+	case m.method() == "CANCEL":
+		p.cancel(s)
+	case tag != "":
+		if c := p.dialog(m.get("Call-ID"), tag); c != nil && c.accepts(m) {
+			c.requested(s)
+		} else {
+			p.respond(s, m.reply(481))
+		}
+	case m.method() == "INVITE":
+		p.ring(s)
+	case m.method() == "OPTIONS":
+		p.respond(s, m.reply(200))
+	default:
+		p.respond(s, m.reply(481))
+	}
 }
 
-func (c *PhoneCall) err() error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.refused != nil {
-		return c.refused
+func (p *Phone) dialog(id, tag string) *PhoneCall {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.calls[id+" "+tag]
+}
+
+func (p *Phone) send(m *message, to netip.AddrPort) {
+	_, _ = p.conn.WriteToUDPAddrPort(m.bytes(), to) // the phone may be off already
+}
+
+// number counts the calls of the phone.
+func (p *Phone) number() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.count++
+	return p.count
+}
+
+// keep lets c have messages and starts its sound. It is false, and c is over, if the phone is off.
+func (p *Phone) keep(c *PhoneCall) bool {
+	p.mu.Lock()
+	off := p.closed
+	if !off {
+		p.calls[c.id+" "+c.tag] = c
 	}
-	return fmt.Errorf("calltest: the call ended: %s", c.why)
+	p.mu.Unlock()
+	if off {
+		c.end("phone switched off")
+		return false
+	}
+	p.spawn(c.sound.read)
+	p.spawn(c.sound.send)
+	return true
 }

@@ -1,96 +1,77 @@
 package calltest
 
 import (
-	"fmt"
 	"slices"
 	"testing"
 	"time"
 )
 
-// patience is how long a phone waits for what a test expects.
-const patience = 30 * time.Second
-
-// transact sends an in-dialog request and returns the response.
-func (c *PhoneCall) transact(t testing.TB, method, body string) *message {
+// Hangup sends BYE, with headers of the form "Name: value", and waits for its answer.
+func (c *PhoneCall) Hangup(t testing.TB, headers ...string) {
 	t.Helper()
-	c.mu.Lock()
-	c.cseq++
-	key := fmt.Sprintf("%d %s", c.cseq, method)
-	branch := fmt.Sprintf("%s-%d", c.branch, c.cseq)
-	ch := make(chan *message, 1)
-	if c.replies == nil {
-		c.replies = map[string]chan *message{}
+	m, err := c.exchange("BYE", "", headers...)
+	if err != nil {
+		t.Fatal(err)
 	}
-	c.replies[key] = ch
-	c.mu.Unlock()
-	req := c.request(method, branch, body)
-	over := time.After(patience)
-	for {
-		c.phone.send(req)
-		select {
-		case m := <-ch:
-			return m
-		case <-time.After(500 * time.Millisecond):
-		case <-over:
-			t.Fatalf("calltest: no response to %s", method)
-		}
-	}
-}
-
-// Hangup sends BYE and waits for its answer.
-func (c *PhoneCall) Hangup(t testing.TB) {
-	t.Helper()
-	if m := c.transact(t, "BYE", ""); m.status() != 200 {
+	if m.status() != 200 {
 		t.Errorf("calltest: BYE was answered with %d", m.status())
 	}
 	c.end("hung up")
 }
 
-// Cancel sends CANCEL; the 487 ends the call.
-func (c *PhoneCall) Cancel() {
-	m := c.request("CANCEL", c.branch, "")
-	m.first = "CANCEL " + c.uri + " SIP/2.0"
-	c.mu.Lock()
-	for i, h := range m.headers {
-		if h[0] == "To" {
-			m.headers[i][1] = "<" + c.uri + ">"
-		}
-	}
-	c.mu.Unlock()
-	c.phone.send(m)
-}
-
-// Reinvite offers direction anew ("sendonly" is hold) and returns the direction and status of the answer.
+// Reinvite offers direction anew ("sendonly" is hold, "sendrecv" ends it) and returns the direction and
+// status of the answer. The phone keeps to what comes out: on "inactive" or "recvonly" it sends nothing.
 func (c *PhoneCall) Reinvite(t testing.TB, direction string) (answered string, status int) {
 	t.Helper()
-	m := c.transact(t, "INVITE", c.sdp(direction))
+	c.mu.Lock()
+	before := c.wish
+	c.wish = direction
+	c.mu.Unlock()
+	m, err := c.exchange("INVITE", c.sdp(false))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m.status() >= 300 {
+		c.mu.Lock()
+		c.wish = before
+		c.mu.Unlock()
+	}
 	if m.body != "" {
-		_, _, _, answered = sdpAudio(m.body)
+		answered = parseAudio(m.body).direction
 	}
 	return answered, m.status()
 }
 
-// Press sends digits by RFC 4733, 100 ms each with 100 ms between them, and returns when they are sent.
+// Press sends digits by RFC 4733, 100 ms each with 100 ms between them, and returns when they are sent. Where no
+// telephone-event was agreed on it sends their tones.
 func (c *PhoneCall) Press(digits string) { c.sound.press(digits) }
 
-// Say sends pcm (8 kHz) in place of the phone's silence and returns at once.
+// Pressed returns the digits that came by RFC 4733, one for each event, whatever number of packets it took.
+func (c *PhoneCall) Pressed() string { return c.sound.digits() }
+
+// Say sends pcm (8 kHz) in place of the phone's silence, from when there is somebody to send
+// to, and returns at once.
 func (c *PhoneCall) Say(pcm []int16) { c.sound.say(pcm) }
 
-// Heard returns all sound that came so far, 8 kHz, in the order and at the place of its RTP timestamps.
+// Heard returns all sound that came so far, 8 kHz, in the order and at the place of its RTP timestamps. A new
+// SSRC goes on where the last one ended.
 func (c *PhoneCall) Heard() []int16 { return c.sound.all() }
 
-// Statuses returns the status of each response to the INVITE, in order.
-func (c *PhoneCall) Statuses() []int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return slices.Clone(c.statuses)
-}
+// Packets returns the header of each RTP packet that came, in the order of arrival.
+func (c *PhoneCall) Packets() []Packet { return c.sound.log() }
 
-// Answers returns each SDP that came.
+// Answers returns each SDP that came; in an incoming call the offer is among them once it is responded to.
 func (c *PhoneCall) Answers() []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return slices.Clone(c.offers)
+}
+
+// Direction is that of the last SDP that came: "sendonly" or "inactive" when the far end holds the call.
+func (c *PhoneCall) Direction() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.direction
 }
 
 // Contact returns the URI that the far end wants to be reached at.
@@ -103,7 +84,7 @@ func (c *PhoneCall) Contact() string {
 // Done is closed when the call is over.
 func (c *PhoneCall) Done() <-chan struct{} { return c.done }
 
-// WaitAnswer waits until the call is answered.
+// WaitAnswer waits until the call is answered: an incoming one until the ACK is there.
 func (c *PhoneCall) WaitAnswer(t testing.TB) {
 	t.Helper()
 	select {
@@ -119,7 +100,7 @@ func (c *PhoneCall) WaitAnswer(t testing.TB) {
 	}
 }
 
-// WaitEnd waits until the call is over and tells why.
+// WaitEnd waits until the call is over and tells why, as Ended does.
 func (c *PhoneCall) WaitEnd(t testing.TB) string {
 	t.Helper()
 	select {
@@ -127,6 +108,12 @@ func (c *PhoneCall) WaitEnd(t testing.TB) string {
 	case <-time.After(10 * time.Minute):
 		t.Fatal("calltest: the call did not end")
 	}
+	return c.Ended()
+}
+
+// Ended tells why the call is over, "" while it is not: "BYE" and the Reason header of the far end's BYE, "hung up",
+// the status of the refusal, "no response", "no ACK" or "phone switched off".
+func (c *PhoneCall) Ended() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.why

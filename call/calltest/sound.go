@@ -2,35 +2,43 @@ package calltest
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/pion/rtp"
 	"github.com/zaf/g711"
+
+	"github.com/callbin/callbin/media/tone"
 )
 
 const frame = 160 // samples of 20 ms at 8 kHz
 
-// maxHeard bounds what a phone remembers: five minutes.
-const maxHeard = 5 * 60 * 8000
+// keypad is the digits of RFC 4733, each at the place of its event code.
+const keypad = "0123456789*#ABCD"
+
+// defaultEvents is the payload type of telephone-event in our offers.
+const defaultEvents = 101
 
 // sound is the RTP side of a phone: it sends a packet each 20 ms, silence where there is
 // nothing to say, and keeps what comes. G.711 is zaf's, RTP is pion's.
 type sound struct {
 	conn Conn
 	addr netip.AddrPort
-	alaw bool
 	stop chan struct{}
 	keys chan key
 
-	mu     sync.Mutex
-	remote netip.AddrPort // guarded by mu
-	out    []int16        // guarded by mu
-	heard  []int16        // guarded by mu
-	base   uint32         // guarded by mu; timestamp of heard[0]
-	any    bool           // guarded by mu
-	gone   bool           // guarded by mu
+	mu      sync.Mutex
+	alaw    bool           // guarded by mu
+	eventIn int            // guarded by mu; payload type of the events that we get, 0 for none
+	events  int            // guarded by mu; payload type of the events that we send, 0 for none
+	remote  netip.AddrPort // guarded by mu
+	started bool           // guarded by mu
+	mute    bool           // guarded by mu; the call is held so that we do not send
+	out     []int16        // guarded by mu
+	gone    bool           // guarded by mu
+	heard                  // guarded by mu
 }
 
 type key struct {
@@ -38,20 +46,57 @@ type key struct {
 	sent  chan struct{}
 }
 
-func newSound(conn Conn, alaw bool) *sound {
-	return &sound{
+func newSound(conn Conn, alaw, events bool) *sound {
+	s := &sound{
 		conn: conn, addr: netip.MustParseAddrPort(conn.LocalAddr().String()), alaw: alaw,
 		stop: make(chan struct{}), keys: make(chan key),
 	}
+	if events {
+		s.eventIn, s.events = defaultEvents, defaultEvents
+	}
+	return s
 }
 
-func (s *sound) setRemote(a netip.AddrPort, pt int) {
+// negotiate takes an offer or answer of the far end; send tells whether we may send. It is false, and nothing
+// changes, if an offer has no codec of ours.
+func (s *sound) negotiate(a audio, offer, alaw, events, send bool) bool {
+	i := slices.IndexFunc(a.formats, func(pt int) bool { return pt == 0 || pt == 8 })
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.remote = a
-	if pt == 0 || pt == 8 {
-		s.alaw = pt == 8
+	if i < 0 && offer {
+		return false
 	}
+	if i >= 0 {
+		s.alaw = a.formats[i] == 8 || offer && alaw && slices.Contains(a.formats, 8)
+	}
+	if events {
+		s.events = a.events
+		if offer { // we answer with the number of the offer
+			s.eventIn = a.events
+		}
+	}
+	if host, err := netip.ParseAddr(a.host); err == nil {
+		s.remote = netip.AddrPortFrom(host, uint16(a.port))
+		s.mute = !send || host.IsUnspecified() || a.port == 0
+	}
+	return true
+}
+
+// formats are the payload types of our SDP.
+func (s *sound) formats() (codec, events int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.alaw {
+		codec = 8
+	}
+	return codec, s.eventIn
+}
+
+// start allows to send; it waits for the far end's address still.
+func (s *sound) start() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.started = true
 }
 
 func (s *sound) close() {
@@ -70,12 +115,6 @@ func (s *sound) say(pcm []int16) {
 	s.out = append(s.out, pcm...)
 }
 
-func (s *sound) all() []int16 {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return append([]int16(nil), s.heard...)
-}
-
 func (s *sound) press(digits string) {
 	for i := range len(digits) {
 		k := key{digits[i], make(chan struct{})}
@@ -88,45 +127,13 @@ func (s *sound) press(digits string) {
 	}
 }
 
-func (s *sound) read() {
-	b := make([]byte, 2048)
-	for {
-		n, _, err := s.conn.ReadFromUDPAddrPort(b)
-		if err != nil {
-			return
-		}
-		var p rtp.Packet
-		if p.Unmarshal(b[:n]) != nil || p.PayloadType != 0 && p.PayloadType != 8 {
-			continue
-		}
-		decode := g711.DecodeUlawFrame
-		if p.PayloadType == 8 {
-			decode = g711.DecodeAlawFrame
-		}
-		s.mu.Lock()
-		if !s.any {
-			s.any, s.base = true, p.Timestamp
-		}
-		at := int(int32(p.Timestamp - s.base))
-		if at >= 0 && at+len(p.Payload) <= maxHeard {
-			for len(s.heard) < at+len(p.Payload) {
-				s.heard = append(s.heard, 0)
-			}
-			for i, c := range p.Payload {
-				s.heard[at+i] = decode(c)
-			}
-		}
-		s.mu.Unlock()
-	}
-}
-
-// send is the phone's own clock. A key takes five packets and three ends.
+// send is the phone's own clock. A key takes five packets and three ends, then five packets without it.
 func (s *sound) send() {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	h := rtp.Header{Version: 2, SSRC: uint32(s.addr.Port())<<8 | 0x55, SequenceNumber: 1000, Timestamp: 8000}
 	var pressed *key
-	var steps int
+	var steps, events int
 	var began uint32
 	for {
 		select {
@@ -140,31 +147,44 @@ func (s *sound) send() {
 		if pressed == nil {
 			select {
 			case k := <-s.keys:
-				pressed, steps, began = &k, 0, h.Timestamp
+				pressed, steps, began, events = &k, 0, h.Timestamp, s.pressing(k.digit)
 			default:
 			}
 		}
-		if pressed == nil || steps >= 8 {
+		if pressed == nil || steps >= 8 || events == 0 {
 			s.voice(&h)
-			if pressed != nil {
-				if steps++; steps == 13 {
-					close(pressed.sent)
-					pressed = nil
-				}
-			}
 		} else {
-			s.event(&h, pressed.digit, steps, began)
-			steps++
+			s.event(&h, events, pressed.digit, steps, began)
+		}
+		if pressed != nil {
+			if steps++; steps == 13 {
+				close(pressed.sent)
+				pressed = nil
+			}
 		}
 		h.Timestamp += frame
 	}
 }
 
+// pressing is the payload type for a digit. It is 0 if there is none: then the digit goes next as a tone.
+func (s *sound) pressing(digit byte) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.events == 0 {
+		if p, err := tone.DTMF(string(rune(digit)), 0, 0); err == nil { // anything else is silence
+			s.out = append(p.Clip(8000).PCM(), s.out...)
+		}
+	}
+	return s.events
+}
+
 func (s *sound) voice(h *rtp.Header) {
 	s.mu.Lock()
 	pcm := make([]int16, frame)
-	n := copy(pcm, s.out)
-	s.out = s.out[n:]
+	if s.started && s.remote.IsValid() {
+		n := copy(pcm, s.out)
+		s.out = s.out[n:]
+	}
 	alaw := s.alaw
 	s.mu.Unlock()
 	payload := make([]byte, frame)
@@ -179,27 +199,29 @@ func (s *sound) voice(h *rtp.Header) {
 	s.packet(h, payload)
 }
 
-func (s *sound) event(h *rtp.Header, digit byte, step int, began uint32) {
+func (s *sound) event(h *rtp.Header, pt int, digit byte, step int, began uint32) {
 	e := *h
-	e.PayloadType, e.Timestamp, e.Marker = 101, began, step == 0
+	e.PayloadType, e.Timestamp, e.Marker = uint8(pt), began, step == 0
 	end := byte(0)
 	if step >= 5 {
 		end = 0x80
 	}
 	dur := min(step+1, 6) * frame
-	s.packet(&e, []byte{byte(strings.IndexByte("0123456789*#ABCD", digit)), end | 10, byte(dur >> 8), byte(dur)})
+	s.packet(&e, []byte{byte(strings.IndexByte(keypad, digit)), end | 10, byte(dur >> 8), byte(dur)})
 	h.SequenceNumber = e.SequenceNumber
 }
 
+// packet sends one, if there is somebody to send to; the sequence has no gap by one that was not sent.
 func (s *sound) packet(h *rtp.Header, payload []byte) {
 	s.mu.Lock()
-	to := s.remote
+	to, send := s.remote, s.started && !s.mute && s.remote.IsValid()
 	s.mu.Unlock()
-	if to.IsValid() && to.Port() != 0 {
-		p := rtp.Packet{Header: *h, Payload: payload}
-		if b, err := p.Marshal(); err == nil {
-			_, _ = s.conn.WriteToUDPAddrPort(b, to) // the socket may be closed already
-		}
+	if !send {
+		return
+	}
+	p := rtp.Packet{Header: *h, Payload: payload}
+	if b, err := p.Marshal(); err == nil {
+		_, _ = s.conn.WriteToUDPAddrPort(b, to) // the socket may be closed already
 	}
 	h.SequenceNumber++
 }
