@@ -9,7 +9,7 @@ import (
 )
 
 func TestBuiltinNames(t *testing.T) {
-	want := strings.Fields("answer beep branch condition_variable digits_receive echo goto hangup play recording_start recording_stop sleep stop talk variable_set webhook_send")
+	want := strings.Fields("answer beep branch call condition_variable confbridge_join conference_join connect digits_receive digits_send echo goto hangup mute play recording_start recording_stop sleep stop talk variable_set webhook_send")
 	r := Builtin(Deps{})
 	var ready []string
 	for _, name := range r.Names() {

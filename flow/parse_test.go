@@ -53,7 +53,7 @@ func TestParseKeepsItsLimits(t *testing.T) {
 	stop := `{"type":"stop"}`
 	for name, c := range map[string]struct{ data, want string }{
 		"size":    {"[" + strings.Repeat(" ", flow.MaxSize) + "]", "bytes, at most 1048576"},
-		"actions": {"[" + strings.Repeat(stop+",", flow.MaxActions) + stop + "]", "10001 actions, at most 10000"},
+		"actions": {"[" + strings.Repeat(stop+",", flow.MaxActions) + stop + "]", "more than 10000 actions"},
 		"depth":   {strings.Repeat("[", 100) + strings.Repeat("]", 100), "nested more than 64 deep"},
 		"deep":    {strings.Repeat("[", 100_000), "not valid JSON"},
 		"values":  {"[" + strings.Repeat("1,", 250_000) + "1]", "more than 200000 values"},
