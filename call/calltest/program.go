@@ -22,7 +22,8 @@ type Program struct {
 }
 
 // RunProgram builds the main package in dir, with the go command, and runs it with -sip for a free
-// port of 127.0.0.1, -ports, and args, until it ends by itself or the test does: then it gets SIGTERM.
+// port of 127.0.0.1, -ports, and args, until it ends by itself or the test does: then it gets SIGTERM, and
+// a second one when calls keep it.
 func RunProgram(t testing.TB, dir string, args ...string) *Program {
 	t.Helper()
 	bin := filepath.Join(t.TempDir(), "program")
@@ -44,7 +45,13 @@ func RunProgram(t testing.TB, dir string, args ...string) *Program {
 		_ = cmd.Wait() // its output says how it ended
 	}()
 	t.Cleanup(func() {
-		_ = cmd.Process.Signal(syscall.SIGTERM) // it may have ended
+		for range 2 { // the second one ends the drain
+			_ = cmd.Process.Signal(syscall.SIGTERM) // it may have ended
+			select {
+			case <-p.done:
+			case <-time.After(time.Second):
+			}
+		}
 		<-p.done
 		if t.Failed() {
 			t.Logf("the program's output:\n%s", p.Output())
