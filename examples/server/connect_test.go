@@ -135,7 +135,7 @@ func TestFlowGoesOnAfterAFailedConnect(t *testing.T) {
 		"busy.json":   connectFlow(int(busy.Addr().Port()), "", after),
 		"silent.json": strings.Replace(connectFlow(1, `,"timeout":2000`, after), "127.0.0.1:1", "127.0.0.1:"+silentPort, 1),
 	}})
-	writeTone(t, filepath.Join(s.dir, "900.wav"), 900, 3)
+	writeTone(t, filepath.Join(s.dir, "900.wav"), 900, 4)
 	quiet := filepath.Join(t.TempDir(), "quiet.wav")
 	writeTone(t, quiet, 0, 60)
 	for dest, limit := range map[string]time.Duration{"busy": time.Second, "silent": 3 * time.Second} {
