@@ -182,6 +182,9 @@ func (m *Machine) giveUp(at store.Time, e End) {
 		m.hungUp(at)
 		return
 	}
+	if r := &m.st.Record; r.HangupReason == store.ReasonNormal {
+		r.HangupReason = store.ReasonCancel // VoIPBIN's word for a call that was given up
+	}
 	m.status(store.StatusCanceling, at)
 	m.emit("call_canceling")
 	reason := q850(e.Cause)
