@@ -15,7 +15,9 @@ func (m *Machine) command(in *Input) {
 		if c.Name == "hangup" {
 			text = ""
 		}
-		m.do(Effect{Do: DoReply, Ref: c.Ref, Text: text})
+		if c.Ref != 0 { // 0: nobody waits for it
+			m.do(Effect{Do: DoReply, Ref: c.Ref, Text: text})
+		}
 		return
 	}
 	switch c.Name {

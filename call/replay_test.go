@@ -12,6 +12,7 @@ import (
 	"github.com/callbin/callbin/call"
 	"github.com/callbin/callbin/call/calltest"
 	"github.com/callbin/callbin/media/tone"
+	"github.com/callbin/callbin/store"
 )
 
 // replayed are stories of real calls whose traces are fed to a fresh loop.
@@ -103,37 +104,100 @@ func TestReplay(t *testing.T) {
 				}
 				h := open(t, flows)
 				s.story(t, calltest.NewPhone(t, h.net, s.phone))
-				rec := h.records(t)[0]
-				b, err := h.store.Trace(t.Context(), rec.ID)
-				if err != nil {
-					t.Fatal(err)
+				checkReplay(t, h, h.records(t)[0])
+			})
+		})
+	}
+}
+
+// TestReplayOfConnect does the same with the two calls of a connect, and with those of its ways to fail.
+func TestReplayOfConnect(t *testing.T) {
+	for name, c := range map[string]struct {
+		options string
+		story   func(t *testing.T, a, b *calltest.PhoneCall)
+	}{
+		"answered": {story: func(t *testing.T, a, b *calltest.PhoneCall) {
+			b.Ring()
+			b.Answer()
+			a.WaitAnswer(t)
+			b.Reinvite(t, "sendonly")
+			a.Press("5")
+			b.Hangup(t)
+			a.WaitEnd(t)
+		}},
+		"early media": {options: `,"early_media":true`, story: func(t *testing.T, a, b *calltest.PhoneCall) {
+			b.Progress()
+			time.Sleep(time.Second)
+			b.Answer()
+			a.WaitAnswer(t)
+			a.Hangup(t)
+		}},
+		"busy":       {story: func(_ *testing.T, _, b *calltest.PhoneCall) { b.Refuse(486) }},
+		"relayed":    {options: `,"relay_reason":true`, story: func(_ *testing.T, _, b *calltest.PhoneCall) { b.Refuse(404) }},
+		"unanswered": {options: `,"timeout":3000`, story: func(_ *testing.T, _, b *calltest.PhoneCall) { b.Ring() }},
+		"cancelled": {story: func(_ *testing.T, a, b *calltest.PhoneCall) {
+			b.Ring()
+			time.Sleep(time.Second)
+			a.Cancel()
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := open(t, map[string]string{"100": connectTo(c.options, "", 1)}, outbound)
+				bob := callee(t, h, 1)
+				a := calltest.NewPhone(t, h.net, calltest.PhoneConfig{}).Start(t, "100")
+				b := bob.WaitCall(t)
+				c.story(t, a, b)
+				a.WaitEnd(t)
+				b.WaitEnd(t)
+				records := h.records(t)
+				if len(records) != 2 {
+					t.Fatalf("%d records", len(records))
 				}
-				trace, err := call.DecodeTrace(b)
-				if err != nil {
-					t.Fatal(err)
-				}
-				state, effects := call.Replay(trace)
-				if diff := cmp.Diff(rec, state.Record); diff != "" {
-					t.Errorf("the replayed call ended elsewhere (-stored +replayed):\n%s", diff)
-				}
-				if n := len(effects); n == 0 || effects[n-1].Do != call.DoFinish {
-					t.Errorf("the replay did not finish: %v", effects)
-				}
-				if diff := cmp.Diff(effects, restored(t, trace)); diff != "" {
-					t.Errorf("saving and restoring made a difference:\n%s", diff)
-				}
-				events := h.eventTypes()
-				var again []string
-				for _, e := range effects {
-					if e.Do == call.DoEmit {
-						again = append(again, e.Text)
-					}
-				}
-				if diff := cmp.Diff(events, again); diff != "" {
-					t.Errorf("other events (-live +replayed):\n%s", diff)
+				for _, rec := range records {
+					checkReplay(t, h, rec)
 				}
 			})
 		})
+	}
+}
+
+// checkReplay feeds the stored trace of a call to fresh machines, and compares with what was.
+func checkReplay(t *testing.T, h *house, rec store.Call) {
+	t.Helper()
+	b, err := h.store.Trace(t.Context(), rec.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	trace, err := call.DecodeTrace(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	state, effects := call.Replay(trace)
+	if diff := cmp.Diff(rec, state.Record); diff != "" {
+		t.Errorf("the replayed call ended elsewhere (-stored +replayed):\n%s", diff)
+	}
+	if n := len(effects); n == 0 || effects[n-1].Do != call.DoFinish {
+		t.Errorf("the replay did not finish: %v", effects)
+	}
+	if diff := cmp.Diff(effects, restored(t, trace)); diff != "" {
+		t.Errorf("saving and restoring made a difference:\n%s", diff)
+	}
+	var live, again []string
+	h.mu.Lock()
+	for _, e := range h.events {
+		if c, ok := e.Data.(store.Call); ok && c.ID == rec.ID {
+			live = append(live, e.Type)
+		}
+	}
+	h.mu.Unlock()
+	for _, e := range effects {
+		if e.Do == call.DoEmit {
+			again = append(again, e.Text)
+		}
+	}
+	if diff := cmp.Diff(live, again); diff != "" {
+		t.Errorf("other events (-live +replayed):\n%s", diff)
 	}
 }
 
