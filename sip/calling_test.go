@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
+	"net/netip"
 	"strings"
 	"sync"
 	"testing"
@@ -341,6 +342,10 @@ func TestLargeInviteTriesTCP(t *testing.T) {
 		p.reply(p.want("BYE"), "200 OK")
 		if e := <-ev; e.Kind != EventByeDone || e.Status != 200 {
 			t.Errorf("got %+v", e)
+		}
+		// The next one of that size does not ask for a connection again.
+		if got := e.mayUseTCP(netip.MustParseAddrPort(addr)); got != listening {
+			t.Errorf("TCP worth a try: %v, want %v", got, listening)
 		}
 		stop()
 		p.close()
