@@ -138,7 +138,7 @@ func (d *Dialog) confirm(ev Event) {
 	if fork == nil {
 		return
 	}
-	d.remoteSeq, d.fresh = fork.seq, !fork.any
+	d.remoteSeq, d.fresh = fork.seq, !fork.heard
 	if fork.gone != nil {
 		d.push(*fork.gone)
 		d.finish()
@@ -162,7 +162,7 @@ func (m *message) remote() (target string, routes []string) {
 // it. d.mu is held.
 func (d *Dialog) refused(m *message, tx *clientInvite) {
 	e, c := d.e, d.out
-	e.ackRefusal(m, tx.flow, tx.uri, c.route)
+	e.sendLike(m, tx.flow, tx.via, "ACK", tx.uri, c.route, m.toValue)
 	d.endTx(tx, m.status, m.phrase)
 	c.early = nil
 	ev := m.event(EventRefused)

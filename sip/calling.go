@@ -3,6 +3,7 @@ package sip
 import (
 	"context"
 	crand "crypto/rand"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -21,6 +22,11 @@ const (
 	// maxUDP is the size from which on a request goes by TCP first (RFC 3261
 	// 18.1.1): the path's MTU is unknown.
 	maxUDP = 1300
+	// probeTime is how long such a request waits for a connection, and deafTime
+	// how long an address is not asked again that has refused one.
+	probeTime = 2 * time.Second
+	deafTime  = 10 * time.Minute
+	maxDeaf   = 1024
 	// maxEarly is how many early dialogs of one call are known apart.
 	maxEarly = 32
 )
@@ -59,10 +65,10 @@ type calling struct {
 
 // early is a dialog made by a provisional response (RFC 3261 12.1.2).
 type early struct {
-	tag  string
-	seq  uint32 // of the peer's last request
-	any  bool   // it has sent one
-	gone *Event // it hung up before its 2xx came
+	tag   string
+	heard bool   // it has sent a request
+	seq   uint32 // of the last one
+	gone  *Event // it hung up before its 2xx came
 }
 
 // clientInvite is an INVITE client transaction (RFC 3261 17.1.1):
@@ -84,10 +90,10 @@ type clientInvite struct {
 	flow   flow
 	uri    string
 	via    string
-	wire   []byte // what the timer repeats, INVITE or CANCEL; nil: nothing
-	cap    time.Duration
-	wait   time.Duration
-	end    time.Time // when to give up; zero: never
+	wire   []byte        // what the timer repeats, INVITE or CANCEL; nil: nothing
+	wait   time.Duration // before the next copy
+	most   time.Duration // of wait
+	end    time.Time     // when to give up; zero: never
 	timer  *time.Timer
 	heard  bool // a provisional response
 }
@@ -154,11 +160,17 @@ func (d *Dialog) try(c *calling, t target) {
 	var err error
 	if t.network == "tcp" {
 		patience := dialTimeout
-		if len(c.targets) > 0 {
+		switch {
+		case t.settled:
+			patience = probeTime
+		case len(c.targets) > 0:
 			patience = failoverTime
 		}
 		if !d.unlocked(patience, func(ctx context.Context) { f, err = d.e.flowTo(ctx, t, nil) }) {
 			return
+		}
+		if err != nil && t.settled {
+			d.e.deafTo(t.addr)
 		}
 	} else {
 		f, err = d.e.flowTo(d.e.life, t, nil)
@@ -167,7 +179,7 @@ func (d *Dialog) try(c *calling, t target) {
 		d.flow = f
 		d.contact = d.makeContact()
 		tx := d.newInvite(f)
-		if len(tx.wire) > maxUDP && t.network == "udp" && !t.settled && d.e.speaks("tcp") {
+		if len(tx.wire) > maxUDP && t.network == "udp" && !t.settled && d.e.mayUseTCP(t.addr) {
 			c.targets = append([]target{{"tcp", t.addr, true}, {"udp", t.addr, true}}, c.targets...)
 			return
 		}
@@ -230,7 +242,7 @@ func (d *Dialog) sendInvite(tx *clientInvite) error {
 
 // repeatUntil has tx.wire sent again until patience ends. d.mu is held.
 func (d *Dialog) repeatUntil(tx *clientInvite, patience, longest time.Duration) {
-	tx.end, tx.wait, tx.cap = time.Now().Add(patience), t1, longest
+	tx.end, tx.wait, tx.most = time.Now().Add(patience), t1, longest
 	first := patience
 	if !tx.flow.reliable() {
 		first = min(t1, patience)
@@ -265,7 +277,7 @@ func (d *Dialog) inviteTimer(tx *clientInvite) {
 	default:
 		d.e.stats.retransmitted.Add(1)
 		_ = d.e.send(tx.flow, tx.wire)
-		tx.wait = min(2*tx.wait, tx.cap)
+		tx.wait = min(2*tx.wait, tx.most)
 		tx.timer.Reset(min(tx.wait, left))
 	}
 }
@@ -339,6 +351,23 @@ func (d *Dialog) giveUp() {
 	ev.Attempts = c.attempts
 	d.push(ev)
 	d.finish()
+}
+
+// mayUseTCP says whether a connection to addr is worth a try.
+func (e *Endpoint) mayUseTCP(addr netip.AddrPort) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.speaks("tcp") && !time.Now().Before(e.deaf[addr])
+}
+
+// deafTo remembers that there is no TCP at addr.
+func (e *Endpoint) deafTo(addr netip.AddrPort) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if len(e.deaf) >= maxDeaf {
+		clear(e.deaf)
+	}
+	e.deaf[addr] = time.Now().Add(deafTime)
 }
 
 func newBranch() string { return "z9hG4bK" + crand.Text() }

@@ -58,8 +58,9 @@ type Config struct {
 	MaxMessage int
 
 	// MaxStrays bounds the table of requests answered in the last 32 seconds
-	// (about 40 bytes each, three a call), from which retransmissions are
-	// recognised after the dialog's end. The oldest go first. 0: 400,000.
+	// (about 40 bytes each, three a call, and 250 for one of our INVITEs that was
+	// refused), from which retransmissions are recognised after the dialog's end.
+	// The oldest go first. 0: 400,000.
 	MaxStrays int
 
 	// SetupTimeout ends a call that was neither accepted nor rejected with 480.

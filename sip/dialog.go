@@ -328,7 +328,7 @@ const maxQueue = 64
 func (d *Dialog) push(ev Event) {
 	d.evMu.Lock()
 	defer d.evMu.Unlock()
-	if d.over || len(d.events) >= maxQueue && !ev.last() {
+	if d.over || len(d.events) >= maxQueue && !ev.last() && ev.Kind != EventAccepted {
 		return
 	}
 	d.over = ev.last()

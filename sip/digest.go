@@ -15,7 +15,7 @@ import (
 type Credentials struct {
 	Realm    string // "": any
 	Username string
-	Password string
+	Password string `json:"-"`
 }
 
 // String leaves the password out.

@@ -42,8 +42,9 @@ type Endpoint struct {
 	clients map[string]*sip.ClientTx // by branch
 	invited map[string]*Dialog       // outgoing, unanswered, by the branch of its INVITE
 	conns   map[netip.AddrPort]*tcpConn
-	junkLog time.Time    // when junk was last logged
-	slogs   *slog.Logger // for sipgo
+	deaf    map[netip.AddrPort]time.Time // no TCP there, until then
+	junkLog time.Time                    // when junk was last logged
+	slogs   *slog.Logger                 // for sipgo
 }
 
 // inviteKey finds the dialog that an INVITE without To tag has begun, however
@@ -73,6 +74,7 @@ func New(cfg Config) (*Endpoint, error) {
 		invites: make(map[inviteKey]*Dialog),
 		clients: make(map[string]*sip.ClientTx),
 		invited: make(map[string]*Dialog),
+		deaf:    make(map[netip.AddrPort]time.Time),
 		conns:   make(map[netip.AddrPort]*tcpConn),
 		slogs:   slog.New(quiet{cfg.Logger.Handler()}),
 	}

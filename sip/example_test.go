@@ -186,3 +186,66 @@ func ExampleEndpoint_Restore() {
 	// D1 confirmed 192.0.2.10:5060 1
 	// event failed
 }
+
+// A call is placed; the phone rings, is answered, and hangs up.
+func ExampleEndpoint_Call() {
+	phone, err := sip.New(sip.Config{
+		Listen: []sip.Listen{{Network: "udp", Addr: "127.0.0.1:0"}},
+		Invite: func(d *sip.Dialog) {
+			d.Handle(func(ev sip.Event) {
+				if ev.Kind == sip.EventAck {
+					_ = d.Bye(sip.Header{Name: "Reason", Value: "Q.850;cause=16"})
+				}
+			})
+			sdp, _ := d.Invite().SDP()
+			if err := errors.Join(d.Provisional(180, nil), d.Accept(sdp)); err != nil {
+				fmt.Println(err)
+			}
+		},
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	e, err := sip.New(sip.Config{
+		Listen: []sip.Listen{{Network: "udp", Addr: "127.0.0.1:0"}},
+		Invite: func(d *sip.Dialog) { _ = d.Reject(486, "") },
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	ended := make(chan error, 2)
+	go func() { ended <- phone.Run(ctx) }()
+	go func() { ended <- e.Run(ctx) }()
+
+	over := make(chan struct{})
+	d, err := e.Call(sip.Outgoing{
+		URI:  "sip:bob@" + phone.Addrs()[0].Addr.String(),
+		From: sip.NameAddr{Display: "Ann", URI: "sip:ann@example.com"},
+		Body: []byte("v=0\r\n"),
+		Handle: func(ev sip.Event) {
+			fmt.Println("event", ev.Kind, ev.Status)
+			switch ev.Kind {
+			case sip.EventRefused, sip.EventFailed, sip.EventBye, sip.EventByeDone:
+				close(over)
+			}
+		},
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	<-over
+	fmt.Println("called", d.Invite().User, "now", d.State())
+	cancel()
+	fmt.Println("run:", errors.Join(<-ended, <-ended))
+	// Output:
+	// event progress 180
+	// event accepted 200
+	// event bye 0
+	// called bob now ended
+	// run: <nil>
+}

@@ -62,6 +62,72 @@ func FuzzDatagram(f *testing.F) {
 	})
 }
 
+// FuzzResponse answers a call of ours with anything: no panic, one end, and
+// nothing but SIP without lone line breaks goes out. {via}, {from}, {callid} and
+// {cseq} are those of the INVITE.
+func FuzzResponse(f *testing.F) {
+	const head = "Via: {via}\r\nFrom: {from}\r\nTo: <sip:b@192.0.2.10>;tag=1\r\nCall-ID: {callid}\r\nCSeq: {cseq}\r\n"
+	for _, s := range []string{
+		"SIP/2.0 200 OK\r\n" + head + "Contact: <sip:b@192.0.2.10>\r\nRecord-Route: <sip:a>, <sip:b;lr>\r\n\r\nv=0\r\n",
+		"SIP/2.0 180 Ringing\r\n" + head + "\r\n",
+		"SIP/2.0 401 No\r\n" + head + "WWW-Authenticate: Digest realm=\"a\", nonce=\"b\", qop=\"auth\"\r\n\r\n",
+		"SIP/2.0 302 Moved\r\n" + head + "Contact: <sip:c@192.0.2.10>;q=0.1, <sip:d@192.0.2.11>;q=nan\r\n\r\n",
+		"SIP/2.0 503 No\r\n" + head + "\r\n",
+		"SIP/2.0 200 OK\r\n" + head + "Contact: *\r\nRecord-Route: \"\r\n\r\n",
+		"SIP/2.0 200 OK\r\n" + head + "Contact: <sips:b@nowhere>\r\n\r\n",
+	} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		synctest.Test(t, func(t *testing.T) {
+			mem := newMemNet()
+			e, stop := serve(t, Config{
+				Listen: []Listen{{Network: "udp", PacketConn: mem.listen("192.0.2.1:5060")}},
+				Invite: func(d *Dialog) { _ = d.Accept(nil) }, Resolver: &zone{},
+			})
+			c := mem.listen("192.0.2.10:5060")
+			ends := 0
+			d, err := e.Call(Outgoing{URI: "sip:b@192.0.2.10", Body: []byte("v=0\r\n"), Timeout: 10 * time.Second,
+				Credentials: []Credentials{{Username: "a", Password: "b"}}, Redirect: func(string) bool { return true },
+				Handle: func(ev Event) {
+					if ev.last() {
+						ends++
+					}
+				}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for range 3 {
+				synctest.Wait()
+				for len(c.in) > 0 {
+					sent := (<-c.in).b
+					m := parseText(t, sent)
+					if bytes.Contains(bytes.ReplaceAll(sent, []byte("\r\n"), nil), []byte("\n")) && m.body == "" {
+						t.Fatalf("a lone line break:\n%q", sent)
+					}
+					if !strings.HasPrefix(m.start, "INVITE") {
+						continue
+					}
+					out := strings.NewReplacer("{via}", m.get("Via"), "{from}", m.get("From"), "{callid}", m.get("Call-ID"), "{cseq}", m.get("CSeq")).Replace(string(b))
+					for range 2 {
+						if _, err := c.WriteTo([]byte(out), net.UDPAddrFromAddrPort(e.Addrs()[0].Addr)); err != nil {
+							t.Fatal(err)
+						}
+					}
+				}
+			}
+			time.Sleep(2 * time.Minute)
+			_ = d.Bye()
+			time.Sleep(time.Minute)
+			s := e.Stats()
+			if s.Panics != 0 || s.Dialogs != 0 || ends != 1 || s.Strays != 0 {
+				t.Fatalf("%d ends, %+v", ends, s)
+			}
+			stop()
+		})
+	})
+}
+
 func FuzzNameAddr(f *testing.F) {
 	for _, s := range []string{
 		`"A \"b\" c" <sip:a@b;x=y>;tag=1;z`, "sip:a@b;tag=2", "tel:+49;ext=1", "<sip:%zz@[::1]:5060?a=b>", "A B <sips:c>;q=\"1;2\"", `"`, "<", "sip:", ";;;",

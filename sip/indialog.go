@@ -51,11 +51,11 @@ func (d *Dialog) earlyRequest(m *message) {
 		fork = &early{tag: m.fromTag} // it answered without ringing
 		d.out.early = append(d.out.early, fork)
 	}
-	if fork.any && m.cseq <= fork.seq {
+	if fork.heard && m.cseq <= fork.seq {
 		d.e.refuse(m, 500, "CSeq Out Of Order")
 		return
 	}
-	fork.seq, fork.any = m.cseq, true
+	fork.seq, fork.heard = m.cseq, true
 	switch m.method {
 	case "BYE":
 		// It may not (RFC 3261 15), so its 2xx is late. Should none come, this

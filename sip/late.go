@@ -17,6 +17,7 @@ type inviteNote struct {
 	remote string // To value, without tag
 	route  string
 	gaveUp bool // without a final response: it may still ring somewhere
+	auth   *digestAuth
 }
 
 // maxHangUps bounds the BYEs on their way to dialogs that nobody wants.
@@ -40,7 +41,7 @@ func (e *Endpoint) rememberInvite(d *Dialog, tx *clientInvite, status int) {
 		e.strays.add(key)
 		return
 	}
-	e.strays.addNote(key, &inviteNote{tx.flow.remote, tx.uri, d.remote, d.out.route, gaveUp})
+	e.strays.addNote(key, &inviteNote{tx.flow.remote, tx.uri, d.remote, d.out.route, gaveUp, d.auth})
 }
 
 // lateResponse takes a response to no INVITE that is on its way.
@@ -50,11 +51,11 @@ func (e *Endpoint) lateResponse(m *message) {
 		e.stats.stray.Add(1)
 		return
 	}
+	note := e.strays.note(key)
 	if m.status >= 200 && m.status < 300 {
-		e.late2xx(m)
+		e.late2xx(m, note)
 		return
 	}
-	note := e.strays.note(key)
 	if note == nil {
 		return
 	}
@@ -62,23 +63,20 @@ func (e *Endpoint) lateResponse(m *message) {
 	if !f.reliable() {
 		f.remote = note.to
 	}
+	via := trim(m.via.sentBy) + ";branch=" + m.via.branch + ";rport"
 	switch {
 	case m.status >= 300:
-		e.ackRefusal(m, f, note.uri, note.route)
+		e.sendLike(m, f, via, "ACK", note.uri, note.route, m.toValue)
 	case note.gaveUp:
 		// The address that was silent for so long rings after all.
-		e.sendLike(m, f, "CANCEL", note.uri, note.route, note.remote)
+		e.sendLike(m, f, via, "CANCEL", note.uri, note.route, note.remote)
 	}
 }
 
-// ackRefusal acknowledges a final response of 300 or more (RFC 3261 17.1.1.3).
-func (e *Endpoint) ackRefusal(m *message, f flow, uri, route string) {
-	e.sendLike(m, f, "ACK", uri, route, m.toValue)
-}
-
-// sendLike sends the ACK or CANCEL that belongs to the transaction of m.
-func (e *Endpoint) sendLike(m *message, f flow, method, uri, route, to string) {
-	hs := []Header{{"Via", trim(m.via.sentBy) + ";branch=" + m.via.branch + ";rport"}}
+// sendLike sends the ACK of a refusal (RFC 3261 17.1.1.3), or the CANCEL, that
+// belongs to the transaction of m.
+func (e *Endpoint) sendLike(m *message, f flow, via, method, uri, route, to string) {
+	hs := []Header{{"Via", via}}
 	if route != "" {
 		hs = append(hs, Header{"Route", route})
 	}
@@ -90,10 +88,13 @@ func (e *Endpoint) sendLike(m *message, f flow, method, uri, route, to string) {
 
 // late2xx acknowledges a 2xx that comes again, or from a fork that was not the
 // first to answer; the latter is hung up (RFC 3261 13.2.2.4).
-func (e *Endpoint) late2xx(m *message) {
+func (e *Endpoint) late2xx(m *message, note *inviteNote) {
 	fork := e.strays.addNew(e.answerKey(m))
 	var auth *digestAuth
 	var lines, why []Header
+	if note != nil {
+		auth = note.auth
+	}
 	e.mu.Lock()
 	d := e.dialogs[m.fromTag]
 	e.mu.Unlock()

@@ -140,7 +140,7 @@ func (o Outgoing) check() error {
 		}
 	}
 	if err := checkValue(o.From.Display); err != nil {
-		return fmt.Errorf("From: display name: %w", err)
+		return fmt.Errorf("display name of From: %w", err)
 	}
 	for _, h := range o.Headers {
 		if err := h.check(); err != nil {
@@ -149,16 +149,16 @@ func (o Outgoing) check() error {
 	}
 	for _, c := range o.Credentials {
 		if err := checkValue(c.Username); err != nil {
-			return fmt.Errorf("Credentials: Username: %w", err)
+			return fmt.Errorf("user name of credentials: %w", err)
 		}
 	}
 	switch {
 	case len(o.Body) == 0:
 		return fmt.Errorf("a call without an offer: %w", errors.ErrUnsupported)
 	case o.MaxForwards < 0 || o.MaxForwards > 255:
-		return fmt.Errorf("MaxForwards is %d, not 0 to 255", o.MaxForwards)
+		return fmt.Errorf("option MaxForwards is %d, not 0 to 255", o.MaxForwards)
 	case o.Timeout < 0:
-		return fmt.Errorf("Timeout is negative: %v", o.Timeout)
+		return fmt.Errorf("option Timeout is negative: %v", o.Timeout)
 	}
 	return nil
 }

@@ -140,11 +140,13 @@ func TestEverythingAtOnce(t *testing.T) {
 			if s.Invites != calls {
 				t.Errorf("%d calls, want %d", s.Invites, calls)
 			}
+			mu.Lock()
 			for id, n := range lasts {
 				if n != 1 || after[id] != 0 {
 					t.Errorf("dialog %s: %d last events, %d after", id, n, after[id])
 				}
 			}
+			mu.Unlock()
 			stop()
 			p.close()
 		})

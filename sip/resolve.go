@@ -67,7 +67,9 @@ func (e *Endpoint) targets(ctx context.Context, u uri, usual string) ([]target, 
 		transport = usual
 	}
 	network, port := transport, u.port
-	if network == "" {
+	if network == "" && !e.speaks("udp") {
+		network = "tcp"
+	} else if network == "" {
 		network = "udp"
 	}
 	if port == 0 {
@@ -107,13 +109,13 @@ func (e *Endpoint) services(ctx context.Context, host, transport string) (ts []t
 			if to == "" || len(ts) >= maxTargets {
 				continue // "." says that the service is not there (RFC 2782)
 			}
-			as := []netip.Addr{}
-			if a, err := netip.ParseAddr(to); err == nil {
-				as = append(as, a) // forbidden, and seen
-			} else if as, err = e.names.addrs(ctx, to); err != nil {
-				continue
+			as, err := e.names.addrs(ctx, to)
+			if a, numeric := netip.ParseAddr(to); numeric == nil {
+				as, err = []netip.Addr{a}, nil // forbidden, and seen
 			}
-			ts = append(ts, each(as, network, s.Port)...)
+			if err == nil {
+				ts = append(ts, each(as, network, s.Port)...)
+			}
 		}
 	}
 	if transport != "" {

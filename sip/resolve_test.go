@@ -124,6 +124,7 @@ func TestRFC3263_4(t *testing.T) {
 	both := asker(t, &fullZone{zone{records: records}},
 		Listen{Network: "udp", PacketConn: mem.listen("192.0.2.1:5060")}, Listen{Network: "tcp", Addr: "127.0.0.1:0"})
 	udp := asker(t, &zone{records: records}, Listen{Network: "udp", PacketConn: mem.listen("192.0.2.2:5060")})
+	tcp := asker(t, &zone{records: records}, Listen{Network: "tcp", Addr: "127.0.0.1:0"})
 	for _, tt := range []struct {
 		e     *Endpoint
 		uri   string
@@ -158,6 +159,8 @@ func TestRFC3263_4(t *testing.T) {
 		{udp, "sip:a@example.com", "", "udp 192.0.2.11:5070"},
 		{udp, "sip:a@192.0.2.7;transport=tcp", "", "tcp 192.0.2.7:5060"},
 		{udp, "sip:a@tcponly.example", "", "no such host"},
+		{tcp, "sip:a@192.0.2.7", "", "tcp 192.0.2.7:5060"},
+		{tcp, "sip:a@bare.example", "", "tcp 192.0.2.20:5060, tcp 192.0.2.21:5060"},
 	} {
 		u, err := parseURI(tt.uri)
 		if err != nil {

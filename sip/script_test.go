@@ -75,7 +75,6 @@ type script struct {
 	ev     *events
 	zone   *zone
 	kept   map[string]keptMessage
-	reply  []byte
 }
 
 type keptMessage struct {

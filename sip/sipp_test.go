@@ -2,8 +2,10 @@ package sip
 
 import (
 	"bytes"
+	"net"
 	"os"
 	"os/exec"
+	"strconv"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -63,4 +65,110 @@ func TestSIPp(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestSIPpAnswers has a SIP stack of other people answer our calls.
+func TestSIPpAnswers(t *testing.T) {
+	sipp, err := exec.LookPath("sipp")
+	if err != nil {
+		if os.Getenv("CALLBIN_FULL") == "1" {
+			t.Fatal("sipp is not installed")
+		}
+		t.Skip("sipp is not installed")
+	}
+	for _, tt := range []struct{ network, flag string }{{"udp", "u1"}, {"tcp", "t1"}} {
+		t.Run(tt.network, func(t *testing.T) {
+			t.Parallel() // sipp takes 4 seconds to be sure that nothing follows
+			e, stop := serve(t, Config{
+				Listen: []Listen{{Network: tt.network, Addr: "127.0.0.1:0"}},
+				Invite: func(*Dialog) {},
+			})
+			defer stop()
+			port := freePort(t, tt.network)
+			const calls = 200
+			cmd := exec.CommandContext(t.Context(), sipp, "-sn", "uas", "-i", "127.0.0.1", "-p", port,
+				"-t", tt.flag, "-m", "200", "-nostdin", "-timeout", "20s", "-timeout_error")
+			cmd.Dir = t.TempDir()
+			cmd.WaitDelay = time.Second
+			var out bytes.Buffer
+			cmd.Stdout, cmd.Stderr = &out, &out
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			for over := time.After(5 * time.Second); tt.network == "tcp"; {
+				c, err := net.Dial("tcp", "127.0.0.1:"+port)
+				if err == nil {
+					_ = c.Close()
+					break
+				}
+				select {
+				case <-over:
+					t.Fatal("sipp does not listen: ", err)
+				case <-time.After(5 * time.Millisecond):
+				}
+			}
+			last := make(chan Event, calls)
+			rang := new(atomic.Int32)
+			tick := time.NewTicker(2 * time.Millisecond)
+			defer tick.Stop()
+			for range calls {
+				<-tick.C
+				dialog := make(chan *Dialog, 1)
+				d, err := e.Call(Outgoing{
+					URI: "sip:service@127.0.0.1:" + port + ";transport=" + tt.network, Body: []byte(sdpOffer),
+					Handle: func(ev Event) {
+						switch {
+						case ev.Kind == EventProgress:
+							rang.Add(1)
+						case ev.Kind == EventAccepted:
+							d := <-dialog
+							if err := d.Bye(); err != nil {
+								t.Error(err)
+							}
+						case ev.last():
+							last <- ev
+						}
+					},
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				dialog <- d
+			}
+			for range calls {
+				select {
+				case ev := <-last:
+					if ev.Kind != EventByeDone || ev.Status != 200 {
+						t.Errorf("got %+v", ev)
+					}
+				case <-time.After(20 * time.Second):
+					t.Fatalf("not all calls ended: %+v", e.Stats())
+				}
+			}
+			if err := cmd.Wait(); err != nil {
+				t.Errorf("sipp: %v\n%s", err, out.Bytes()[max(0, out.Len()-3000):])
+			}
+			if s := e.Stats(); s.Dialogs != 0 || s.Junk != 0 || s.Panics != 0 || rang.Load() != calls {
+				t.Errorf("got %+v, %d rang", s, rang.Load())
+			}
+		})
+	}
+}
+
+func freePort(t *testing.T, network string) string {
+	t.Helper()
+	if network == "tcp" {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = l.Close() }()
+		return strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
+	}
+	pc, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = pc.Close() }()
+	return strconv.Itoa(pc.LocalAddr().(*net.UDPAddr).Port)
 }

@@ -182,3 +182,167 @@ func TestTrapT7RetransmissionOf2xx(t *testing.T) {
 		ev.want(t, EventByeDone)
 	})
 }
+
+// outgoingTrap is a call that rings at the phone.
+func outgoingTrap(t *testing.T, b *bubble) (*Dialog, *events, text) {
+	t.Helper()
+	ev := &events{ch: make(chan Event, 256)}
+	d, err := b.e.Call(Outgoing{URI: "sip:bob@192.0.2.10", Body: []byte("v=0\r\n"), Handle: func(e Event) { ev.ch <- e }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	inv := b.p.want("INVITE")
+	b.p.answer(inv, "180 Ringing", "t1", "", "")
+	ev.want(t, EventProgress)
+	return d, ev, inv
+}
+
+// T2: a second 2xx, of another fork, is acknowledged with its own tag and hung
+// up; early dialogs are told apart before any 2xx.
+func TestTrapT2Forks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBubble(t, nil)
+		defer b.close()
+		d, ev, inv := outgoingTrap(t, b)
+		b.p.answer(inv, "200 OK", "t2", "", "")
+		b.p.want("ACK sip:t2@")
+		if e := ev.want(t, EventAccepted); e.Early != "t2" {
+			t.Errorf("got %+v", e)
+		}
+		b.p.answer(inv, "200 OK", "t1", "", "")
+		if m := b.p.want("ACK sip:t1@"); m.toTag() != "t1" {
+			t.Errorf("got\n%v", m)
+		}
+		bye := b.p.want("BYE sip:t1@")
+		if bye.toTag() != "t1" {
+			t.Errorf("got\n%v", bye)
+		}
+		b.p.reply(bye, "200 OK")
+		b.p.quiet(time.Minute)
+		if d.State() != StateConfirmed || len(ev.ch) != 0 {
+			t.Errorf("state is %s", d.State())
+		}
+	})
+}
+
+// T3: a phone that rings every second is no reason to give up.
+func TestTrapT3ManyProvisionals(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBubble(t, nil)
+		defer b.close()
+		_, ev, inv := outgoingTrap(t, b)
+		for range 100 {
+			time.Sleep(time.Second)
+			b.p.answer(inv, "180 Ringing", "t1", "", "")
+			ev.want(t, EventProgress)
+		}
+		b.p.answer(inv, "200 OK", "t1", "", "")
+		b.p.want("ACK")
+		ev.want(t, EventAccepted)
+	})
+}
+
+// T4: a 200 that crosses CANCEL is acknowledged and hung up, and Cancel waits for
+// nobody.
+func TestTrapT4AnswerCrossesCancel(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBubble(t, nil)
+		defer b.close()
+		d, ev, inv := outgoingTrap(t, b)
+		start := time.Now()
+		if err := d.Cancel(); err != nil || time.Since(start) != 0 {
+			t.Errorf("Cancel took %v: %v", time.Since(start), err)
+		}
+		b.p.answer(inv, "200 OK", "t1", "", "")
+		b.p.want("CANCEL")
+		b.p.want("ACK")
+		b.p.reply(b.p.want("BYE"), "200 OK")
+		ev.want(t, EventRefused)
+		b.p.quiet(time.Minute)
+	})
+}
+
+// T8: responses that nobody reads keep nothing waiting: there is no goroutine
+// between two messages of a call.
+func TestTrapT8NoGoroutineWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBubble(t, nil)
+		defer b.close()
+		synctest.Wait()
+		before := runtime.NumGoroutine()
+		for range 100 {
+			if _, err := b.e.Call(Outgoing{URI: "sip:bob@192.0.2.10", Body: []byte("v=0\r\n")}); err != nil {
+				t.Fatal(err)
+			}
+			inv := b.p.want("INVITE")
+			for range 3 {
+				b.p.answer(inv, "180 Ringing", "t1", "", "")
+			}
+		}
+		synctest.Wait()
+		if n := runtime.NumGoroutine(); n > before {
+			t.Errorf("%d goroutines for 100 calls that ring", n-before)
+		}
+	})
+}
+
+// T10: whatever the destination, requests leave from the listener's socket.
+func TestTrapT10RequestsLeaveFromTheListener(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBubble(t, nil)
+		defer b.close()
+		for i := range 5 {
+			p := b.phone(t, fmt.Sprintf("192.0.2.%d:5060", 20+i))
+			d, err := b.e.Call(Outgoing{URI: "sip:bob@" + p.addr, Body: []byte("v=0\r\n")})
+			if err != nil {
+				t.Fatal(err)
+			}
+			inv := p.want("INVITE")
+			p.answer(inv, "200 OK", "t1", "", "")
+			ack := p.want("ACK")
+			if err := d.Bye(); err != nil {
+				t.Fatal(err)
+			}
+			bye := p.want("BYE")
+			for _, m := range []text{inv, ack, bye} {
+				if got := m.from.String(); got != "192.0.2.1:5060" {
+					t.Errorf("%s came from %s", m.start, got)
+				}
+			}
+			p.reply(bye, "200 OK")
+			p.close()
+		}
+	})
+}
+
+// T17: what a 2xx makes of a dialog is read while it happens, from everywhere.
+func TestTrapT17NothingIsSharedUnlocked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBubble(t, nil)
+		defer b.close()
+		for range 20 {
+			d, ev, inv := outgoingTrap(t, b)
+			done := make(chan struct{})
+			go func() {
+				defer close(done)
+				for range 200 {
+					_, _, _, _, _ = d.State(), d.Snapshot(), d.RemoteAddr(), d.Network(), d.LocalHost()
+					_, _ = d.Invite().Header("CSeq")
+					_ = d.Raw()
+				}
+			}()
+			for _, tag := range []string{"t1", "t2", "t1"} {
+				b.p.answer(inv, "200 OK", tag, "", "")
+			}
+			b.p.want("ACK")
+			ev.want(t, EventAccepted)
+			<-done
+			synctest.Wait()
+			for len(b.p.in) > 0 {
+				if m := b.p.recv(); strings.HasPrefix(m.start, "BYE") {
+					b.p.reply(m, "200 OK")
+				}
+			}
+		}
+	})
+}
