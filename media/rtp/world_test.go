@@ -95,7 +95,9 @@ type world struct {
 	factory *Factory
 	leg     *Leg
 	mu      sync.Mutex
-	events  []Event // guarded by mu
+	events  []Event  // guarded by mu
+	threads int      // shards; 0: 1
+	ends    []func() // run at the end
 }
 
 // inBubble runs f in a world of virtual time, on portable shards.
@@ -116,7 +118,7 @@ func onLoopback(t *testing.T, portable bool, f func(w *world)) {
 
 func (w *world) run(cfg Config, portable bool, f func(w *world)) {
 	w.t.Helper()
-	w.shards = media.NewShards(media.ShardsConfig{N: 1, Portable: portable})
+	w.shards = media.NewShards(media.ShardsConfig{N: max(1, w.threads), Portable: portable})
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- w.shards.Run(ctx) }()
@@ -135,6 +137,9 @@ func (w *world) run(cfg Config, portable bool, f func(w *world)) {
 	free := w.factory.v4.ports.available()
 	defer func() { w.leg.Close() }()
 	f(w)
+	for _, end := range w.ends {
+		end()
+	}
 	w.leg.Close()
 	w.leg.Close()
 	if got := w.factory.v4.ports.available(); got != free+1 {
