@@ -7,7 +7,7 @@
 //	        │
 //	        ▼
 //	┌─────────────────────────────────────────────────────────────┐
-//	│ call      Engine, Call                                      │  the only place where SIP meets RTP
+//	│ call      Engine, Call, Conference                          │  the only place where SIP meets RTP
 //	│           call/httpapi (REST)  call/calltest (test network) │
 //	└──┬─────────────┬──────────────────┬───────────────┬─────────┘
 //	   ▼             │                  ▼               ▼
@@ -23,6 +23,12 @@
 //	  play:   media.Source -> media.Port <- tick of the clock -> codec -> packet -> socket
 //	back: packet -> jitter buffer -> codec -> taps (recording) ; RFC 4733 -> digits
 //	end:  BYE or last action -> the flow's context ends -> media closed -> record stored -> one call_hangup
+//
+// A call that goes out begins with an action (connect, call) or Engine.Dial, passes the policy for what may be
+// dialled, and goes the same way back:
+//
+//	call.Connect -> Outbound, Trunk -> media offer -> sip.Endpoint.Call (DNS, failover, digest, forks) -> 180, 183, 200
+//	  both answered: a media.Bridge joins the two ports -> packets pass, or frames are mixed
 //
 // Where to begin reading: package call for a program that takes calls, package flow for
 // the language, package action to write an action of one's own, examples/server for

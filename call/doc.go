@@ -1,10 +1,11 @@
 // Package call runs calls: it is the only place where signalling (package sip) meets
 // sound (package media/rtp), and where both meet flows and records.
 //
-// There are few types to know: an Engine takes calls and is made of a Config; a Call is one
+// There are few types to know: an Engine takes and places calls and is made of a Config; a Call is one
 // leg between the outside and the engine, and what a flow runs on; an Incoming is a call
-// that asks to come in; a Verdict and a Refusal say why it must not; an Event tells the
-// program what happened. Settings, Flags, ParseListen and NewDeps spare a server the
+// that asks to come in; a Verdict and a Refusal say why it must not; DialOptions are a call that is to
+// go out, Outbound and Trunk say what may, and how; a Conference is a room, a Confbridge what carries it;
+// an Event tells the program what happened. Settings, Flags, ParseListen and NewDeps spare a server the
 // usual wiring. Machine, Input, Effect and Snapshot are what traces and restarts are made of.
 //
 //	cfg := call.Config{Deps: call.NewDeps(call.Settings{}, nil, nil)}
@@ -22,6 +23,19 @@
 // ended the call and why: hangup_by, hangup_reason, SIP status, Q.850 cause, a code, a sentence, and
 // the step at which the flow stood. Refused calls have a record, too.
 //
+// # Two legs and a room
+//
+// A talks to B through two calls: Call.Connect (the connect action) dials all destinations at once, each a
+// call of its own that is chained to A and has A's journey id; the first that answers is joined with
+// A in a bridge, the others are given up. A is answered only then. When B leaves, A's flow goes on; when A
+// leaves, B is hung up. Everything that is dialled, redirects too, passes Config.Outbound, which lets nothing
+// out unless it says so; what it stops, and every attempt that fails, has a record like any other call.
+// Engine.Dial places a call for the program, Call.Dial for the call action.
+//
+// A Conference is made by CreateConference, or by the first who joins it where Config.OpenRooms is set; Call.JoinConference
+// and JoinBridge stay until the call is put out or the room ends. Its calls are conferencecalls:
+// joining, joined, leaving, leaved.
+//
 // # Goroutines
 //
 // A call's loop consumes Inputs one after another (SIP messages, digits, timers, commands, what happens
@@ -32,6 +46,8 @@
 //
 // # Caveats
 //
-// Only incoming calls so far. What the SIP side refuses by itself (malformed or unknown requests,
-// 503 while draining or above MaxCalls) is counted there and has no record.
+// What the SIP side refuses by itself (malformed or unknown requests, 503 while draining or above
+// MaxCalls) is counted there and has no record. There is no registrar yet: a destination of type extension is
+// refused with 480. An outgoing call has one trunk; the next one is not tried when that fails. Conferences
+// and their calls live in memory only. A call that Restore takes up in the middle of a connect dials anew.
 package call
