@@ -119,6 +119,9 @@ func (d *Dialog) advance() {
 			c.uri, c.contacts = c.contacts[0], c.contacts[1:]
 			c.located = false
 			d.localSeq++
+			if c.route == "" {
+				d.auth.forget() // that is somebody else's server
+			}
 		default:
 			d.giveUp()
 		}
