@@ -134,12 +134,11 @@ func (d *Dialog) confirm(ev Event) {
 	d.state = StateConfirmed
 	d.remoteTag, d.remote, d.localSeq = m.toTag, m.toValue, m.cseq
 	d.target, d.routes = m.remote()
-	d.push(ev)
-	if fork == nil {
-		return
+	if fork != nil {
+		d.remoteSeq, d.fresh = fork.seq, !fork.heard
 	}
-	d.remoteSeq, d.fresh = fork.seq, !fork.heard
-	if fork.gone != nil {
+	d.push(ev)
+	if fork != nil && fork.gone != nil {
 		d.push(*fork.gone)
 		d.finish()
 	}
@@ -168,7 +167,7 @@ func (d *Dialog) refused(m *message, tx *clientInvite) {
 	ev := m.event(EventRefused)
 	ev.Cause, _ = parseReason(ev.Headers)
 	c.last = &ev
-	again := target{tx.flow.network(), tx.flow.remote, true}
+	again := target{network: tx.flow.network(), addr: tx.flow.remote, settled: true}
 	switch {
 	case c.stop != 0 || m.status >= 600:
 		d.giveUp()

@@ -119,6 +119,9 @@ func (d *Dialog) advance() {
 			c.uri, c.contacts = c.contacts[0], c.contacts[1:]
 			c.located = false
 			d.localSeq++
+			if c.route == "" {
+				d.auth.forget() // that is somebody else's server
+			}
 		default:
 			d.giveUp()
 		}
@@ -161,7 +164,7 @@ func (d *Dialog) try(c *calling, t target) {
 	if t.network == "tcp" {
 		patience := dialTimeout
 		switch {
-		case t.settled:
+		case t.probe:
 			patience = probeTime
 		case len(c.targets) > 0:
 			patience = failoverTime
@@ -169,7 +172,7 @@ func (d *Dialog) try(c *calling, t target) {
 		if !d.unlocked(patience, func(ctx context.Context) { f, err = d.e.flowTo(ctx, t, nil) }) {
 			return
 		}
-		if err != nil && t.settled {
+		if err != nil && t.probe {
 			d.e.deafTo(t.addr)
 		}
 	} else {
@@ -180,7 +183,9 @@ func (d *Dialog) try(c *calling, t target) {
 		d.contact = d.makeContact()
 		tx := d.newInvite(f)
 		if len(tx.wire) > maxUDP && t.network == "udp" && !t.settled && d.e.mayUseTCP(t.addr) {
-			c.targets = append([]target{{"tcp", t.addr, true}, {"udp", t.addr, true}}, c.targets...)
+			tcp := target{network: "tcp", addr: t.addr, probe: true}
+			t.settled = true
+			c.targets = append([]target{tcp, t}, c.targets...)
 			return
 		}
 		c.attempts = append(c.attempts, Attempt{URI: c.uri, Network: t.network, Addr: t.addr.String(), At: at})

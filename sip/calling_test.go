@@ -194,7 +194,7 @@ func TestCancelCrossesAnswerInManyOrders(t *testing.T) {
 			time.Sleep(100 * time.Second)
 			close(stopPhone)
 			<-phoneDone
-			if s := b.e.Stats(); s.Dialogs != 0 || s.Strays != 0 || s.Panics != 0 || s.Calls != calls || len(b.e.invited) != 0 || b.e.hangUps.Load() != 0 {
+			if s := b.e.Stats(); s.Dialogs != 0 || s.Strays != 0 || s.Panics != 0 || s.Calls != calls || len(b.e.invited) != 0 || b.e.late.Load() != 0 {
 				t.Errorf("left: %+v, %d invited", s, len(b.e.invited))
 			}
 			if len(b.e.strays.notes) != 0 {
@@ -281,7 +281,7 @@ func TestForkStorm(t *testing.T) {
 		}
 		b.p.reply(b.p.want("BYE sip:f0@"), "200 OK")
 		time.Sleep(time.Minute)
-		if s := b.e.Stats(); s.Dialogs != 0 || s.Strays != 0 || b.e.hangUps.Load() != 0 {
+		if s := b.e.Stats(); s.Dialogs != 0 || s.Strays != 0 || b.e.late.Load() != 0 {
 			t.Errorf("left: %+v", s)
 		}
 	})

@@ -10,8 +10,12 @@ import (
 
 // response gives a response to the client transaction that waits for it.
 func (e *Endpoint) response(m *message) {
-	if m.faultStatus != 0 {
+	switch {
+	case m.faultStatus != 0:
 		e.junk(m.from.remote, m.fault)
+		return
+	case m.vias > 1:
+		e.junk(m.from.remote, "response for somebody else") // RFC 3261 8.1.3.3
 		return
 	}
 	if e.log.Enabled(e.life, slog.LevelDebug) {

@@ -75,8 +75,8 @@ const (
 )
 
 // Dialog is one call's signalling with one peer (RFC 3261 12), from the INVITE,
-// received or sent, to the end. All of its methods may be called from any goroutine, and none
-// waits for the peer: what the peer does comes as an Event.
+// received or sent, to the end. All of its methods may be called from any
+// goroutine, and none waits for the peer: what the peer does comes as an Event.
 type Dialog struct {
 	e         *Endpoint
 	id        string

@@ -112,6 +112,16 @@ func (a *digestAuth) passed() {
 	}
 }
 
+// forget drops the challenges, so that their answers are not seen by others.
+func (a *digestAuth) forget() {
+	if a == nil {
+		return
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.spaces = nil
+}
+
 // headers answers all challenges known so far, for a request to uri.
 func (a *digestAuth) headers(method, uri string) (hs []Header) {
 	if a == nil {

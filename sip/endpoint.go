@@ -32,7 +32,7 @@ type Endpoint struct {
 	life      context.Context // ends with the endpoint
 	kill      context.CancelFunc
 	wg        sync.WaitGroup // readers, connections, invite handlers, client transactions
-	hangUps   atomic.Int64   // BYEs on their way to forks that nobody wants
+	late      atomic.Int64   // goroutines that answer late 2xx
 
 	mu      sync.Mutex // guards the rest; may be taken while a Dialog's is held, never the other way round
 	closed  bool

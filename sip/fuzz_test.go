@@ -120,10 +120,10 @@ func FuzzResponse(f *testing.F) {
 			_ = d.Bye()
 			time.Sleep(time.Minute)
 			s := e.Stats()
+			stop() // and wait for what tells ends
 			if s.Panics != 0 || s.Dialogs != 0 || ends != 1 || s.Strays != 0 {
 				t.Fatalf("%d ends, %+v", ends, s)
 			}
-			stop()
 		})
 	})
 }

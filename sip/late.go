@@ -20,8 +20,9 @@ type inviteNote struct {
 	auth   *digestAuth
 }
 
-// maxHangUps bounds the BYEs on their way to dialogs that nobody wants.
-const maxHangUps = 1000
+// maxLate bounds the goroutines that late 2xx can make us start: for an ACK that
+// needs a look-up, and for a BYE.
+const maxLate = 1000
 
 func (e *Endpoint) invitedKey(callID, localTag, branch string, cseq uint32) uint64 {
 	return e.strays.keyOf("invited", callID, localTag, branch, cseq)
@@ -113,12 +114,23 @@ func (e *Endpoint) late2xx(m *message, note *inviteNote) {
 		}
 		return
 	}
-	e.start(func() {
+	e.startLate(func() {
 		e.ack2xx(m, lines)
 		if fork {
 			e.hangUp(m, auth, why)
 		}
 	})
+}
+
+// startLate is start, unless too many are at it.
+func (e *Endpoint) startLate(f func()) {
+	if e.late.Add(1) <= maxLate && e.start(func() {
+		defer e.late.Add(-1)
+		f()
+	}) {
+		return
+	}
+	e.late.Add(-1)
 }
 
 // ack is the ACK of a 2xx to our INVITE, but for its Via. It is made of the 2xx
@@ -183,13 +195,7 @@ func (e *Endpoint) ack2xx(m *message, auth []Header) {
 
 // hangUp ends the dialog that a 2xx has made and nobody wants.
 func (e *Endpoint) hangUp(m *message, auth *digestAuth, why []Header) {
-	if e.hangUps.Add(1) > maxHangUps {
-		e.hangUps.Add(-1)
-		return
-	}
 	d := &Dialog{e: e, callID: m.callID, local: m.fromValue, remote: m.toValue, localSeq: m.cseq, auth: auth, flow: m.from}
 	d.target, d.routes = m.remote()
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.transact("BYE", why, func(int, string) { e.hangUps.Add(-1) })
+	e.startLate(func() { _, _ = d.exchange("BYE", why) })
 }

@@ -29,6 +29,7 @@ type message struct {
 
 	via        via
 	viaIndex   int // where the top Via stands in headers
+	vias       int // how many there are
 	fromValue  string
 	toValue    string
 	fromTag    string
@@ -204,6 +205,7 @@ func (m *message) index() error {
 				if top {
 					m.viaIndex, m.via = i, hop
 				}
+				m.vias++
 				v = hop.rest
 			}
 		case "from":

@@ -84,7 +84,7 @@ func (e *Endpoint) Call(o Outgoing) (*Dialog, error) {
 	}
 	d := &Dialog{
 		e: e, id: crand.Text(), callID: crand.Text(), localTag: crand.Text()[:16], outgoing: true,
-		state: StateCalling, begun: time.Now(), localSeq: 1 + rand.Uint32N(1<<16),
+		state: StateCalling, begun: time.Now(), fresh: true, localSeq: 1 + rand.Uint32N(1<<16),
 		handler: o.Handle, auth: newDigestAuth(o.Credentials),
 	}
 	d.cseq0 = d.localSeq

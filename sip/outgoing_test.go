@@ -383,3 +383,42 @@ func TestEndpointCallsItself(t *testing.T) {
 		}
 	})
 }
+
+// Whoever sets a handler late misses no answer, however often it rang before.
+func TestAnswerIsKeptForALateHandler(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBubble(t, nil)
+		defer b.close()
+		d, err := b.e.Call(Outgoing{URI: "sip:bob@192.0.2.10", Body: []byte("v=0\r\n")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		inv := b.p.want("INVITE")
+		for range 2 * maxQueue {
+			b.p.answer(inv, "180 Ringing", "t1", "", "")
+		}
+		b.p.answer(inv, "200 OK", "t1", "", "")
+		b.p.want("ACK")
+		synctest.Wait()
+		var got []EventKind
+		d.Handle(func(e Event) { got = append(got, e.Kind) })
+		if len(got) != maxQueue+1 || got[maxQueue] != EventAccepted {
+			t.Errorf("got %d events, the last one %v", len(got), got[len(got)-1])
+		}
+	})
+}
+
+// The first request of the peer may have any number, 0 too; the next one a higher one.
+func TestFirstRequestOfThePeerHasAnyNumber(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBubble(t, nil)
+		defer b.close()
+		d, _, inv := b.placed(t, Outgoing{URI: "sip:bob@192.0.2.10", Body: []byte("v=0\r\n")})
+		c := b.p.caller(d.CallID())
+		c.toTag, c.tag, c.target = d.Snapshot().LocalTag, "t1", inv.contactURI()
+		for i, want := range []string{"SIP/2.0 200", "SIP/2.0 500", "SIP/2.0 200"} {
+			c.send("OPTIONS", i/2, fmt.Sprintf("o%d", i), "", "")
+			b.p.want(want)
+		}
+	})
+}

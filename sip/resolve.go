@@ -24,6 +24,7 @@ type target struct {
 	network string // "udp" or "tcp"
 	addr    netip.AddrPort
 	settled bool // not to be exchanged for TCP, however large the request is
+	probe   bool // TCP in that exchange
 }
 
 func (t target) String() string { return t.network + " " + t.addr.String() }

@@ -49,7 +49,9 @@ func (d *Dialog) sendBye(h []Header) {
 		d.inv = nil
 	}
 	d.state = StateTerminating
-	d.transact("BYE", h, func(status int, phrase string) {
+	// When the endpoint closes nothing is started: it abandons the dialog.
+	d.e.start(func() {
+		status, phrase := d.exchange("BYE", h)
 		d.mu.Lock()
 		d.push(Event{Kind: EventByeDone, Method: "BYE", Status: status, Reason: phrase})
 		d.finish()
@@ -58,32 +60,27 @@ func (d *Dialog) sendBye(h []Header) {
 	})
 }
 
-// transact builds a request within the dialog (RFC 3261 12.2.1.1), sends it,
-// again with credentials when those are asked for, and calls done with the final
-// status, 408 when there was none, or 503 and the error. d.mu is held now, but
-// not when done is called.
-func (d *Dialog) transact(method string, h []Header, done func(status int, phrase string)) {
-	req, next, err := d.newRequest(method, h)
-	from := d.flow
-	// When the endpoint closes nothing is started: it abandons the dialog.
-	d.e.start(func() {
+// exchange sends a request within the dialog, again with credentials when those
+// are asked for, and waits for the final status: 408 when there was none, 503
+// and the error when it could not be sent.
+func (d *Dialog) exchange(method string, h []Header) (status int, phrase string) {
+	for n := 0; ; n++ {
+		d.mu.Lock()
+		req, next, err := d.newRequest(method, h)
+		from := d.flow
+		d.mu.Unlock()
 		var res *sip.Response
-		for n := 0; err == nil; n++ {
+		if err == nil {
 			res, err = d.e.transact(req, next, from)
-			if err != nil || res.StatusCode != 401 && res.StatusCode != 407 || n >= maxChallenges || !d.auth.challenged(challengesOf(res)) {
-				break
-			}
-			d.mu.Lock()
-			req, next, err = d.newRequest(method, h)
-			from = d.flow
-			d.mu.Unlock()
 		}
 		if err != nil {
-			done(503, err.Error())
-			return
+			return 503, err.Error()
 		}
-		done(res.StatusCode, res.Reason)
-	})
+		asked := res.StatusCode == 401 || res.StatusCode == 407
+		if !asked || n >= maxChallenges || !d.auth.challenged(challengesOf(res)) {
+			return res.StatusCode, res.Reason
+		}
+	}
 }
 
 func challengesOf(res *sip.Response) (hs []Header) {
@@ -118,8 +115,8 @@ func routed(target string, routes []string) (uriValue string, route []string, ne
 	return target, routes, next, nil
 }
 
-// newRequest builds all of a request within the dialog but its Via, and says to
-// which URI it goes. d.mu is held.
+// newRequest builds all of a request within the dialog (RFC 3261 12.2.1.1) but its
+// Via, and says to which URI it goes. d.mu is held.
 func (d *Dialog) newRequest(method string, h []Header) (*sip.Request, uri, error) {
 	d.localSeq++
 	target, routes, next, err := routed(d.target, d.routes)

@@ -75,7 +75,7 @@ func (e *Endpoint) Restore(s DialogState, f func(Event)) (*Dialog, error) {
 		inviteVia: s.InviteVia, cseq0: s.Invite.CSeq, contact: s.Contact,
 		state: StateConfirmed, localSeq: s.LocalSeq, remoteSeq: s.RemoteSeq,
 		target: s.RemoteTarget, routes: slices.Clone(s.Routes), offers: s.Offers,
-		handler: f, begun: time.Now(),
+		handler: f, begun: time.Now(), fresh: s.Outgoing && s.RemoteSeq == 0,
 	}
 	lis := e.home(s)
 	if lis == nil {

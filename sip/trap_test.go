@@ -346,3 +346,36 @@ func TestTrapT17NothingIsSharedUnlocked(t *testing.T) {
 		}
 	})
 }
+
+// T15: route sets of none, one and two proxies, loose and strict, in the ACK and
+// in the BYE (RFC 3261 12.2.1.1, whose examples these are in reverse).
+func TestTrapT15RouteSets(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const contact = "sip:t1@192.0.2.10:5060"
+		for _, tt := range []struct{ recordRoute, uri, route string }{
+			{"", contact, ""},
+			{"Record-Route: <sip:192.0.2.10;lr>\r\n", contact, "<sip:192.0.2.10;lr>"},
+			{"Record-Route: <sip:192.0.2.10>\r\n", "sip:192.0.2.10", "<" + contact + ">"},
+			{"Record-Route: <sip:p2.example;lr>,<sip:192.0.2.10;lr>\r\n", contact, "<sip:192.0.2.10;lr> <sip:p2.example;lr>"},
+			{"Record-Route: <sip:p2.example>\r\nRecord-Route: <sip:192.0.2.10;lr>\r\n", contact, "<sip:192.0.2.10;lr> <sip:p2.example>"},
+			{"Record-Route: <sip:p2.example;lr>\r\nRecord-Route: <sip:192.0.2.10>\r\n", "sip:192.0.2.10", "<sip:p2.example;lr> <" + contact + ">"},
+		} {
+			b := newBubble(t, nil)
+			d, ev, inv := outgoingTrap(t, b)
+			b.p.answer(inv, "200 OK", "t1", tt.recordRoute, "")
+			ack := b.p.want("ACK")
+			ev.want(t, EventAccepted)
+			if err := d.Bye(); err != nil {
+				t.Fatal(err)
+			}
+			bye := b.p.want("BYE")
+			for _, m := range []text{ack, bye} {
+				if f := strings.Fields(m.start); f[1] != tt.uri || strings.Join(m.all("Route"), " ") != tt.route {
+					t.Errorf("%q: got\n%v", tt.recordRoute, m)
+				}
+			}
+			b.p.reply(bye, "200 OK")
+			b.close()
+		}
+	})
+}
