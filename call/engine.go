@@ -134,8 +134,12 @@ func New(cfg Config) (*Engine, error) {
 	if cfg.MaxCalls < 0 || cfg.MaxCallDuration < 0 || cfg.DrainTimeout < 0 {
 		errs = append(errs, errors.New("call: Config.MaxCalls, MaxCallDuration and DrainTimeout cannot be negative"))
 	}
-	if len(errs) > 0 {
-		return nil, errors.Join(errs...)
+	if cfg.RingTimeout < 0 {
+		errs = append(errs, errors.New("call: Config.RingTimeout cannot be negative"))
+	}
+	errs = append(errs, cfg.Outbound.check("call: Config.Outbound"), checkTrunks("call: Config.Trunks", cfg.Trunks))
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
