@@ -21,6 +21,7 @@ type clock struct {
 	cur     int64 // the next slot to run, in ms of shard time
 	beats   [slots][]*beat
 	settled [slots]int // ports that have this slot, ticking or not
+	lazy    [slots]int // of beats, those that are lazy
 	ticking int
 	timers  timerHeap
 	late    lateness
@@ -32,6 +33,20 @@ type beat struct {
 	slot int // -1: none yet
 	pos  int // among the beats of the slot
 	on   bool
+	lazy bool // it sends nothing, and may be a little late: no need to wake for it alone
+}
+
+// maxLazy is how late a lazy beat may be. It has to leave the jitter buffer, which takes half a frame
+// for itself, within a whole one.
+const maxLazy = 5 * time.Millisecond
+
+// ease makes b lazy or not.
+func (c *clock) ease(b *beat, lazy bool) {
+	if on := b.on; b.lazy != lazy {
+		c.set(b, false)
+		b.lazy = lazy
+		c.set(b, on)
+	}
 }
 
 // settle gives b the least used slot, unless it has one.
@@ -69,6 +84,9 @@ func (c *clock) set(b *beat, on bool) {
 		l[len(l)-1] = nil
 		c.beats[b.slot] = l[:len(l)-1]
 		c.ticking--
+		if b.lazy {
+			c.lazy[b.slot]--
+		}
 		return
 	}
 	c.settle(b)
@@ -78,6 +96,9 @@ func (c *clock) set(b *beat, on bool) {
 	c.ticking++
 	b.pos = len(c.beats[b.slot])
 	c.beats[b.slot] = append(c.beats[b.slot], b)
+	if b.lazy {
+		c.lazy[b.slot]++
+	}
 }
 
 // run runs what is due at now: timers, then slots in order.
@@ -106,8 +127,11 @@ func (c *clock) run(now time.Duration) {
 		frame := uint64(c.cur / slots)
 		// Downwards, since a beat may stop within its own tick.
 		for i := len(c.beats[slot]) - 1; i >= 0; i-- {
-			c.late.add(by)
-			c.beats[slot][i].tick(frame)
+			b := c.beats[slot][i]
+			if !b.lazy {
+				c.late.add(by)
+			}
+			b.tick(frame)
 		}
 	}
 }
@@ -117,9 +141,15 @@ func (c *clock) next() time.Duration {
 	at := time.Duration(-1)
 	if c.ticking > 0 {
 		for i := range slots {
-			if len(c.beats[(c.cur+i)%slots]) > 0 {
-				at = time.Duration(c.cur+i) * slotLen
+			slot := (c.cur + i) % slots
+			due := time.Duration(c.cur+i) * slotLen
+			if n := len(c.beats[slot]); n > c.lazy[slot] {
+				if at < 0 || due < at {
+					at = due
+				}
 				break
+			} else if n > 0 && at < 0 {
+				at = due + maxLazy
 			}
 		}
 	}

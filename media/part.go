@@ -120,6 +120,7 @@ func (pt *part) update() {
 	two := all == 2 && len(pt.members) == 2
 	// Without members of its own, the home of a room is there for what it plays and records.
 	tick := all > 0 && pt.id == 0 && (playing || tapped)
+	prompt := playing
 	pt.mix.wanted = pt.id == 0 && tapped || all > len(pt.members)
 
 	for i, m := range pt.members {
@@ -138,7 +139,8 @@ func (pt *part) update() {
 			m.wait = maxWait
 		}
 		pt.mix.wanted = pt.mix.wanted || m.mixed
-		tick = tick || m.mixed || live && p.play != nil || len(p.taps) > 0
+		prompt = prompt || m.mixed || live && p.play != nil
+		tick = tick || prompt || len(p.taps) > 0
 	}
 	passing := false
 	for _, m := range pt.members {
@@ -169,6 +171,7 @@ func (pt *part) update() {
 	}
 	pt.passing.Store(passing)
 	pt.active.Store(tick)
+	pt.shard.clock.ease(&pt.beat, !prompt)
 	pt.shard.clock.set(&pt.beat, tick)
 }
 

@@ -406,3 +406,41 @@ type nowhere struct{}
 
 func (nowhere) Write([]int16) error { return nil }
 func (nowhere) Close() error        { return nil }
+
+// A mono recording has what the peer, or a room, says.
+func TestMonoRecording(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var group Recorders
+		s := &sheet{}
+		r, err := group.Start(s, RecorderOptions{Mono: true, EndOfSilence: 100 * time.Millisecond})
+		if err != nil {
+			t.Fatal(err)
+		}
+		loud := make([]int16, 160)
+		for i := range loud {
+			loud[i] = 1000
+		}
+		r.Tick(1, loud, loud)
+		r.Tick(2, nil, loud)
+		r.Tick(4, loud, nil)
+		for n := range uint64(10) {
+			r.Tick(5+n, nil, loud)
+		}
+		<-r.Done()
+		got, err := r.Stop(t.Context())
+		if err != nil || got.Reason != EndSilence || got.Duration != 180*time.Millisecond || got.Lost != 20*time.Millisecond || got.Bytes != 2*1440 {
+			t.Errorf("%+v, %v", got, err)
+		}
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		for i, v := range s.pcm {
+			if want := (i < 160 || i >= 480 && i < 640); (v == 1000) != want {
+				t.Fatalf("sample %d is %d", i, v)
+			}
+		}
+		if len(s.pcm) != 1440 {
+			t.Errorf("%d samples", len(s.pcm))
+		}
+		_ = group.Close()
+	})
+}

@@ -238,3 +238,56 @@ func BenchmarkNewLegClose(b *testing.B) {
 		})
 	}
 }
+
+// nullRoom is a bridge of legs on nullConns, and a way to let one receive a packet.
+func nullRoom(t testing.TB, n int) (br *media.Bridge, legs []*Leg, in func(i int)) {
+	t.Helper()
+	f, err := New(Config{Shards: media.NewShards(media.ShardsConfig{N: 1, Portable: true}), Listen: listenNull})
+	if err != nil {
+		t.Fatal(err)
+	}
+	br = media.NewBridge(media.BridgeOptions{})
+	for i := range n {
+		l, err := f.NewLeg(LegConfig{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { l.Close() })
+		if _, err := l.Answer([]byte("v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 4000 RTP/AVP " + []string{"0", "8"}[i%2] + "\r\n")); err != nil {
+			t.Fatal(err)
+		}
+		if err := br.Join(l.Port()); err != nil {
+			t.Fatal(err)
+		}
+		legs = append(legs, l)
+	}
+	pkt := make([]byte, headerLen+160)
+	seq := make([]uint16, n)
+	return br, legs, func(i int) {
+		s := legs[i].s
+		seq[i]++
+		putHeader(pkt, false, s.n.PayloadType, seq[i], uint32(seq[i])*160, 1)
+		s.rtpIn(pkt, s.n.Remote, s.shard.Now())
+	}
+}
+
+func TestPassingDoesNotAllocate(t *testing.T) {
+	br, legs, in := nullRoom(t, 2)
+	round := func() { in(0); in(1) }
+	round()
+	if n := testing.AllocsPerRun(500, round); n != 0 {
+		t.Errorf("%v allocations for a packet each way", n)
+	}
+	if st := br.Stats(); !st.Passing || legs[0].s.count.packetsOut < 500 {
+		t.Errorf("%+v, %+v", st, legs[0].s.count)
+	}
+}
+
+// BenchmarkBridgePass is a packet from one leg to the other, without sockets.
+func BenchmarkBridgePass(b *testing.B) {
+	_, _, in := nullRoom(b, 2)
+	b.ReportAllocs()
+	for b.Loop() {
+		in(0)
+	}
+}

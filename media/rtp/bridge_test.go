@@ -633,3 +633,58 @@ func crossRound(a, b *caller) func() {
 		}
 	}
 }
+
+// A stream that is listened to from the start, on a network of equal delays, is heard whole: the
+// jitter buffer does not skip a frame because the first packet came late.
+func TestNoFrameIsLostAtTheStart(t *testing.T) {
+	for _, late := range []time.Duration{0, 5, 12, 18} {
+		for _, phase := range []time.Duration{0, 3, 7, 11, 16} {
+			inBubble(t, Config{}, func(w *world) {
+				t := w.t
+				a := w.newCaller(11, "0 101")
+				rec := &frameRecorder{}
+				defer a.leg.Port().Tap(rec)()
+				time.Sleep(phase * time.Millisecond)
+				time.Sleep(300 * time.Microsecond)
+				enc := codec.PCMU.NewEncoder()
+				b := make([]byte, headerLen+160)
+				for n := range 100 {
+					_, _ = enc.Encode(b[headerLen:], stamped(n))
+					hold := time.Duration(0)
+					if n == 0 {
+						hold = late * time.Millisecond
+					}
+					time.Sleep(hold)
+					a.packet(0, a.ts, b)
+					a.ts += 160
+					time.Sleep(20*time.Millisecond - hold)
+				}
+				time.Sleep(100 * time.Millisecond)
+				var got []int
+				a.leg.Port().Do(func() { got = rec.numbers() })
+				for n := range 100 {
+					if !slices.Contains(got, n) {
+						t.Errorf("first packet %d ms late, phase %d: frame %d is missing", late, phase, n)
+					}
+				}
+			})
+		}
+	}
+}
+
+// frameRecorder keeps what the peer says.
+type frameRecorder struct{ pcm []int16 }
+
+func (r *frameRecorder) Tick(_ uint64, in, _ []int16) { r.pcm = append(r.pcm, in...) }
+
+// numbers reads the stamps of the frames, which are whole.
+func (r *frameRecorder) numbers() (out []int) {
+	c := &caller{law: codec.PCMU, peer: &peer{}}
+	enc := codec.PCMU.NewEncoder()
+	for at := 0; at+160 <= len(r.pcm); at += 160 {
+		g := got{payload: make([]byte, 160)}
+		_, _ = enc.Encode(g.payload, r.pcm[at:at+160])
+		c.heard = append(c.heard, g)
+	}
+	return c.numbers()
+}

@@ -278,6 +278,12 @@ func (b *jitterBuffer) get(dst []int16, dec codec.Decoder, now time.Duration) in
 	return filled
 }
 
+// ready tells whether the sound that is due next is there.
+func (b *jitterBuffer) ready() bool {
+	s := b.find()
+	return b.started && (s != nil && s.time <= b.cursor || b.pcmLen > 0 && b.cursor < b.pcmStart+int64(b.pcmLen)*int64(b.clockHz)/int64(b.rateHz))
+}
+
 // fill conceals what is missing, until it fades into nothing.
 func (b *jitterBuffer) fill(dst []int16, dec codec.Decoder, heard *bool) {
 	if b.gap >= concealFor || b.paused || dec == nil {

@@ -133,7 +133,7 @@ func (s *session) pressOn() {
 		s.endPress(nil)
 		return
 	}
-	s.writeEvent(p.event, pressVolume, false, false, p.at, lasted+pressEvery)
+	s.writeEvent(p.event, pressVolume, false, false, p.at, min(lasted+pressEvery, p.length))
 	p.next += pressEvery
 	if p.next <= now {
 		p.next = now + pressEvery

@@ -249,6 +249,15 @@ func (s *session) Receive() {
 	}
 }
 
+// young is the age of a packet behind which no other one is expected yet: they come each 20 ms.
+const young = 15 * time.Millisecond
+
+// enough spares the read that only finds the socket empty. What stays there is at the head next time,
+// older than this, and in time for its own frame.
+func (s *session) enough(at time.Duration) bool {
+	return s.shard.Now()-at < young && (s.jitter == nil || s.jitter.ready())
+}
+
 // ReadFrame is media.Line's.
 func (s *session) ReadFrame(_ uint64, dst []int16) (n int, passed bool) {
 	if s.jitter == nil || len(s.formats) == 0 {

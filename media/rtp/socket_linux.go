@@ -167,7 +167,10 @@ const maxBurst = 8
 func (w *rawWire) receive() {
 	for range maxBurst {
 		s := &w.rtp
-		if s.fd < 0 || s.shard == nil || !s.readStamped() {
+		if s.fd < 0 || s.shard == nil {
+			return
+		}
+		if at, ok := s.readStamped(); !ok || s.to.enough(at) {
 			return
 		}
 	}

@@ -24,11 +24,11 @@ func newStampReader(s *rawSocket) *stampReader {
 	return r
 }
 
-// readStamped is read for a pulled socket.
-func (s *rawSocket) readStamped() bool {
+// readStamped is read for a pulled socket, and also tells when the packet came.
+func (s *rawSocket) readStamped() (at time.Duration, ok bool) {
 	r := s.stamps
 	if r == nil {
-		return s.read()
+		return 0, s.read()
 	}
 	buf := &s.shard.Scratch().Receive
 	r.iov.Base = &buf[0]
@@ -37,11 +37,12 @@ func (s *rawSocket) readStamped() bool {
 	r.msg.SetControllen(len(r.control))
 	n, _, e := unix.RawSyscall(unix.SYS_RECVMSG, uintptr(s.fd), uintptr(unsafe.Pointer(&r.msg)), unix.MSG_DONTWAIT)
 	if e != 0 {
-		return s.failed(e)
+		return 0, s.failed(e)
 	}
 	s.errs = 0
-	s.to.rtpIn(buf[:n], s.sender(), s.arrival(r.stamp()))
-	return true
+	at = s.arrival(r.stamp())
+	s.to.rtpIn(buf[:n], s.sender(), at)
+	return at, true
 }
 
 // stamp is the kernel's time of the packet, ns since 1970; 0: it gave none.

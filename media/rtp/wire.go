@@ -41,6 +41,8 @@ type receiver interface {
 	post(f func())                                         // on the shard that the receiver lives on
 	rtpIn(b []byte, from netip.AddrPort, at time.Duration) // at: when it came, in time of the shard
 	rtcpIn(b []byte, from netip.AddrPort)
+	// enough tells, after a packet that came at a time, whether more can wait for the next frame.
+	enough(at time.Duration) bool
 }
 
 // connWire is a wire on PacketConns, each read by a goroutine. It has no connect:
