@@ -70,7 +70,7 @@ func (k *connecting) dial(ctx context.Context) {
 		program: flow.Func(k.leg),
 		tell:    func(leg *Call, what string) { k.notices <- notice{leg, what} },
 	}
-	if d := c.dialog.Load(); c.out == nil && d != nil {
+	if d := c.dialog.Load(); rec.Direction == store.DirectionIncoming && d != nil {
 		// One less than the caller's request had left: a circle of calls comes to an end.
 		if base.maxForwards = d.Invite().MaxForwards - 1; base.maxForwards <= 0 {
 			base.refused = &Refusal{Status: 483, Code: CodeTooManyHops, Sentence: "the call has taken too many hops"}

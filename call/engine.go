@@ -74,7 +74,8 @@ type Config struct {
 
 	// Store keeps records, traces and recordings. Nil: nothing is kept, and nothing can be recorded.
 	Store Store
-	// OnEvent is told of each event. It runs on the call's loop and must not block.
+	// OnEvent is told of each event: those of one call one after the other, on its loop, those of different
+	// calls and of conferences at the same time. It must not block.
 	OnEvent func(Event)
 
 	// Outbound says what may be dialled, Trunks by which way numbers go out. The zero value
@@ -244,6 +245,9 @@ func (e *Engine) Run(ctx context.Context) error {
 		e.draining.Store(true)
 	}
 	e.hangUpAll()
+	for f := range e.Conferences() {
+		f.Terminate()
+	}
 	e.cancelCall()
 	stopSIP()
 	e.wg.Wait()

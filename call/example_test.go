@@ -99,3 +99,82 @@ func ExampleReplay() {
 	// close_media  0
 	// failed 404
 }
+
+// A call that the program places: what runs on it when it is answered is a flow, or, as here, Go. The engine calls
+// itself, so that the example needs nobody else.
+func ExampleEngine_Dial() {
+	cfg := call.Config{Logger: slog.New(slog.DiscardHandler), Listen: []sip.Listen{{Network: "udp", Addr: "127.0.0.1:0"}}}
+	cfg.Outbound.SIP = []string{"127.0.0.0/8"} // without this nothing may be dialled
+	answer, err := flow.Parse([]byte(`[{"type": "answer"}, {"type": "sleep", "option": {"duration": 60000}}]`), flow.ParseOptions{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	cfg.Route = func(context.Context, *call.Incoming) (flow.Program, error) { return answer, nil }
+	engine, err := call.New(cfg)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
+	ended := make(chan error, 1)
+	go func() { ended <- engine.Run(ctx) }()
+
+	c, err := engine.Dial(ctx, call.DialOptions{
+		Destination: address.Address{Type: address.TypeSIP, Target: "bob@" + engine.Addrs()[0].Addr.String()},
+		Flow: flow.Func(func(_ context.Context, leg action.Leg) error {
+			fmt.Println("answered:", leg.Vars().Get("voipbin.call.direction"))
+			return nil // and hang up
+		}),
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	<-c.Done()
+	r := c.Record()
+	fmt.Println(r.Status, r.HangupBy, r.HangupReason, r.SIPCode)
+
+	_, err = engine.Dial(ctx, call.DialOptions{Destination: address.Address{Type: address.TypeTel, Target: "+16062067563"}})
+	fmt.Println(err)
+	stop()
+	fmt.Println("ended:", <-ended)
+	// Output:
+	// answered: outgoing
+	// hangup local normal 200
+	// call: refused with 403 (outbound_denied): "+16062067563" may not be dialled: the configuration does not name its prefix
+	// ended: <nil>
+}
+
+// A conference that the program makes; calls join it by the conference_join action with its id.
+func ExampleEngine_CreateConference() {
+	engine, err := call.New(call.Config{
+		Logger: slog.New(slog.DiscardHandler), Listen: []sip.Listen{{Network: "udp", Addr: "127.0.0.1:0"}},
+		Route:   func(context.Context, *call.Incoming) (flow.Program, error) { return nil, call.ErrNoFlow },
+		OnEvent: func(e call.Event) { fmt.Println(e.Type) },
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	room, err := engine.CreateConference(call.ConferenceOptions{ID: "team", Timeout: time.Hour})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(room.ID(), room.Record().Status, len(room.Calls()))
+	room.Terminate()
+	<-room.Done()
+	fmt.Println(room.Record().Status)
+	ctx, stop := context.WithCancel(context.Background())
+	stop()
+	fmt.Println("ended:", engine.Run(ctx))
+	// Output:
+	// conference_created
+	// team progressing 0
+	// conference_updated
+	// conference_deleted
+	// terminated
+	// ended: <nil>
+}
