@@ -392,8 +392,8 @@ func TestCallByTCP(t *testing.T) {
 	}
 }
 
-// outgoingPeer answers the calls of e on w with next to no cost of its own, and
-// hangs them up; it returns how many.
+// outgoingCall has e place one call on w, which is answered and hung up with next
+// to no cost of its own.
 func outgoingCall(t testing.TB, e *Endpoint, w *wire, over chan struct{}) {
 	_, err := e.Call(Outgoing{
 		URI: "sip:200@192.0.2.10", From: NameAddr{URI: "sip:100@192.0.2.1"}, Body: []byte(sdpOffer),

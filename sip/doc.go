@@ -16,7 +16,9 @@
 //			_ = d.Accept(answer(d.Invite()))
 //		},
 //	})
-//	err = e.Run(ctx)
+//	err = e.Run(ctx) // until ctx ends
+//
+// and, while it runs,
 //
 //	d, err := e.Call(sip.Outgoing{URI: "sip:bob@example.com", Body: offer, Handle: handle})
 //

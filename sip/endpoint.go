@@ -42,6 +42,7 @@ type Endpoint struct {
 	clients map[string]*sip.ClientTx // by branch
 	invited map[string]*Dialog       // outgoing, unanswered, by the branch of its INVITE
 	conns   map[netip.AddrPort]*tcpConn
+	dials   map[netip.AddrPort]*dial
 	deaf    map[netip.AddrPort]time.Time // no TCP there, until then
 	junkLog time.Time                    // when junk was last logged
 	slogs   *slog.Logger                 // for sipgo
@@ -76,6 +77,7 @@ func New(cfg Config) (*Endpoint, error) {
 		invited: make(map[string]*Dialog),
 		deaf:    make(map[netip.AddrPort]time.Time),
 		conns:   make(map[netip.AddrPort]*tcpConn),
+		dials:   make(map[netip.AddrPort]*dial),
 		slogs:   slog.New(quiet{cfg.Logger.Handler()}),
 	}
 	e.life, e.kill = context.WithCancel(context.Background())

@@ -11,10 +11,11 @@ import (
 	"time"
 )
 
-// Outgoing is a call to be placed. Only URI must be set.
+// Outgoing is a call to be placed. Only URI and Body must be set.
 type Outgoing struct {
-	// URI is the Request-URI, and that of To unless To is set: sip or sips,
-	// without headers after a '?'.
+	// URI is the Request-URI, and that of To unless To is set: a sip URI without
+	// headers after a '?'. For sips, and for transports other than udp and tcp, the
+	// error is errors.ErrUnsupported.
 	URI string
 
 	// To is the URI of the To header; empty: URI.
@@ -45,13 +46,14 @@ type Outgoing struct {
 	Credentials []Credentials
 
 	// Redirect says whether a call may follow this Contact of a 3xx (RFC 3261
-	// 8.1.3.4). It is asked in the order of their q values, from any goroutine, and must not
-	// block. Five redirects and ten contacts are followed at most, and none twice. Nil:
-	// a 3xx is final.
+	// 8.1.3.4). It is asked for each in the order of their q values, from any
+	// goroutine, and must not block. Five redirects and ten contacts are followed
+	// at most, and none twice. Nil: a 3xx is final.
 	Redirect func(uri string) bool
 
 	// Timeout bounds the time from Call to the final answer: then the call is
-	// cancelled, and refused with 408. 0: 3 minutes.
+	// cancelled, and refused with 408, which a peer that does not answer the CANCEL
+	// can delay by 32 seconds. 0: 3 minutes.
 	Timeout time.Duration
 
 	// Handle gets the events, see Dialog.Handle; nil: that can be set later.

@@ -5,6 +5,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"sync/atomic"
 	"testing"
@@ -67,7 +68,8 @@ func TestSIPp(t *testing.T) {
 	}
 }
 
-// TestSIPpAnswers has a SIP stack of other people answer our calls.
+// TestSIPpAnswers has a SIP stack of other people answer our calls, and check our
+// password.
 func TestSIPpAnswers(t *testing.T) {
 	sipp, err := exec.LookPath("sipp")
 	if err != nil {
@@ -76,8 +78,20 @@ func TestSIPpAnswers(t *testing.T) {
 		}
 		t.Skip("sipp is not installed")
 	}
-	for _, tt := range []struct{ network, flag string }{{"udp", "u1"}, {"tcp", "t1"}} {
-		t.Run(tt.network, func(t *testing.T) {
+	auth, err := filepath.Abs("testdata/sipp/auth.xml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		name, network, flag string
+		scenario            []string
+		calls, rings        int
+	}{
+		{"udp", "udp", "u1", []string{"-sn", "uas"}, 200, 200},
+		{"tcp", "tcp", "t1", []string{"-sn", "uas"}, 200, 200},
+		{"auth", "udp", "u1", []string{"-sf", auth}, 50, 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel() // sipp takes 4 seconds to be sure that nothing follows
 			e, stop := serve(t, Config{
 				Listen: []Listen{{Network: tt.network, Addr: "127.0.0.1:0"}},
@@ -85,9 +99,8 @@ func TestSIPpAnswers(t *testing.T) {
 			})
 			defer stop()
 			port := freePort(t, tt.network)
-			const calls = 200
-			cmd := exec.CommandContext(t.Context(), sipp, "-sn", "uas", "-i", "127.0.0.1", "-p", port,
-				"-t", tt.flag, "-m", "200", "-nostdin", "-timeout", "20s", "-timeout_error")
+			cmd := exec.CommandContext(t.Context(), sipp, append(tt.scenario, "-i", "127.0.0.1", "-p", port,
+				"-t", tt.flag, "-m", strconv.Itoa(tt.calls), "-nostdin", "-timeout", "20s", "-timeout_error")...)
 			cmd.Dir = t.TempDir()
 			cmd.WaitDelay = time.Second
 			var out bytes.Buffer
@@ -95,34 +108,29 @@ func TestSIPpAnswers(t *testing.T) {
 			if err := cmd.Start(); err != nil {
 				t.Fatal(err)
 			}
-			for over := time.After(5 * time.Second); tt.network == "tcp"; {
-				c, err := net.Dial("tcp", "127.0.0.1:"+port)
-				if err == nil {
-					_ = c.Close()
-					break
-				}
-				select {
-				case <-over:
-					t.Fatal("sipp does not listen: ", err)
-				case <-time.After(5 * time.Millisecond):
-				}
+			if tt.network == "tcp" {
+				waitForTCP(t, port)
 			}
-			last := make(chan Event, calls)
-			rang := new(atomic.Int32)
-			tick := time.NewTicker(2 * time.Millisecond)
-			defer tick.Stop()
-			for range calls {
-				<-tick.C
+			last := make(chan Event, tt.calls)
+			var rang atomic.Int32
+			// On TCP all at once, which must not open a connection each. On UDP that
+			// would be a test of how fast sipp reads.
+			pace := time.NewTicker(3 * time.Millisecond)
+			defer pace.Stop()
+			for range tt.calls {
+				if tt.network == "udp" {
+					<-pace.C
+				}
 				dialog := make(chan *Dialog, 1)
 				d, err := e.Call(Outgoing{
 					URI: "sip:service@127.0.0.1:" + port + ";transport=" + tt.network, Body: []byte(sdpOffer),
+					Credentials: []Credentials{{Username: "ann", Password: "secret"}},
 					Handle: func(ev Event) {
 						switch {
 						case ev.Kind == EventProgress:
 							rang.Add(1)
 						case ev.Kind == EventAccepted:
-							d := <-dialog
-							if err := d.Bye(); err != nil {
+							if err := (<-dialog).Bye(); err != nil {
 								t.Error(err)
 							}
 						case ev.last():
@@ -135,7 +143,7 @@ func TestSIPpAnswers(t *testing.T) {
 				}
 				dialog <- d
 			}
-			for range calls {
+			for range tt.calls {
 				select {
 				case ev := <-last:
 					if ev.Kind != EventByeDone || ev.Status != 200 {
@@ -148,10 +156,26 @@ func TestSIPpAnswers(t *testing.T) {
 			if err := cmd.Wait(); err != nil {
 				t.Errorf("sipp: %v\n%s", err, out.Bytes()[max(0, out.Len()-3000):])
 			}
-			if s := e.Stats(); s.Dialogs != 0 || s.Junk != 0 || s.Panics != 0 || rang.Load() != calls {
+			if s := e.Stats(); s.Dialogs != 0 || s.Junk != 0 || s.Panics != 0 || s.Connections > 1 || int(rang.Load()) != tt.rings {
 				t.Errorf("got %+v, %d rang", s, rang.Load())
 			}
 		})
+	}
+}
+
+func waitForTCP(t *testing.T, port string) {
+	t.Helper()
+	for over := time.After(5 * time.Second); ; {
+		c, err := net.Dial("tcp", "127.0.0.1:"+port)
+		if err == nil {
+			_ = c.Close()
+			return
+		}
+		select {
+		case <-over:
+			t.Fatal("sipp does not listen: ", err)
+		case <-time.After(5 * time.Millisecond):
+		}
 	}
 }
 

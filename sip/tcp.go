@@ -110,25 +110,52 @@ func (e *Endpoint) addConn(c *tcpConn, incoming bool) bool {
 	return true
 }
 
-// dialTCP returns the connection to addr, a new one when there is none.
+// dialTCP returns the connection to addr, a new one when there is none. However
+// many want it at a time, it is one, so that their messages keep their order.
 func (e *Endpoint) dialTCP(ctx context.Context, lis *listener, addr netip.AddrPort) (*tcpConn, error) {
 	e.mu.Lock()
-	c := e.conns[addr]
-	e.mu.Unlock()
-	if c != nil {
+	if c := e.conns[addr]; c != nil {
+		e.mu.Unlock()
 		return c, nil
 	}
-	d := net.Dialer{Timeout: dialTimeout}
-	nc, err := d.DialContext(ctx, "tcp", addr.String())
-	if err != nil {
-		return nil, fmt.Errorf("sip: connect: %w", err)
+	p := e.dials[addr]
+	if p == nil && !e.closed {
+		p = &dial{done: make(chan struct{})}
+		e.dials[addr] = p
+		e.wg.Go(func() { e.dial(p, lis, addr) })
 	}
-	c = &tcpConn{c: nc, lis: lis, remote: addr}
-	if !e.addConn(c, false) {
-		_ = nc.Close()
+	e.mu.Unlock()
+	if p == nil {
 		return nil, errClosed
 	}
-	return c, nil
+	select {
+	case <-p.done:
+		return p.c, p.err
+	case <-ctx.Done():
+		return nil, fmt.Errorf("sip: connect to %v: %w", addr, context.Cause(ctx))
+	}
+}
+
+// dial is a connection that is being opened.
+type dial struct {
+	done chan struct{} // closed when the rest is there
+	c    *tcpConn
+	err  error
+}
+
+func (e *Endpoint) dial(p *dial, lis *listener, addr netip.AddrPort) {
+	d := net.Dialer{Timeout: dialTimeout}
+	nc, err := d.DialContext(e.life, "tcp", addr.String())
+	if err != nil {
+		p.err = fmt.Errorf("sip: connect: %w", err)
+	} else if p.c = (&tcpConn{c: nc, lis: lis, remote: addr}); !e.addConn(p.c, false) {
+		_ = nc.Close()
+		p.c, p.err = nil, errClosed
+	}
+	e.mu.Lock()
+	delete(e.dials, addr)
+	e.mu.Unlock()
+	close(p.done)
 }
 
 // readTCP cuts the stream into messages (RFC 3261 18.3) and hands them to the
