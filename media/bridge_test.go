@@ -371,6 +371,47 @@ func checkFrames(t *testing.T, frames []uint64, n int) {
 	}
 }
 
+// Whoever is left of a large room, wherever it lives, is heard.
+func TestRoomShrinks(t *testing.T) {
+	inRoom(t, 2, func(r *room) {
+		t := r.t
+		b := NewBridge(BridgeOptions{})
+		for i := range roomHome + 4 {
+			hz := -1.0
+			if i >= roomHome {
+				hz = float64(300 + 200*(i-roomHome))
+			}
+			r.join(b, r.phone(hz, 8000))
+		}
+		last := r.lines[roomHome:]
+		far := slices.IndexFunc(last, func(l *toneLine) bool { return l.port.Shard() != r.lines[0].port.Shard() })
+		if far < 0 {
+			t.Fatal("all live on one shard")
+		}
+		for _, l := range r.lines[:roomHome] {
+			b.Leave(l.port)
+		}
+		time.Sleep(100 * time.Millisecond)
+		r.forget()
+		time.Sleep(time.Second)
+		r.checkTones(func(who, whom int) bool { return who != whom && who >= roomHome })
+		var pcm []int16
+		remove := b.Tap(tapFunc(func(_ uint64, in, _ []int16) { pcm = append(pcm, in...) }))
+		for i, l := range last {
+			if i != far {
+				b.Leave(l.port)
+			}
+		}
+		time.Sleep(100 * time.Millisecond)
+		b.atHome(func() { pcm = nil })
+		time.Sleep(time.Second)
+		remove()
+		if got := goertzel(pcm, 8000, last[far].hz); math.Abs(got-0.02) > 0.002 || len(pcm) < 49*160 {
+			t.Errorf("the last member is recorded at %v in %d samples", got, len(pcm))
+		}
+	})
+}
+
 // A shard that is held up costs the others only what its own members say.
 func TestLatePartIsNotWaitedFor(t *testing.T) {
 	inRoom(t, 2, func(r *room) {

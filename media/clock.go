@@ -42,10 +42,16 @@ const maxLazy = 5 * time.Millisecond
 
 // ease makes b lazy or not.
 func (c *clock) ease(b *beat, lazy bool) {
-	if on := b.on; b.lazy != lazy {
-		c.set(b, false)
-		b.lazy = lazy
-		c.set(b, on)
+	if b.lazy == lazy {
+		return
+	}
+	b.lazy = lazy
+	switch {
+	case !b.on:
+	case lazy:
+		c.lazy[b.slot]++
+	default:
+		c.lazy[b.slot]--
 	}
 }
 

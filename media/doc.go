@@ -2,14 +2,17 @@
 // and the legs of calls, on a few media threads that all calls share.
 //
 // There are only a few types that matter. A [Source] gives frames, a [Clip] is sound in
-// memory that many sources share, a [Port] is the two-way audio of one leg, a [Tap]
-// watches a Port, a [Recorder] is a Tap that writes, [Shards] are the threads. A [Line]
-// is what carries a Port's audio: media/rtp has one.
+// memory that many sources share, a [Port] is the two-way audio of one leg, a [Bridge] joins
+// Ports, a [Tap] watches a Port or a Bridge, a [Recorder] is a Tap that writes, [Shards] are the
+// threads. A [Line] is what carries a Port's audio: media/rtp has one.
 //
 //	shards := media.NewShards(media.ShardsConfig{})
 //	go shards.Run(ctx)                       // until the program ends
 //	...                                      // a leg on them, by media/rtp
 //	err := leg.Port().Play(ctx, clip.Source()) // blocks until it was sent
+//
+//	bridge := media.NewBridge(media.BridgeOptions{Digits: true})
+//	err = bridge.Join(leg.Port())            // and others: two make a call, more a conference
 //
 // # Shards
 //
@@ -34,8 +37,28 @@
 // once for all calls, and what the peer says meanwhile is read once a frame; else
 // frames are decoded and encoded. A change takes effect at the next frame.
 //
+// # Bridges
+//
+// Two members whose codecs and packet lengths fit get each other's packets as they arrive, with the
+// numbers rewritten. Each direction does so by itself: it stops where what a member hears is something else, because it is
+// played to or muted, or a third member comes, and begins again when that ends, without a hole or a
+// double in the stream. Recording and other taps do not stop it; they see decoded copies. While a jitter
+// buffer fills at such a change the phone conceals 20 to 40 ms once; what the buffer holds at the way back
+// goes out at once.
+//
+// All else is mixed: the frames of all members are summed in 32 bits, each one hears the sum
+// without itself, clipped once. Those that are silent at the moment and have one codec hear the same,
+// which is encoded once. The mix has the highest rate of the members, others are resampled, and it
+// takes 20 to 30 ms from packet to packet on a steady network.
+//
+// Joining moves a port to the thread of the first member, with its sockets: what was posted before runs
+// there, and what is posted meanwhile here. Of a large room the members beyond the first 64 stay where they are. Its parts
+// tick in the same slot and hand each other their sums; one that is later than 3 ms is missing for that frame.
+//
 // # Caveats
 //
-// Frames are always 20 ms, and sound is mono. Only one source plays on a Port at a time;
-// there is no mixer yet.
+// Frames are always 20 ms, and sound is mono. Only one source plays on a Port, or to all of a
+// Bridge, at a time. The last two members of a room that was large may live on two threads: they
+// are mixed then, and their digits do not cross. A Recorder of a Bridge has the rate of its start: it
+// does not follow Bridge.Rate.
 package media

@@ -119,9 +119,9 @@ func (pt *part) update() {
 	playing, tapped := b.playing.Load(), b.tapped.Load()
 	two := all == 2 && len(pt.members) == 2
 	// Without members of its own, the home of a room is there for what it plays and records.
-	tick := all > 0 && pt.id == 0 && (playing || tapped)
-	prompt := playing
-	pt.mix.wanted = pt.id == 0 && tapped || all > len(pt.members)
+	tick := (playing || tapped) && all > 0 && (pt.id == 0 || len(pt.members) > 0)
+	prompt := playing || all > len(pt.members) // else only taps wait for a tick
+	pt.mix.wanted = tapped || all > len(pt.members)
 
 	for i, m := range pt.members {
 		if m.other = nil; two {

@@ -688,3 +688,33 @@ func (r *frameRecorder) numbers() (out []int) {
 	}
 	return c.numbers()
 }
+
+// From a packet that comes in to one that goes out a room takes little more than the jitter buffer.
+func TestRoomIsQuick(t *testing.T) {
+	inBubble(t, Config{}, func(w *world) {
+		t := w.t
+		br := media.NewBridge(media.BridgeOptions{})
+		defer br.Close()
+		a, b, c := w.newCaller(11, "0 101"), w.newCaller(12, "8 101"), w.newCaller(13, "0 101")
+		for _, c := range []*caller{a, b, c} {
+			if err := br.Join(c.leg.Port()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		start := time.Now()
+		a.talk(stamped)
+		for time.Since(start) < time.Second {
+			b.heard = b.heard[:0]
+			g, ok := b.hear(time.Second)
+			if !ok {
+				t.Fatal("nothing is heard")
+			}
+			b.heard = append(b.heard, g)
+			n := b.numbers()[0]
+			// Frame n was sent at n*20 ms, and began to be spoken 20 ms before.
+			if delay := time.Since(start) - time.Duration(n)*20*time.Millisecond; n >= 0 && delay > 31*time.Millisecond {
+				t.Errorf("frame %d is heard %v after it was sent", n, delay)
+			}
+		}
+	})
+}

@@ -29,6 +29,10 @@
 // not echoed: they are taken out, without a hole in the numbering. A phone that changes
 // the timestamp within a press, which RFC 4733 forbids, presses again each time.
 //
+// [Leg.SendDigits] presses keys. In a bridge with BridgeOptions.Digits those of the peer cross to the other leg packet
+// by packet, with its own payload type and numbers: in the place among the audio that they came in, where packets pass.
+// [Leg.Events] tells whether the peer of a leg takes them.
+//
 // # Time
 //
 // Timestamps follow the clock, also between talkspurts, and a talkspurt begins with the
@@ -40,6 +44,6 @@
 //
 // # Covered
 //
-// RFC 3550 (two parties; fixed RTCP interval), 3551 (PCMU, PCMA), 4733 2.5 (receiving),
-// 5761, 3605, 6263. Not yet: SRTP, sending telephone-event, RTCP XR and feedback.
+// RFC 3550 (two parties; fixed RTCP interval), 3551 (PCMU, PCMA), 4733 2.5 (one event at a time, of up
+// to 8 s where it is ours), 5761, 3605, 6263. Not yet: SRTP, RTCP XR and feedback.
 package rtp

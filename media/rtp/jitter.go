@@ -147,9 +147,6 @@ func (b *jitterBuffer) put(seq uint16, ts uint32, payload []byte, name string, d
 	s.used, s.seq, s.time, s.codec, s.decoder = true, seq, t, name, dec
 	s.payload = append(s.payload[:0], payload...)
 	b.held++
-	if !b.played {
-		b.place(at) // each packet tells better than the first alone where to begin
-	}
 }
 
 // pass notes that a packet of so many units from ts on was forwarded.
@@ -240,6 +237,13 @@ func (b *jitterBuffer) pause() { b.paused = true }
 func (b *jitterBuffer) get(dst []int16, dec codec.Decoder, now time.Duration) int {
 	if !b.started {
 		return 0
+	}
+	if !b.played {
+		// Each packet tells better than the first alone where to begin. None of them is left out.
+		b.place(b.ticks(now))
+		if s := b.find(); s != nil {
+			b.cursor = min(b.cursor, s.time)
+		}
 	}
 	b.steer(int64(len(dst))*int64(b.clockHz)/int64(b.rateHz), b.ticks(now))
 	filled, heard := 0, false

@@ -30,7 +30,7 @@ const (
 // when that ends; the key that is down then ends properly.
 func (l *Leg) SendDigits(ctx context.Context, digits string, duration, gap time.Duration) error {
 	for _, d := range digits {
-		if strings.IndexRune(digitNames, d) < 0 {
+		if !strings.ContainsRune(digitNames, d) {
 			return fmt.Errorf("rtp: send digits: %q is no key", d)
 		}
 	}

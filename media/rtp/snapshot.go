@@ -119,6 +119,7 @@ func (f *Factory) Restore(st LegState, cfg LegConfig) (*Leg, error) {
 		s.timeBase = st.Time + uint32(mediaTime(away, clock)) - uint32(mediaTime(now, clock))
 		// Nothing that is sent from here on may be older than what was sent there.
 		s.lastTime, s.lastSent, s.sent = s.timeBase+uint32(mediaTime(now, clock)), now, st.Sent
+		s.lastSpan = uint32(clock / 50)
 		s.apply(n)
 		if p := st.Media.Latched; p.IsValid() && !s.closed {
 			s.latch = latch{peer: p, strong: true, since: now}
