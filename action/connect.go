@@ -58,8 +58,11 @@ func (a *connect) Run(ctx context.Context, leg Leg) (Outcome, error) {
 	return out, h.Hangup(ctx, Ending{ReferenceID: ref})
 }
 
-// result is what a flow's trace shows of a connect.
+// result is what a flow's trace shows of a connect, nil where it did not get that far.
 func (c Connected) result() map[string]string {
+	if c.Reason == "" {
+		return nil
+	}
 	r := map[string]string{"status": c.Reason, "sip_code": strconv.Itoa(c.Status)}
 	if c.CallID != "" {
 		r["status"], r["call_id"] = "answered", c.CallID

@@ -48,16 +48,26 @@
 //	beep               -                              plays a beep
 //	branch             variable, target_ids,          jumps by the exact value of a variable (its name; default
 //	                   default_target_id              voipbin.call.digits), and empties the variable
+//	call               destinations, source, flow_id  places calls with a flow of their own, which are not joined with this one;
+//	                   or actions, chained, early_    goes on at once
+//	                   execution, anonymous
 //	condition_variable condition, variable,           goes on if variable == != > >= < <= value_string, value_number
 //	                   value_type, value_string,      or (length) value_length holds, by value_type string, number
 //	                   value_number, value_length,    or length; else jumps
 //	                   false_target_id
+//	confbridge_join    confbridge_id                  is in a bridge, any name, until the call is put out
+//	conference_join    conference_id                  is in a conference, any name, until the call is put out
+//	connect            destinations, source, early_   rings all destinations (sip, tel, extension, conference), joins the first
+//	                   media, relay_reason,           that answers, which answers the call, too; goes on when that one has
+//	                   anonymous, timeout             left, or nobody has answered
 //	digits_receive     duration, length, key          collects digits into voipbin.call.digits until there are length of
 //	                                                  them, one is in key, or duration after its start is over
+//	digits_send        digits, duration, interval     presses keys for the peer
 //	echo               duration                       sends the caller's audio back; default 180000
 //	goto               target_id, loop_count          jumps loop_count times, then goes on once
 //	hangup             reason, reference_id           hangs up, or refuses an unanswered call: normal failed busy cancel
 //	                                                  timeout noanswer dialout amd; or as the call reference_id ended
+//	mute               direction, off                 silences what the caller says (in), hears (out), or both; or ends that
 //	play               stream_urls                    plays file:, http: and https: URLs; does not answer
 //	recording_start    format, end_of_silence s,      records both directions; goes on at once
 //	                   end_of_key, duration s,
@@ -78,16 +88,16 @@
 // Those that were pressed during the play, talk or beep before it count (type-ahead),
 // also the one that ended a talk; older ones do not: play, talk, beep, sleep and echo
 // begin with an empty buffer, and what was pressed during a sleep or echo does not count
-// later. When one of these five ends, the last digit that was pressed during it is
+// later. connect, conference_join and confbridge_join are like echo. When one of these ends, the last digit that was pressed during it is
 // put into voipbin.call.digits, so that a branch may follow directly. Actions in which no
 // time passes for the caller leave the digits and the variable alone, so what
-// digits_receive collected is safe until the next of these five.
+// digits_receive collected is safe until the next of these.
 //
 // # Differences from VoIPBIN
 //
 // A flow that works at VoIPBIN works here. These are on purpose different:
 //
-//   - The names of VoIPBIN's actions that are not there yet (connect, conference_join, fetch, ...) are
+//   - The names of VoIPBIN's actions that are not there yet (fetch, queue_join, amd, ...) are
 //     known: a flow with one of them is read, and refused by Check.
 //   - Flows are checked when they are loaded. An unknown type, option or key, a wrong type, a
 //     missing option, a target that does not exist or an id that stands twice is an error
@@ -109,6 +119,16 @@
 //     between URLs, and knows file: URLs, relative to the flow's own folder.
 //   - talk has gender again, takes any provider's name, and plain text with & or < in
 //     it. In SSML the values of variables are escaped.
+//   - connect goes on with the next action when nobody answers, everybody is busy, or nothing may be
+//     dialled; VoIPBIN leaves the caller ringing or ends the flow. Of several destinations the first
+//     that answers wins, and the others are given up; at VoIPBIN all that answer are joined. relay_reason works
+//     also where nobody answered. timeout (ms) bounds the ringing.
+//   - confbridge_id and conference_id are any text. A conference that does not exist ends the flow, as at
+//     VoIPBIN, unless the engine makes rooms on the spot.
+//   - The actions within a call are read and checked with the flow around them. Variables in them are those of
+//     the flow around, filled in when the call action begins, as at VoIPBIN.
+//   - digits_send brings its times within VoIPBIN's documented limits, with a warning; duration 0 or none is 100 ms.
+//   - mute works, and has options.
 //   - echo with duration 0 takes the default, like one without.
 //   - hangup with an unknown reason is an error when the flow is loaded; where a variable
 //     held it, normal.

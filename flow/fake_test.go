@@ -22,9 +22,10 @@ import (
 // caller is a leg with a scripted peer: all capabilities, and a transcript of what
 // happens, in the time of the bubble that it is made in. It knows of no SIP and no RTP.
 type caller struct {
-	start time.Time
-	vars  action.Vars
-	quiet bool // no lines for steps
+	start  time.Time
+	vars   action.Vars
+	quiet  bool          // no lines for steps
+	kicked chan struct{} // closed by "kick"
 
 	mu        sync.Mutex // guards all below
 	lines     []string
@@ -52,7 +53,7 @@ var (
 )
 
 func newCaller() *caller {
-	return &caller{start: time.Now(), pressed: make(chan struct{})}
+	return &caller{start: time.Now(), pressed: make(chan struct{}), kicked: make(chan struct{})}
 }
 
 func (c *caller) logf(format string, args ...any) {

@@ -70,6 +70,7 @@ func eachScript(t *testing.T, dir string, f func(t *testing.T, script, flowJSON 
 //	at 1490ms press 12#       the caller presses keys
 //	at 5010ms hangup          the caller hangs up
 //	at 5010ms skip            somebody skips the step
+//	at 5010ms kick            the leg is put out of the room that it is in
 func TestScripts(t *testing.T) {
 	eachScript(t, "script", func(t *testing.T, script, flowJSON []byte) (got string) {
 		synctest.Test(t, func(t *testing.T) { got = runScript(t, script, flowJSON) })
@@ -113,6 +114,8 @@ func runScript(t *testing.T, script, flowJSON []byte) string {
 				case "hangup":
 					c.logf("  caller hangs up")
 					hangup(action.ErrHangup)
+				case "kick":
+					close(c.kicked)
 				case "skip":
 					c.mu.Lock()
 					defer c.mu.Unlock()
