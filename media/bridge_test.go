@@ -142,15 +142,15 @@ func (l *toneLine) amplitude(hz float64) (amp float64) {
 
 // goertzel is media/tone's, which imports this package.
 func goertzel(pcm []int16, rateHz int, hz float64) float64 {
-	var re, im float64
-	for i, v := range pcm {
-		sin, cos := math.Sincos(2 * math.Pi * hz * float64(i) / float64(rateHz))
-		re, im = re+float64(v)*cos, im+float64(v)*sin
-	}
 	if len(pcm) == 0 {
 		return 0
 	}
-	return 2 * math.Hypot(re, im) / float64(len(pcm)) / 32768
+	c := 2 * math.Cos(2*math.Pi*hz/float64(rateHz))
+	var s1, s2 float64
+	for _, v := range pcm {
+		s1, s2 = float64(v)+c*s1-s2, s1
+	}
+	return 2 * math.Sqrt(max(0, s1*s1+s2*s2-c*s1*s2)) / float64(len(pcm)) / 32768
 }
 
 // checkTones fails unless each line hears exactly those of hears.
