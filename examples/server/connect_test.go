@@ -161,3 +161,41 @@ func TestFlowGoesOnAfterAFailedConnect(t *testing.T) {
 		t.Errorf("the silent attempt: %+v", d)
 	}
 }
+
+// TestBaresipsMeetInARoom has two baresips, of different codecs, and a phone in the built-in room 103: each hears the two
+// others, and not itself.
+func TestBaresipsMeetInARoom(t *testing.T) {
+	need(t, "baresip")
+	s := start(t, serverOptions{})
+	dir := t.TempDir()
+	hz := []float64{400, 700, 550}
+	var phones []*softphone
+	for i, codec := range []string{"PCMU", "PCMA"} {
+		file := filepath.Join(dir, codec+".wav")
+		writeTone(t, file, hz[i], 30)
+		p := baresip(t, file, "audio_codecs="+codec)
+		p.command(t, "dial", fmt.Sprintf("sip:103@127.0.0.1:%d", s.port))
+		p.wait(t, "CALL_ESTABLISHED")
+		phones = append(phones, p)
+	}
+	c := phone(t, s).Dial(t, "103")
+	c.Say(tone.Sine(hz[2], 30*time.Second).Clip(8000).PCM())
+	pauseFor(4 * time.Second)
+	c.Hangup(t)
+	for _, p := range phones {
+		p.command(t, "hangup", "")
+		p.wait(t, "CALL_CLOSED")
+	}
+	for i, heard := range [][]int16{phones[0].heard(t), phones[1].heard(t), c.Heard()} {
+		if len(heard) < 3*8000 {
+			t.Fatalf("phone %d heard %d samples only", i, len(heard))
+		}
+		// While all three were there: the two seconds before the last one.
+		heard = heard[len(heard)-3*8000 : len(heard)-8000]
+		for j := range hz {
+			if got := calltest.Hears(heard, hz[j]); got != (i != j) {
+				t.Errorf("phone %d hears %v Hz: %v", i, hz[j], got)
+			}
+		}
+	}
+}
