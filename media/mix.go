@@ -322,7 +322,7 @@ func newGroup(pt *part, form *Format, rate int) *group {
 	if form != nil {
 		g.codec = form.Codec
 		if form.Stateless && form.NewEncoder != nil {
-			g.encode, g.payload = form.NewEncoder(), make([]byte, maxPayload)
+			g.encode, g.payload = form.NewEncoder(), make([]byte, 2*FrameLen(rate)) // no codec makes more than 16-bit samples
 		}
 	}
 	if rate != pt.mix.rate {
