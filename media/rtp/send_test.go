@@ -32,7 +32,10 @@ func TestPlaybackIsWhatWasPlayed(t *testing.T) {
 			if !bytes.Equal(g.payload, want[:]) {
 				t.Fatalf("frame %d differs", i)
 			}
-			if g.marker != (i == 0) || g.seq != last.seq+1 || i > 0 && g.time != last.time+160 {
+			step := g.time - last.time
+			// Where a real machine is held up, the clock leaves frames out, and a talkspurt begins.
+			skipped := w.net == nil && i > 0 && step > 160 && step%160 == 0
+			if g.marker != (i == 0 || skipped) || g.seq != last.seq+1 || i > 0 && step != 160 && !skipped {
 				t.Errorf("frame %d: %+v after %+v", i, g.header, last.header)
 			}
 			last = g
