@@ -382,10 +382,15 @@ func (e *Engine) isLocal(a netip.Addr) bool {
 	return false
 }
 
-func (e *Engine) add(c *Call) {
+// add makes c one of the calls that are up; false where it is a fresh one of ours and the engine drains.
+func (e *Engine) add(c *Call, fresh bool) bool {
 	e.mu.Lock()
+	defer e.mu.Unlock()
+	if fresh && e.draining.Load() {
+		return false
+	}
 	e.calls[c.id] = c
-	e.mu.Unlock()
+	return true
 }
 
 func (e *Engine) forget(c *Call) {

@@ -55,7 +55,7 @@ func (e *Engine) admit(d *sip.Dialog) {
 	journey := newID()
 	activeflow := newID()
 	c.vars = e.callVars(in, activeflow, journey)
-	e.add(c)
+	e.add(c, false)
 	e.wg.Add(1)
 	defer e.wg.Done()
 	sdp, _ := req.SDP()

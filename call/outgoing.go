@@ -59,9 +59,12 @@ func (e *Engine) Dial(ctx context.Context, o DialOptions) (*Call, error) {
 	}
 	c, refusal := e.place(outgoing{
 		source: o.Source, destination: o.Destination, program: program, early: o.EarlyExecution, anonymous: o.Anonymous == "yes",
-		timeout: o.RingTimeout, vars: o.Variables, metadata: o.Metadata, headers: o.Headers, journey: o.JourneyID,
+		timeout: o.RingTimeout, vars: o.Variables, metadata: o.Metadata, headers: o.Headers, journey: o.JourneyID, fresh: true,
 	})
-	if refusal != nil {
+	switch {
+	case c == nil:
+		return nil, ErrNoRoom
+	case refusal != nil:
 		return c, refusal
 	}
 	return c, nil
@@ -82,6 +85,7 @@ type outgoing struct {
 	maxForwards         int                     // 0: a fresh call
 	prefer              string                  // codec to be offered first
 	refused             *Refusal                // does not go out, for this reason
+	fresh               bool                    // by no call that is up, which would keep the engine from ending
 	tell                func(c *Call, s string) // what becomes of it; on its loop: must not block
 	joined              chan struct{}           // of a leg of connect: closed when it is in the bridge
 
@@ -90,7 +94,7 @@ type outgoing struct {
 }
 
 // place makes a call of o and sets it going. One that may not go out comes to its end at once, so that
-// it is recorded like any other, and the refusal is returned.
+// it is recorded like any other, and the refusal is returned. The call is nil where a fresh one comes too late.
 func (e *Engine) place(o outgoing) (*Call, *Refusal) {
 	o.destination = o.destination.Normalize()
 	if o.refused == nil {
@@ -129,7 +133,9 @@ func (e *Engine) place(o outgoing) (*Call, *Refusal) {
 	if o.refused != nil {
 		in.Refused = refusal(o.refused)
 	}
-	e.add(c)
+	if !e.add(c, o.fresh) {
+		return nil, nil
+	}
 	c.log().Info("call is placed", "from", o.source.Target, "to", o.destination.Target, "trunk", in.Trunk)
 	c.post(Input{Kind: KindOutgoing, Outgoing: &in})
 	return c, o.refused

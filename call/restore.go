@@ -59,7 +59,7 @@ func (e *Engine) Restore(s Snapshot, p flow.Program) (*Call, error) {
 		return nil, fmt.Errorf("call: restore %s: %w", c.id, err)
 	}
 	c.dialog.Store(d)
-	e.add(c)
+	e.add(c, false)
 	e.wg.Go(func() {
 		c.step(Input{Kind: KindRestored, State: &s.State})
 		c.loop()
