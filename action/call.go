@@ -17,6 +17,7 @@ type call struct {
 	Chained        bool              `json:"chained"`         // the new calls end with this one
 	EarlyExecution bool              `json:"early_execution"` // their flow begins at ringing
 	Anonymous      string            `json:"anonymous"`
+	deps           Deps
 }
 
 func (a *call) NestedFlow() string { return "actions" }
@@ -34,7 +35,10 @@ func (a *call) Check(c *CheckContext) {
 
 func (a *call) inline() bool { return len(a.Actions) > 0 && string(a.Actions) != "null" }
 
-func (a *call) Needs(c *CheckContext) { c.Need(CanDial) }
+func (a *call) Needs(c *CheckContext) {
+	c.Need(CanDial)
+	warnOf(c, a.deps.Destinations, a.Destinations)
+}
 
 func (a *call) Run(ctx context.Context, leg Leg) (Outcome, error) {
 	l, err := Need[Dialer](leg)

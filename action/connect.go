@@ -16,6 +16,7 @@ type connect struct {
 	RelayReason  bool              `json:"relay_reason"` // afterwards, hang up as the other leg ended
 	Anonymous    string            `json:"anonymous"`
 	Timeout      int               `json:"timeout"` // ms; not VoIPBIN's
+	deps         Deps
 }
 
 func (a *connect) Timing() Timing { return TimeWait }
@@ -30,6 +31,22 @@ func (a *connect) Needs(c *CheckContext) {
 	c.Need(CanConnect)
 	if a.RelayReason {
 		c.Need(CanHangup)
+	}
+	warnOf(c, a.deps.Destinations, a.Destinations)
+}
+
+// warnOf warns of destinations that cannot be called.
+func warnOf(c *CheckContext, checker DestinationChecker, destinations []address.Address) {
+	if checker == nil {
+		return
+	}
+	for i, d := range destinations {
+		if HasVar(string(d.Type)) || HasVar(d.Target) || HasVar(d.TargetName) {
+			continue
+		}
+		if err := checker.CheckDestination(d); err != nil {
+			c.At("destinations", i).Warnf("will not be called: %v", err)
+		}
 	}
 }
 

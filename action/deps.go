@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 
+	"github.com/callbin/callbin/call/address"
 	"github.com/callbin/callbin/media"
 )
 
@@ -26,6 +27,11 @@ type HTTPDoer interface {
 	Do(*http.Request) (*http.Response, error)
 }
 
+// DestinationChecker can tell beforehand why a call to a would come to nothing.
+type DestinationChecker interface {
+	CheckDestination(a address.Address) error
+}
+
 // Deps are the things that built-in actions work with. A nil field makes the
 // actions that need it fail flow.Check by the field's name.
 type Deps struct {
@@ -33,5 +39,6 @@ type Deps struct {
 	Speaker       media.Speaker
 	Beep          func() media.Source // the sound of the beep action, a fresh one each time
 	HTTP          HTTPDoer
-	WebhookSecret string // signs webhook_send: X-VoIPBIN-Signature: sha256=<hex HMAC-SHA256 of the body>
+	Destinations  DestinationChecker // warns of destinations when a flow is checked; nil: nobody does
+	WebhookSecret string             // signs webhook_send: X-VoIPBIN-Signature: sha256=<hex HMAC-SHA256 of the body>
 }

@@ -103,7 +103,7 @@ func (k *connecting) source(rec store.Call, dest address.Address) address.Addres
 	case rec.Destination.Type == address.TypeTel && rec.Direction == store.DirectionIncoming:
 		return rec.Destination
 	}
-	if w, refusal := k.call.engine.way(dest); refusal == nil && w.trunk != nil && w.trunk.Caller != "" {
+	if w, refusal := k.call.engine.dialplan().way(dest); refusal == nil && w.trunk != nil && w.trunk.Caller != "" {
 		return address.Address{} // the trunk's
 	}
 	return rec.Source

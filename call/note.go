@@ -11,7 +11,7 @@ import (
 )
 
 // NewDeps returns what the built-in actions work with: prompts from the folders of s and from
-// URLs, speaker, the beep, and web for requests. What they learn from outside stands in
+// URLs, speaker, the beep, web for requests, and what s lets out, for warnings when a flow is loaded. What they learn from outside stands in
 // the call's trace. A nil speaker or web leaves out what needs it.
 func NewDeps(s Settings, speaker media.Speaker, web action.HTTPDoer) action.Deps {
 	beep := tone.Beep().Clip(8000)
@@ -23,6 +23,7 @@ func NewDeps(s Settings, speaker media.Speaker, web action.HTTPDoer) action.Deps
 		d.Speaker = notedSpeaker{speaker}
 	}
 	d.Prompts = NewPrompts(PromptConfig{Dirs: s.Files, HTTP: web})
+	d.Destinations = dialplan{&s.Outbound, s.Trunks}
 	return d
 }
 

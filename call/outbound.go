@@ -148,24 +148,40 @@ type way struct {
 	trunk *Trunk // nil: none
 }
 
+// dialplan is what may be dialled, and by which way.
+type dialplan struct {
+	out    *Outbound
+	trunks []Trunk
+}
+
+func (e *Engine) dialplan() dialplan { return dialplan{&e.cfg.Outbound, e.cfg.Trunks} }
+
+// CheckDestination tells why a flow that dials a would do so in vain, as far as that can be known when it is loaded.
+func (p dialplan) CheckDestination(a address.Address) error {
+	if _, refusal := p.way(a); refusal != nil && a.Type != address.TypeConference {
+		return errors.New(refusal.Sentence)
+	}
+	return nil
+}
+
 // way finds how dest is reached, or why it is not: the gate that everything passes that is dialled.
-func (e *Engine) way(dest address.Address) (way, *Refusal) {
+func (p dialplan) way(dest address.Address) (way, *Refusal) {
 	dest = dest.Normalize()
 	if err := dest.Validate(); err != nil {
 		return way{}, &Refusal{Status: 484, Code: CodeNotDialable, Sentence: err.Error()}
 	}
 	switch dest.Type {
 	case address.TypeSIP:
-		return e.sipWay(dest.Target)
+		return p.sipWay(dest.Target)
 	case address.TypeTel:
-		return e.telWay(dest.Target)
+		return p.telWay(dest.Target)
 	case address.TypeExtension:
 		return way{}, &Refusal{Status: 480, Code: CodeNotRegistered, Sentence: fmt.Sprintf("extension %q has no phone: there is no registrar yet", dest.Target)}
 	}
 	return way{}, &Refusal{Status: 501, Code: CodeNotDialable, Sentence: fmt.Sprintf("a destination of type %q cannot be dialled", dest.Type)}
 }
 
-func (e *Engine) sipWay(target string) (way, *Refusal) {
+func (p dialplan) sipWay(target string) (way, *Refusal) {
 	uri := target
 	if !strings.HasPrefix(strings.ToLower(uri), "sip:") && !strings.HasPrefix(strings.ToLower(uri), "sips:") {
 		uri = "sip:" + uri
@@ -178,27 +194,27 @@ func (e *Engine) sipWay(target string) (way, *Refusal) {
 	if low := strings.ToLower(uri); strings.Contains(low, "?") || strings.Contains(low, "maddr") {
 		return way{}, denied(target, "headers and maddr are not allowed in it")
 	}
-	if !e.cfg.Outbound.allowsHost(a.Host) {
+	if !p.out.allowsHost(a.Host) {
 		return way{}, denied(target, "the configuration does not name its host")
 	}
 	return way{uri: uri, host: a.Host}, nil
 }
 
 // telWay takes the trunk with the longest prefix of the number, of equal ones the first.
-func (e *Engine) telWay(number string) (way, *Refusal) {
-	if !e.cfg.Outbound.allowsNumber(number) {
+func (p dialplan) telWay(number string) (way, *Refusal) {
+	if !p.out.allowsNumber(number) {
 		return way{}, denied(number, "the configuration does not name its prefix")
 	}
 	var best *Trunk
 	length := -1
-	for i := range e.cfg.Trunks {
-		t := &e.cfg.Trunks[i]
+	for i := range p.trunks {
+		t := &p.trunks[i]
 		if len(t.Prefixes) == 0 && length < 0 {
 			best, length = t, 0
 		}
-		for _, p := range t.Prefixes {
-			if strings.HasPrefix(number, p) && len(p) > length {
-				best, length = t, len(p)
+		for _, prefix := range t.Prefixes {
+			if strings.HasPrefix(number, prefix) && len(prefix) > length {
+				best, length = t, len(prefix)
 			}
 		}
 	}
@@ -220,7 +236,7 @@ func denied(target, why string) *Refusal {
 }
 
 // mayFollow is asked for each Contact of a 3xx: it passes the gate like any other destination.
-func (e *Engine) mayFollow(uri string) bool {
-	_, refusal := e.sipWay(uri)
+func (p dialplan) mayFollow(uri string) bool {
+	_, refusal := p.sipWay(uri)
 	return refusal == nil
 }

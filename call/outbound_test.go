@@ -7,15 +7,17 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/callbin/callbin/action"
 	"github.com/callbin/callbin/call/address"
+	"github.com/callbin/callbin/flow"
 	"github.com/callbin/callbin/sip"
 )
 
-func policy() *Engine {
-	return &Engine{cfg: Config{
-		Outbound: Outbound{SIP: []string{"10.0.1.0/24", "2001:db8::/32", "Pbx.example.com", "*.phones.example"}, Tel: []string{"+1", "+4930"}},
-		Trunks:   []Trunk{{Name: "t", Address: "provider.example:5070"}},
-	}}
+func policy() dialplan {
+	return dialplan{
+		&Outbound{SIP: []string{"10.0.1.0/24", "2001:db8::/32", "Pbx.example.com", "*.phones.example"}, Tel: []string{"+1", "+4930"}},
+		[]Trunk{{Name: "t", Address: "provider.example:5070"}},
+	}
 }
 
 // TestOutboundPolicy goes through the ways by which a destination could lead elsewhere than it says.
@@ -80,7 +82,7 @@ func TestOutboundPolicy(t *testing.T) {
 			t.Errorf("a destination of type %q goes out", typ)
 		}
 	}
-	if (&Engine{}).mayFollow("sip:b@10.0.1.1") || !e.mayFollow("sip:b@10.0.1.1") || e.mayFollow("sip:b@10.0.2.1") {
+	if (&Engine{}).dialplan().mayFollow("sip:b@10.0.1.1") || !e.mayFollow("sip:b@10.0.1.1") || e.mayFollow("sip:b@10.0.2.1") {
 		t.Error("redirects do not pass the same gate")
 	}
 }
@@ -127,7 +129,7 @@ func TestOutboundSettings(t *testing.T) {
 			t.Errorf("%s: no error", what)
 		}
 	}
-	if err := checkTrunks("trunks", policy().cfg.Trunks); err != nil {
+	if err := checkTrunks("trunks", policy().trunks); err != nil {
 		t.Error(err)
 	}
 }
@@ -147,5 +149,22 @@ func TestSettingsOfTheREADME(t *testing.T) {
 	s, err := ReadSettings(file)
 	if err != nil || len(s.Trunks) != 1 || !s.Outbound.any() {
 		t.Errorf("%+v, %v", s, err)
+	}
+}
+
+// TestCheckWarnsOfDestinations tells when a flow is loaded what its connect would find out in a call.
+func TestCheckWarnsOfDestinations(t *testing.T) {
+	cfg := Config{Outbound: Outbound{SIP: []string{"10.0.1.1"}}}
+	cfg.Deps = NewDeps(Settings{Outbound: cfg.Outbound}, nil, nil)
+	f, err := flow.Parse([]byte(`[{"type":"connect","option":{"destinations":[{"type":"sip","target":"a@10.0.1.1"},
+		{"type":"sip","target":"a@10.0.1.2"},{"type":"sip","target":"${who}"},{"type":"conference","target":"blue"}]}}]`),
+		flow.ParseOptions{Registry: action.Builtin(cfg.Deps), File: "f.json"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := cfg.Check(f)
+	const want = `f.json:2:3: warning: action "action-1" (connect): option "destinations[1]" will not be called: "a@10.0.1.2" may not be dialled: the configuration does not name its host`
+	if len(found) != 1 || found[0].String() != want {
+		t.Errorf("%v", found)
 	}
 }

@@ -98,7 +98,7 @@ type outgoing struct {
 func (e *Engine) place(o outgoing) (*Call, *Refusal) {
 	o.destination = o.destination.Normalize()
 	if o.refused == nil {
-		o.way, o.refused = e.way(o.destination)
+		o.way, o.refused = e.dialplan().way(o.destination)
 	}
 	o.peer, _ = netip.ParseAddr(o.way.host)
 	o.source = e.shownAs(&o)
@@ -134,6 +134,7 @@ func (e *Engine) place(o outgoing) (*Call, *Refusal) {
 		in.Refused = refusal(o.refused)
 	}
 	if !e.add(c, o.fresh) {
+		c.cancelFlow(action.ErrHangup)
 		return nil, nil
 	}
 	c.log().Info("call is placed", "from", o.source.Target, "to", o.destination.Target, "trunk", in.Trunk)
@@ -146,7 +147,7 @@ func (c *Call) invite(offer string) Input {
 	o := c.out
 	out := sip.Outgoing{
 		URI: o.way.uri, Headers: o.headers, Body: []byte(offer), MaxForwards: o.maxForwards,
-		Redirect: c.engine.mayFollow, Handle: c.sipEvent,
+		Redirect: c.engine.dialplan().mayFollow, Handle: c.sipEvent,
 		// The loop's own timer comes first, and cancels.
 		Timeout: cmp.Or(o.timeout, c.engine.cfg.RingTimeout, DefaultRingTimeout) + time.Minute,
 	}
