@@ -1,8 +1,8 @@
 package action
 
 // Builtin returns a registry with the built-in actions, which work with d:
-// answer, beep, branch, call, condition_variable, confbridge_join, conference_join, connect,
-// digits_receive, digits_send, echo, goto, hangup, mute, play, recording_start,
+// answer, beep, branch, call, condition_variable, confbridge_join, conference_join,
+// connect, digits_receive, digits_send, echo, goto, hangup, mute, play, recording_start,
 // recording_stop, sleep, stop, talk, variable_set, webhook_send.
 // The names of VoIPBIN's other actions are known, and refused by flow.Check.
 // What each does, and where it differs from VoIPBIN, is in the documentation of package flow.
@@ -11,11 +11,11 @@ func Builtin(d Deps) *Registry {
 	Register[answer](r, "answer")
 	r.Add("beep", func() Action { return &beep{deps: d} })
 	Register[branch](r, "branch")
-	r.Add("call", func() Action { return &call{deps: d} })
+	r.Add("call", func() Action { return &call{dial: dial{deps: d}} })
 	Register[conditionVariable](r, "condition_variable")
 	Register[confbridgeJoin](r, "confbridge_join")
 	Register[conferenceJoin](r, "conference_join")
-	r.Add("connect", func() Action { return &connect{deps: d} })
+	r.Add("connect", func() Action { return &connect{dial: dial{deps: d}} })
 	Register[digitsReceive](r, "digits_receive")
 	Register[digitsSend](r, "digits_send")
 	r.Add("echo", func() Action { return &echo{Duration: defaultEchoMS} })

@@ -3,41 +3,67 @@ package action
 import (
 	"context"
 	"encoding/json"
-	"fmt"
-
-	"github.com/callbin/callbin/call/address"
+	"errors"
+	"strings"
 )
 
-// call places calls with a flow of their own, which are not joined with this one.
+// call makes calls that run a flow of their own and are not joined with this one.
 type call struct {
-	Source         address.Address   `json:"source"`
-	Destinations   []address.Address `json:"destinations"`
-	FlowID         string            `json:"flow_id"`
-	Actions        json.RawMessage   `json:"actions"`         // in place of flow_id: the flow itself
-	Chained        bool              `json:"chained"`         // the new calls end with this one
-	EarlyExecution bool              `json:"early_execution"` // their flow begins at ringing
-	Anonymous      string            `json:"anonymous"`
-	deps           Deps
+	dial
+	FlowID         string          `json:"flow_id"`
+	Actions        json.RawMessage `json:"actions"` // in place of FlowID
+	Chained        bool            `json:"chained"`
+	EarlyExecution bool            `json:"early_execution"`
 }
 
-func (a *call) NestedFlow() string { return "actions" }
+// inline tells whether there are actions: null and an empty list are none, since
+// VoIPBIN writes them beside a flow_id.
+func (a *call) inline() bool {
+	switch string(a.Actions) {
+	case "", "null", "[]":
+		return false
+	}
+	return true
+}
+
+func (a *call) NestedOptions() []string {
+	if a.inline() {
+		return []string{"actions"}
+	}
+	return nil
+}
 
 func (a *call) Check(c *CheckContext) {
-	checkParties(c, a.Source, a.Destinations)
-	checkAnonymous(c, a.Anonymous)
-	switch id := CanonicalID(a.FlowID) != ""; {
-	case id && a.inline():
-		c.At("actions").Errorf("and option %q exclude each other", "flow_id")
-	case !id && !a.inline():
-		c.At().Errorf("one of the options %q and %q is required", "flow_id", "actions")
+	a.check(c)
+	switch named := CanonicalID(a.FlowID) != ""; {
+	case named && a.inline():
+		c.At("actions").Errorf("cannot stand beside flow_id: what runs on the new calls is one of the two")
+	case !named && !a.inline():
+		c.At("flow_id").Errorf("is required, or actions: what runs on the new calls")
 	}
 }
 
-func (a *call) inline() bool { return len(a.Actions) > 0 && string(a.Actions) != "null" }
-
 func (a *call) Needs(c *CheckContext) {
 	c.Need(CanDial)
-	warnOf(c, a.deps.Destinations, a.Destinations)
+	a.warn(c)
+}
+
+// SubstituteOption fills in the variables of this call, also those of inner actions:
+// into their SSML as talk does, and so that a value is not taken for a variable by the
+// new call.
+func (a *call) SubstituteOption(option, text string, v *Vars) string {
+	if option != "actions" {
+		return v.Substitute(text)
+	}
+	var escape func(string) string
+	if isSSML(text) {
+		escape = escapeXML
+	}
+	filled := v.SubstituteFunc(text, escape)
+	if filled != text {
+		filled = strings.ReplaceAll(filled, "${", "$ {")
+	}
+	return filled
 }
 
 func (a *call) Run(ctx context.Context, leg Leg) (Outcome, error) {
@@ -46,19 +72,26 @@ func (a *call) Run(ctx context.Context, leg Leg) (Outcome, error) {
 		return Continue(), err
 	}
 	o := DialOptions{
-		Source: a.Source, Destinations: a.Destinations, FlowID: CanonicalID(a.FlowID), Dir: FlowInfo(ctx).Dir,
-		Chained: a.Chained, EarlyExecution: a.EarlyExecution, Anonymous: a.Anonymous,
+		Source:         a.Source.Normalize(),
+		FlowID:         CanonicalID(a.FlowID),
+		Chained:        a.Chained,
+		EarlyExecution: a.EarlyExecution,
+		Anonymous:      a.anonymity(),
+		Dir:            FlowInfo(ctx).Dir,
 	}
 	if a.inline() {
 		o.Actions = a.Actions
 	}
+	if (o.FlowID == "") == (o.Actions == nil) { // by a variable, or Check was not asked
+		return Continue(), Fatal(errors.New("action: call: one of flow_id and actions must be given"))
+	}
+	o.Destinations = a.resolved()
 	ids, err := l.Dial(ctx, o)
-	if err != nil {
-		return Continue(), Fatal(fmt.Errorf("action: call: %w", err))
+	switch {
+	case ctx.Err() != nil:
+		return Continue(), context.Cause(ctx)
+	case err != nil:
+		return Continue(), Fatal(err)
 	}
-	out := Outcome{Result: map[string]string{}}
-	for i, id := range ids {
-		out.Result[fmt.Sprintf("call_id_%d", i+1)] = id
-	}
-	return out, nil
+	return Outcome{Result: map[string]string{"call_ids": strings.Join(ids, ",")}}, nil
 }

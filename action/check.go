@@ -13,17 +13,18 @@ type Checker interface {
 	Check(c *CheckContext)
 }
 
-// Nested is an Action one of whose options is a flow of its own, an object or a list of
-// actions. It is read and checked with the flow around it. NestedFlow is the key of the option.
-type Nested interface {
-	NestedFlow() string
-}
-
 // Needer is an Action that tells what it needs of the engine: Need, and warnings about
 // what the engine will not do well. It is asked when a flow is checked against an
 // engine's Abilities, and may take a moment.
 type Needer interface {
 	Needs(c *CheckContext)
+}
+
+// Nested is an Action with options that hold a flow, or a list of actions, of their own.
+// NestedOptions returns the keys of those that are given. What stands in them is
+// checked along with the flow around it, with ids of its own.
+type Nested interface {
+	NestedOptions() []string
 }
 
 // CheckContext takes what a Checker or Needer finds. It is used by one goroutine.

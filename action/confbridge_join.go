@@ -2,29 +2,31 @@ package action
 
 import (
 	"context"
-	"fmt"
+	"errors"
 )
 
-// confbridgeJoin puts the leg into a bridge until it is out of it again.
+// confbridgeJoin puts the leg into a bridge until it leaves.
 type confbridgeJoin struct {
 	ConfbridgeID string `json:"confbridge_id"`
 }
 
 func (a *confbridgeJoin) Timing() Timing { return TimeWait }
 
-func (a *confbridgeJoin) Check(c *CheckContext) { c.At("confbridge_id").Required(a.ConfbridgeID != "") }
+func (a *confbridgeJoin) Check(c *CheckContext) {
+	c.At("confbridge_id").Required(CanonicalID(a.ConfbridgeID) != "")
+}
 
 func (a *confbridgeJoin) Needs(c *CheckContext) { c.Need(CanBridge) }
 
 func (a *confbridgeJoin) Run(ctx context.Context, leg Leg) (Outcome, error) {
-	StopPlaying(ctx)
 	l, err := Need[Bridger](leg)
 	if err != nil {
 		return Continue(), err
 	}
+	StopPlaying(ctx) // it would cover the others
 	id := CanonicalID(a.ConfbridgeID)
 	if id == "" {
-		return Continue(), fmt.Errorf("action: confbridge_join: confbridge_id is empty: %w", ErrNoConference)
+		return Continue(), errors.New("action: confbridge_join: the id is empty")
 	}
 	return Continue(), l.JoinBridge(ctx, id)
 }

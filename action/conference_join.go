@@ -6,30 +6,31 @@ import (
 	"fmt"
 )
 
-// conferenceJoin puts the leg into a conference until it is out of it again.
+// conferenceJoin puts the leg into a conference until it leaves.
 type conferenceJoin struct {
 	ConferenceID string `json:"conference_id"`
 }
 
 func (a *conferenceJoin) Timing() Timing { return TimeWait }
 
-func (a *conferenceJoin) Check(c *CheckContext) { c.At("conference_id").Required(a.ConferenceID != "") }
+func (a *conferenceJoin) Check(c *CheckContext) {
+	c.At("conference_id").Required(CanonicalID(a.ConferenceID) != "")
+}
 
 func (a *conferenceJoin) Needs(c *CheckContext) { c.Need(CanConference) }
 
 func (a *conferenceJoin) Run(ctx context.Context, leg Leg) (Outcome, error) {
-	StopPlaying(ctx)
 	l, err := Need[Conferencer](leg)
 	if err != nil {
 		return Continue(), err
 	}
+	StopPlaying(ctx) // it would cover the others
 	id := CanonicalID(a.ConferenceID)
 	if id == "" {
-		return Continue(), Fatal(fmt.Errorf("action: conference_join: conference_id is empty: %w", ErrNoConference))
+		return Continue(), Fatal(fmt.Errorf("action: conference_join: the id is empty: %w", ErrNoConference))
 	}
-	err = l.JoinConference(ctx, id)
-	if errors.Is(err, ErrNoConference) {
-		err = Fatal(err) // as at VoIPBIN: a flow that leads to a room has no plan for its absence
+	if err = l.JoinConference(ctx, id); errors.Is(err, ErrNoConference) {
+		return Continue(), Fatal(err)
 	}
 	return Continue(), err
 }

@@ -23,9 +23,9 @@
 //	action.Register[Lucky](reg, "lucky")
 //
 // An action may also implement Checker (faults found when the flow is loaded),
-// Needer (what it needs of the engine), Timed (how it stands to time and digits) and
-// Substituter (how variables go into its options). Each run of a step has its own
-// copy of the struct, so Run may change its fields.
+// Needer (what it needs of the engine), Timed (how it stands to time and digits),
+// Substituter (how variables go into its options) and Nested (options that hold flows).
+// Each run of a step has its own copy of the struct, so Run may change its fields.
 //
 // The package knows no SIP, RTP, sound format or HTTP server: what the built-in
 // actions need of the world is in Deps.

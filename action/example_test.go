@@ -64,6 +64,38 @@ func Example() {
 	// hang up: normal
 }
 
+// exchange is a phone that can call others; only extension 2001 answers.
+type exchange struct{ phone }
+
+func (x *exchange) Connect(_ context.Context, o action.ConnectOptions) (action.Connected, error) {
+	fmt.Println("connect:", o.Destinations)
+	for _, d := range o.Destinations {
+		if d.Target == "2001" {
+			return action.Connected{CallID: "call-2", CallIDs: []string{"call-2"}, Reason: "normal", Status: 200}, nil
+		}
+	}
+	return action.Connected{CallIDs: []string{"call-2"}, Reason: "busy", Status: 486}, nil
+}
+
+func ExampleConnector() {
+	f, err := flow.Parse([]byte(`[
+		{"type": "connect", "option": {"destinations": [{"type": "extension", "target": "2000"}]}},
+		{"type": "connect", "option": {"destinations": [{"type": "extension", "target": "2001"}]}},
+		{"type": "hangup"}
+	]`), flow.ParseOptions{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	if err := f.Run(context.Background(), new(exchange)); err != nil {
+		fmt.Println(err)
+	}
+	// Output:
+	// connect: [extension:2000]
+	// connect: [extension:2001]
+	// hang up: normal
+}
+
 func ExampleVars() {
 	var v action.Vars
 	if err := v.Set("name", "Ann"); err != nil {

@@ -23,14 +23,18 @@ func (a *hangup) Check(c *CheckContext) {
 func (a *hangup) Needs(c *CheckContext) { c.Need(CanHangup) }
 
 func (a *hangup) Run(ctx context.Context, leg Leg) (Outcome, error) {
+	// Also where it fails: the end of the flow ends the call as well.
+	return Stop(), hangUp(ctx, leg, Ending{Reason: a.Reason, ReferenceID: CanonicalID(a.ReferenceID)})
+}
+
+func hangUp(ctx context.Context, leg Leg, e Ending) error {
 	StopPlaying(ctx)
 	l, err := Need[Hanger](leg)
 	if err != nil {
-		return Stop(), err // the end of the flow ends the call as well
+		return err
 	}
-	e := Ending{Reason: a.Reason, ReferenceID: CanonicalID(a.ReferenceID)}
 	if !slices.Contains(hangupReasons, e.Reason) {
 		e.Reason = "normal" // a variable held something else: the call must end nevertheless
 	}
-	return Stop(), l.Hangup(ctx, e)
+	return l.Hangup(ctx, e)
 }

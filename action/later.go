@@ -11,10 +11,9 @@ import (
 // flow.Check.
 var later = []string{
 	"ai_summary", "ai_talk", "ai_task", "amd", "block", "case_create", "condition_call_digits",
-	"condition_call_status", "condition_datetime",
-	"conversation_send", "email_send", "external_media_start", "external_media_stop", "fetch",
-	"fetch_flow", "message_send", "queue_join", "stream_echo", "transcribe_recording", "transcribe_start",
-	"transcribe_stop",
+	"condition_call_status", "condition_datetime", "conversation_send", "email_send", "external_media_start",
+	"external_media_stop", "fetch", "fetch_flow", "message_send", "queue_join", "stream_echo",
+	"transcribe_recording", "transcribe_start", "transcribe_stop",
 }
 
 // Opaque is an action whose options are not looked at when a flow is loaded.

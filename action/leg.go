@@ -10,7 +10,7 @@ import (
 )
 
 // Leg is what a flow runs on: all that every leg has. What a leg can do beyond
-// it are the capabilities below, found by Need.
+// it are the capabilities below and in leg_connect.go, found by Need.
 type Leg interface {
 	ID() string
 	Vars() *Vars
@@ -69,6 +69,18 @@ type Recorder interface {
 	// StartRecording returns the recording's id once it runs.
 	StartRecording(ctx context.Context, o RecordOptions) (id string, err error)
 	StopRecording(ctx context.Context) error
+}
+
+// DigitSender sends DTMF digits to the peer, each for duration, with interval between
+// them. SendDigits returns when the last one is sent, or with context.Cause(ctx).
+type DigitSender interface {
+	SendDigits(ctx context.Context, digits string, duration, interval time.Duration) error
+}
+
+// Muter silences one direction of the leg, or both: what comes from the peer
+// (media.In), what goes to it (media.Out). The other direction stays as it is.
+type Muter interface {
+	Mute(ctx context.Context, d media.Direction, on bool) error
 }
 
 // Need returns leg as the capability T. It looks through wrappers that have

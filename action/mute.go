@@ -2,21 +2,20 @@ package action
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/callbin/callbin/media"
 )
 
-// mute silences the peer, what it hears, or both. VoIPBIN's has no options and no effect.
+// mute silences the leg in one direction or both, or ends that.
 type mute struct {
-	Direction string `json:"direction"` // "in" what the peer says, "out" what it hears, "both"; "": both
+	Direction string `json:"direction"` // in: what the peer says; out: what it hears; both, as empty
 	Off       bool   `json:"off"`       // ends it
 }
 
-func (a *mute) Timing() Timing { return TimeNone }
-
 func (a *mute) Check(c *CheckContext) {
 	if a.Direction != "" {
-		c.At("direction").OneOf(a.Direction, string(media.In), string(media.Out), string(media.Both))
+		c.At("direction").OneOf(a.Direction, string(media.Both), string(media.In), string(media.Out))
 	}
 }
 
@@ -27,9 +26,12 @@ func (a *mute) Run(ctx context.Context, leg Leg) (Outcome, error) {
 	if err != nil {
 		return Continue(), err
 	}
-	d := media.Direction(a.Direction)
-	if d != media.In && d != media.Out {
-		d = media.Both
+	switch d := media.Direction(a.Direction); d {
+	case "":
+		return Continue(), l.Mute(ctx, media.Both, !a.Off)
+	case media.Both, media.In, media.Out:
+		return Continue(), l.Mute(ctx, d, !a.Off)
+	default: // possible by a variable only
+		return Continue(), fmt.Errorf("action: mute: there is no direction %.20q", a.Direction)
 	}
-	return Continue(), l.Mute(ctx, d, !a.Off)
 }

@@ -97,7 +97,7 @@ func TestDirWithBadFilesIsNotOpened(t *testing.T) {
 func TestDirWithoutAbilityServesTheRest(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, "100.json", stopFlow)
-	write(t, dir, "200.json", `[{"type":"connect","option":{"destinations":[{"type":"sip","target":"b@192.0.2.1"}]}}]`)
+	write(t, dir, "200.json", `[{"type":"queue_join","option":{"queue_id":"support"}}]`)
 	write(t, dir, "default.json", stopFlow)
 	var log bytes.Buffer
 	check := func(f *flow.Flow) []flow.Finding { return flow.Check(f, nil) }
@@ -113,7 +113,7 @@ func TestDirWithoutAbilityServesTheRest(t *testing.T) {
 			t.Errorf("%s is answered by %q, want %q", destination, got, want)
 		}
 	}
-	if _, ok := d.Destinations()["200"]; ok || !strings.Contains(log.String(), "200.json:1:2") || !strings.Contains(log.String(), "action.Connector") {
+	if _, ok := d.Destinations()["200"]; ok || !strings.Contains(log.String(), "200.json:1:2") || !strings.Contains(log.String(), "support for queue_join") {
 		t.Errorf("the refusal is not told: %s", &log)
 	}
 	for _, destination := range []string{"../100", "..", ".", "a/b", `a\b`, "100\x00", "a\nb", "\xff", strings.Repeat("1", 129)} {

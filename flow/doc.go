@@ -36,38 +36,46 @@
 // action begins; an unknown one is empty. There are no expressions, and numbers cannot be
 // variables. In SSML, values are escaped.
 //
+// The option actions of a call holds a flow of its own, with ids of its own, at most
+// MaxNesting deep. Its variables are filled in when the call action begins: ${voipbin.call.id}
+// in it is the id of the call that makes the new one, not of the new one.
+//
 // An action that fails is noted, and the flow goes on with the next one. These failures
 // are fatal and end the flow: a target that does not exist, a branch without match and
-// default, a panic, and a loop in which no time passes (MaxIdleSteps).
+// default, a conference that does not exist, a call none of whose destinations can be
+// tried, a panic, and a loop in which no time passes (MaxIdleSteps).
 //
 // # The actions
 //
-// Times are in milliseconds where nothing else is said; "-" stands for no option.
+// Times are in milliseconds where nothing else is said; "-" stands for no option. An address
+// is {"type", "target", "target_name", "name"}; type is tel, sip, extension or agent.
 //
 //	answer             -                              answers; goes on at once
 //	beep               -                              plays a beep
 //	branch             variable, target_ids,          jumps by the exact value of a variable (its name; default
 //	                   default_target_id              voipbin.call.digits), and empties the variable
-//	call               destinations, source, flow_id  places calls with a flow of their own, which are not joined with this one;
-//	                   or actions, chained, early_    goes on at once
-//	                   execution, anonymous
+//	call               source, destinations,          calls each of the destinations (addresses), which then run the flow
+//	                   flow_id or actions, chained,   flow_id, or actions; goes on at once. chained: they end with this
+//	                   early_execution, anonymous     call; early_execution: their flow begins at ringing
 //	condition_variable condition, variable,           goes on if variable == != > >= < <= value_string, value_number
 //	                   value_type, value_string,      or (length) value_length holds, by value_type string, number
 //	                   value_number, value_length,    or length; else jumps
 //	                   false_target_id
-//	confbridge_join    confbridge_id                  is in a bridge, any name, until the call is put out
-//	conference_join    conference_id                  is in a conference, any name, until the call is put out
-//	connect            destinations, source, early_   rings all destinations (sip, tel, extension, conference), joins the first
-//	                   media, relay_reason,           that answers, which answers the call, too; goes on when that one has
-//	                   anonymous, timeout             left, or nobody has answered
+//	confbridge_join    confbridge_id                  puts the call into a bridge, until it leaves
+//	conference_join    conference_id                  puts the call into a conference, until it leaves
+//	connect            source, destinations,          calls all of the destinations (addresses) at once, and joins the
+//	                   early_media, relay_reason,     first that answers, until one of the two leaves. early_media: what it
+//	                   anonymous, timeout             sends before is heard; anonymous: yes no auto; timeout: of the ringing;
+//	                                                  relay_reason: then ends the call as the other one ended
 //	digits_receive     duration, length, key          collects digits into voipbin.call.digits until there are length of
 //	                                                  them, one is in key, or duration after its start is over
-//	digits_send        digits, duration, interval     presses keys for the peer
+//	digits_send        digits, duration, interval     sends up to 100 DTMF digits, each 100 (default) to 1000 long, 0
+//	                                                  (default) to 5000 between them
 //	echo               duration                       sends the caller's audio back; default 180000
 //	goto               target_id, loop_count          jumps loop_count times, then goes on once
 //	hangup             reason, reference_id           hangs up, or refuses an unanswered call: normal failed busy cancel
 //	                                                  timeout noanswer dialout amd; or as the call reference_id ended
-//	mute               direction, off                 silences what the caller says (in), hears (out), or both; or ends that
+//	mute               direction, off                 drops what the caller says (in), what it hears (out), or both; off ends it
 //	play               stream_urls                    plays file:, http: and https: URLs; does not answer
 //	recording_start    format, end_of_silence s,      records both directions; goes on at once
 //	                   end_of_key, duration s,
@@ -86,19 +94,20 @@
 //
 // The leg keeps the digits that the caller presses. digits_receive takes them one by one.
 // Those that were pressed during the play, talk or beep before it count (type-ahead),
-// also the one that ended a talk; older ones do not: play, talk, beep, sleep and echo
-// begin with an empty buffer, and what was pressed during a sleep or echo does not count
-// later. connect, conference_join and confbridge_join are like echo. When one of these ends, the last digit that was pressed during it is
-// put into voipbin.call.digits, so that a branch may follow directly. Actions in which no
-// time passes for the caller leave the digits and the variable alone, so what
-// digits_receive collected is safe until the next of these.
+// also the one that ended a talk; older ones do not: play, talk and beep begin with an
+// empty buffer. So do sleep, echo, connect, confbridge_join, conference_join and
+// digits_send, and what was pressed during one of these does not count later. When one of
+// all these ends, the last digit that was pressed during it is put into
+// voipbin.call.digits, so that a branch may follow directly. Actions in which no time
+// passes for the caller leave the digits and the variable alone, so what digits_receive
+// collected is safe until the next of these.
 //
 // # Differences from VoIPBIN
 //
 // A flow that works at VoIPBIN works here. These are on purpose different:
 //
-//   - The names of VoIPBIN's actions that are not there yet (fetch, queue_join, amd, ...) are
-//     known: a flow with one of them is read, and refused by Check.
+//   - The names of VoIPBIN's actions that are not there yet (queue_join, fetch, ...) are known:
+//     a flow with one of them is read, and refused by Check.
 //   - Flows are checked when they are loaded. An unknown type, option or key, a wrong type, a
 //     missing option, a target that does not exist or an id that stands twice is an error
 //     then, with line and column; VoIPBIN finds them in a live call, ignores unknown
@@ -119,21 +128,26 @@
 //     between URLs, and knows file: URLs, relative to the flow's own folder.
 //   - talk has gender again, takes any provider's name, and plain text with & or < in
 //     it. In SSML the values of variables are escaped.
-//   - connect goes on with the next action when nobody answers, everybody is busy, or nothing may be
-//     dialled; VoIPBIN leaves the caller ringing or ends the flow. Of several destinations the first
-//     that answers wins, and the others are given up; at VoIPBIN all that answer are joined. relay_reason works
-//     also where nobody answered. timeout (ms) bounds the ringing.
-//   - confbridge_id and conference_id are any text. A conference that does not exist ends the flow, as at
-//     VoIPBIN, unless the engine makes rooms on the spot.
-//   - The actions within a call are read and checked with the flow around them. Variables in them are those of
-//     the flow around, filled in when the call action begins, as at VoIPBIN.
-//   - digits_send brings its times within VoIPBIN's documented limits, with a warning; duration 0 or none is 100 ms.
-//   - mute works, and has options.
 //   - echo with duration 0 takes the default, like one without.
 //   - hangup with an unknown reason is an error when the flow is loaded; where a variable
 //     held it, normal.
 //   - recording_start with a format other than wav is an error when the flow is loaded:
 //     VoIPBIN accepts mp3 and ogg and fails. beep_start works.
+//   - connect to somebody who is busy, refuses or does not answer goes on with the next
+//     action, and so does one that can call nobody: VoIPBIN leaves the caller ringing, or
+//     ends the flow. The step's result tells: status (answered busy noanswer failed dialout
+//     cancel normal), call_id and sip_code.
+//   - When one of connect's destinations has answered, the others are cancelled, whatever
+//     their type. relay_reason ends the call as the one that answered, not as the first;
+//     as the first where none did. There is a timeout.
+//   - Destinations of connect and call that variables made unusable, or that cannot be
+//     called, are passed over, which the step's error tells.
+//   - call with flow_id and actions is an error when the flow is loaded, and so is what is
+//     wrong with the actions. A value that holds ${ is no variable of the new call, and in
+//     the SSML of its actions values are escaped.
+//   - digits_send takes what is nearest to an interval or duration out of range, small
+//     letters too, and nothing that is no digit.
+//   - mute works, and has options.
 //   - webhook_send with sync waits for the answer: status and body (4 KiB at most) are
 //     the step's result. VoIPBIN waits for nothing. Each try ends after 10 s.
 //   - Numbers within lists of an option stay numbers; VoIPBIN makes them strings.

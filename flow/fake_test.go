@@ -22,10 +22,12 @@ import (
 // caller is a leg with a scripted peer: all capabilities, and a transcript of what
 // happens, in the time of the bubble that it is made in. It knows of no SIP and no RTP.
 type caller struct {
-	start  time.Time
-	vars   action.Vars
-	quiet  bool          // no lines for steps
-	kicked chan struct{} // closed by "kick"
+	start time.Time
+	vars  action.Vars
+	quiet bool // no lines for steps
+
+	peers       map[string]peer // who can be called, by target
+	conferences []string
 
 	mu        sync.Mutex // guards all below
 	lines     []string
@@ -36,6 +38,8 @@ type caller struct {
 	pressed   chan struct{} // closed at the next digit
 	sources   int           // open ones
 	answers   []string      // of the HTTP server, "500" or "200 body" or "error" or "hang"
+	left      chan struct{} // closed when the caller leaves what it is joined with
+	made      int           // legs
 	skip      context.CancelCauseFunc
 	hangup    context.CancelCauseFunc
 }
@@ -53,7 +57,7 @@ var (
 )
 
 func newCaller() *caller {
-	return &caller{start: time.Now(), pressed: make(chan struct{}), kicked: make(chan struct{})}
+	return &caller{start: time.Now(), pressed: make(chan struct{}), left: make(chan struct{}), peers: make(map[string]peer)}
 }
 
 func (c *caller) logf(format string, args ...any) {

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/callbin/callbin/action"
 )
 
 // Severity of a Finding.
@@ -22,7 +24,7 @@ type Finding struct {
 	File     string   `json:"file,omitempty"`
 	Line     int      `json:"line"`             // from 1; 0: the file as a whole
 	Column   int      `json:"column"`           // from 1, in bytes
-	Action   string   `json:"action,omitempty"` // id of the action, if it is about one
+	Action   string   `json:"action,omitempty"` // id of the action, if it is about one; with flows within flows, of the outermost
 	Type     string   `json:"type,omitempty"`   // type of the action
 	Path     string   `json:"path,omitempty"`   // of the option or key, like "target_ids.1"
 	Message  string   `json:"message"`
@@ -46,15 +48,30 @@ func (f Finding) String() string {
 	if f.Severity == SeverityWarning {
 		b.WriteString("warning: ")
 	}
-	if f.Action != "" {
-		fmt.Fprintf(&b, "action %q", f.Action)
-		if f.Type != "" {
-			fmt.Fprintf(&b, " (%s)", f.Type)
-		}
-		b.WriteString(": ")
-	}
-	b.WriteString(f.Message)
+	b.WriteString(f.text())
 	return b.String()
+}
+
+// text is the finding without its place in the file.
+func (f Finding) text() string {
+	switch {
+	case f.Action == "":
+		return f.Message
+	case f.Type == "":
+		return fmt.Sprintf("action %q: %s", f.Action, f.Message)
+	default:
+		return fmt.Sprintf("action %q (%s): %s", f.Action, f.Type, f.Message)
+	}
+}
+
+// within makes findings about a flow in an option of the action i findings about that action.
+func within(i action.Info, option string, findings []Finding) []Finding {
+	for n, f := range findings {
+		f.Message = fmt.Sprintf("in %q: %s", option, f.text())
+		f.Action, f.Type, f.Path = i.ID, i.Type, option
+		findings[n] = f
+	}
+	return findings
 }
 
 // Error is everything that is wrong with a flow, or with a folder of flows.

@@ -39,12 +39,18 @@ type step struct {
 	next     string // id of the following action; empty: the next one in the list
 	template *action.Template
 	timing   action.Timing
-	nested   *Flow // in an option of the action; nil: none
+	nested   []nestedFlow // for checks
 
 	// where it stands, for findings of Check
 	line, column int
 	option       *action.Node // the option, or the action itself where there is none
 	data         []byte       // the text that option is a node of
+}
+
+// nestedFlow is a flow that stands in an option of an action.
+type nestedFlow struct {
+	key  string // of the option
+	flow *Flow
 }
 
 // ID returns the flow's own id; empty if it has none.

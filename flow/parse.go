@@ -12,8 +12,8 @@ import (
 // Limits of a flow.
 const (
 	MaxSize    = 1 << 20 // bytes of the JSON text
-	MaxActions = 10_000  // those of flows within it included
-	MaxNesting = 8       // flows within flows
+	MaxActions = 10_000  // with those of the flows within it
+	MaxNesting = 8       // of flows in options of actions
 	maxID      = 256     // bytes of an action's id
 )
 
@@ -58,14 +58,8 @@ func Parse(data []byte, opt ParseOptions) (*Flow, error) {
 	if opt.Registry == nil {
 		opt.Registry = action.Builtin(action.Deps{})
 	}
-	p := parser{
-		data: slices.Clone(data),
-		opt:  opt,
-		flow: newFlow(opt),
-		room: new(int),
-	}
-	*p.room = MaxActions
-	p.parse()
+	p := newParser(slices.Clone(data), opt)
+	p.text()
 	sortFindings(p.findings)
 	if hasError(p.findings) {
 		return nil, &Error{Findings: p.findings}
@@ -74,19 +68,24 @@ func Parse(data []byte, opt ParseOptions) (*Flow, error) {
 	return p.flow, nil
 }
 
-func newFlow(opt ParseOptions) *Flow {
-	return &Flow{name: opt.Name, dir: opt.Dir, file: opt.File, byID: make(map[string]int)}
-}
-
-// parser reads one flow; those within it have parsers of their own on the same text.
+// parser reads one flow, and makes another one for each flow within it.
 type parser struct {
 	data     []byte
-	depth    int  // of nesting
-	room     *int // actions that there may still be, of all parsers of the text
 	opt      ParseOptions
+	depth    int  // 0: the outermost flow
+	actions  *int // of all flows so far
 	flow     *Flow
 	findings []Finding
 	targets  []stepTarget
+}
+
+func newParser(data []byte, opt ParseOptions) *parser {
+	return &parser{
+		data:    data,
+		opt:     opt,
+		actions: new(int),
+		flow:    &Flow{name: opt.Name, dir: opt.Dir, file: opt.File, byID: make(map[string]int)},
+	}
 }
 
 // stepTarget is an id that a step may go to.
@@ -115,7 +114,7 @@ func (p *parser) errorf(i action.Info, offset int, path, format string, args ...
 	p.add(i, action.Problem{Offset: offset, Path: path, Message: fmt.Sprintf(format, args...)})
 }
 
-func (p *parser) parse() {
+func (p *parser) text() {
 	none := action.Info{}
 	if len(p.data) > MaxSize {
 		p.errorf(none, 0, "", "the flow has %d bytes, at most %d", len(p.data), MaxSize)
@@ -126,12 +125,12 @@ func (p *parser) parse() {
 		p.add(none, problem)
 	}
 	if root != nil {
-		p.program(root)
+		p.root(root)
 	}
 }
 
-// program reads the flow that root is.
-func (p *parser) program(root *action.Node) {
+// root reads the flow that root is.
+func (p *parser) root(root *action.Node) {
 	none := action.Info{}
 	list := root
 	if root.Kind == action.Object {
@@ -143,8 +142,8 @@ func (p *parser) program(root *action.Node) {
 		p.errorf(none, list.Start, "", "a flow is a list of actions, or an object with one as %q, not %s", "actions", list.Kind)
 		return
 	}
-	if *p.room -= len(list.Elems); *p.room < 0 {
-		p.errorf(none, list.Start, "", "the flow has more than %d actions", MaxActions)
+	if *p.actions += len(list.Elems); *p.actions > MaxActions {
+		p.errorf(none, list.Start, "", "the flow has %d actions, at most %d", *p.actions, MaxActions)
 		return
 	}
 	if len(list.Elems) == 0 {
@@ -279,9 +278,6 @@ func (p *parser) action(i int, n *action.Node) {
 		return
 	}
 	s.timing = action.TimingOf(s.template.Example())
-	if in, ok := s.template.Example().(action.Nested); ok && option != nil {
-		s.nested = p.nested(info, option.Member(in.NestedFlow()))
-	}
 	if checker, ok := s.template.Example().(action.Checker); ok {
 		c := action.NewCheckContext(p.opt.Dir, s.option)
 		checker.Check(c)
@@ -292,23 +288,26 @@ func (p *parser) action(i int, n *action.Node) {
 			p.targets = append(p.targets, stepTarget{info, t})
 		}
 	}
+	if outer, ok := s.template.Example().(action.Nested); ok {
+		for _, key := range outer.NestedOptions() {
+			if root := s.option.Member(key); root != nil && root.Kind != action.Null {
+				p.nested(&s, key, root)
+			}
+		}
+	}
 }
 
-// nested reads the flow within an option, nil for none.
-func (p *parser) nested(info action.Info, n *action.Node) *Flow {
-	if n == nil || n.Kind == action.Null {
-		return nil
+// nested reads the flow root, which stands in an option of s.
+func (p *parser) nested(s *step, key string, root *action.Node) {
+	if p.depth == MaxNesting {
+		p.errorf(s.info, root.Start, key, "flows stand within flows more than %d deep", MaxNesting)
+		return
 	}
-	if p.depth+1 > MaxNesting {
-		p.errorf(info, n.Start, "", "more than %d flows stand within each other", MaxNesting)
-		return nil
-	}
-	in := parser{data: p.data, opt: p.opt, depth: p.depth + 1, room: p.room}
-	in.opt.Name = info.ID
-	in.flow = newFlow(in.opt)
-	in.program(n)
-	p.findings = append(p.findings, in.findings...)
-	return in.flow
+	inner := newParser(p.data, p.opt)
+	inner.depth, inner.actions = p.depth+1, p.actions
+	inner.root(root)
+	p.findings = append(p.findings, within(s.info, key, inner.findings)...)
+	s.nested = append(s.nested, nestedFlow{key, inner.flow})
 }
 
 // suggestID helps with an id that does not exist.

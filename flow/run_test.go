@@ -115,7 +115,11 @@ func TestLegThatCanDoNothing(t *testing.T) {
 	w := &watcher{}
 	f := mustParse(t, reg, `[{"type":"answer"},{"type":"play","option":{"stream_urls":["file:a.wav"]}},{"type":"talk","option":{"text":"x"}},
 		{"type":"beep"},{"type":"echo"},{"type":"digits_receive"},{"type":"recording_start"},{"type":"recording_stop"},
-		{"type":"webhook_send","option":{"uri":"http://localhost/"}},{"type":"hangup"}]`)
+		{"type":"webhook_send","option":{"uri":"http://localhost/"}},
+		{"type":"connect","option":{"destinations":[{"type":"agent","target":"a"}],"relay_reason":true}},
+		{"type":"call","option":{"destinations":[{"type":"agent","target":"a"}],"flow_id":"f"}},
+		{"type":"confbridge_join","option":{"confbridge_id":"b"}},{"type":"conference_join","option":{"conference_id":"c"}},
+		{"type":"digits_send","option":{"digits":"1"}},{"type":"mute"},{"type":"hangup"}]`)
 	if err := f.Run(t.Context(), w); err != nil {
 		t.Fatal(err)
 	}

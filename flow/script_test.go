@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -65,12 +66,16 @@ func eachScript(t *testing.T, dir string, f func(t *testing.T, script, flowJSON 
 //
 //	var NAME=VALUE            a variable at the start
 //	http STATUS [BODY]        the next answer of the HTTP server; also "error", "hang"
+//	peer TARGET answers 2s    who is called by that target; without this line it rings for ever
+//	peer TARGET REASON 2s 486
+//	peer TARGET unknown
+//	conference ID             there is such a conference
 //	from ID                   begins at an action
 //	quiet                     leaves the steps out of the transcript
 //	at 1490ms press 12#       the caller presses keys
 //	at 5010ms hangup          the caller hangs up
+//	at 5010ms leave           what the caller is joined with ends
 //	at 5010ms skip            somebody skips the step
-//	at 5010ms kick            the leg is put out of the room that it is in
 func TestScripts(t *testing.T) {
 	eachScript(t, "script", func(t *testing.T, script, flowJSON []byte) (got string) {
 		synctest.Test(t, func(t *testing.T) { got = runScript(t, script, flowJSON) })
@@ -98,6 +103,10 @@ func runScript(t *testing.T, script, flowJSON []byte) string {
 			}
 		case "http":
 			c.answers = append(c.answers, strings.TrimPrefix(s.Text(), "http "))
+		case "peer":
+			c.peers[word[1]] = parsePeer(t, word[2:])
+		case "conference":
+			c.conferences = append(c.conferences, word[1])
 		case "quiet":
 			c.quiet = true
 		case "from":
@@ -114,8 +123,8 @@ func runScript(t *testing.T, script, flowJSON []byte) string {
 				case "hangup":
 					c.logf("  caller hangs up")
 					hangup(action.ErrHangup)
-				case "kick":
-					close(c.kicked)
+				case "leave":
+					c.leave()
 				case "skip":
 					c.mu.Lock()
 					defer c.mu.Unlock()
@@ -151,6 +160,24 @@ func runScript(t *testing.T, script, flowJSON []byte) string {
 		got += fmt.Sprintf("${%s} = %q\n", name, all[name])
 	}
 	return got
+}
+
+func parsePeer(t *testing.T, word []string) peer {
+	if word[0] == "unknown" {
+		return peer{unknown: true}
+	}
+	after, err := time.ParseDuration(word[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if word[0] == "answers" {
+		return peer{after: after}
+	}
+	status, err := strconv.Atoi(word[2])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return peer{after: after, reason: word[0], status: status}
 }
 
 // TestBad holds flows that are refused or doubtful, and what is said of them.

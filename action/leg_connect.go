@@ -1,0 +1,67 @@
+package action
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"github.com/callbin/callbin/call/address"
+)
+
+// ConnectOptions of one connect.
+type ConnectOptions struct {
+	Source       address.Address   // who is shown as calling; zero: chosen by the engine
+	Destinations []address.Address // all ring at once
+	EarlyMedia   bool              // the caller hears the far end before the answer
+	Anonymous    string            // "", "yes", "no", "auto"
+	Timeout      time.Duration     // of the ringing; 0: the engine's
+}
+
+// Connected tells what became of a connect.
+type Connected struct {
+	CallID  string   // the leg that answered, "" where none did
+	CallIDs []string // of all legs that were made, in the order of the destinations
+	Reason  string   // VoIPBIN's hangup_reason of the leg that answered, or of the attempts: busy noanswer failed dialout cancel normal
+	Status  int      // SIP status that goes with Reason
+}
+
+// Connector calls others and joins the leg with the first that answers. Connect
+// returns when they have parted, or nobody answered (Connected tells; no error), or
+// with context.Cause(ctx).
+type Connector interface {
+	Connect(ctx context.Context, o ConnectOptions) (Connected, error)
+}
+
+// DialOptions of calls that are not joined with this one. One of FlowID and Actions is set.
+type DialOptions struct {
+	Source         address.Address   // who is shown as calling; zero: chosen by the engine
+	Destinations   []address.Address // one call each
+	FlowID         string            // the flow that runs on the new calls
+	Actions        json.RawMessage   // what runs on the new calls: a flow or a list of actions, variables filled in
+	Chained        bool              // the new calls end with this one
+	EarlyExecution bool              // the flow begins at ringing
+	Anonymous      string            // "", "yes", "no", "auto"
+	Dir            string            // folder of the flow that Actions stands in
+}
+
+// Dialer makes calls of their own. Dial returns once they are under way; its error
+// says that none is.
+type Dialer interface {
+	Dial(ctx context.Context, o DialOptions) (callIDs []string, err error)
+}
+
+// Bridger puts the leg into a bridge. JoinBridge returns when the leg has left it, or
+// with context.Cause(ctx).
+type Bridger interface {
+	JoinBridge(ctx context.Context, id string) error
+}
+
+// ErrNoConference is matched by the error of a Conferencer that does not know the conference.
+var ErrNoConference = errors.New("action: there is no such conference")
+
+// Conferencer puts the leg into a conference. JoinConference returns when the leg has
+// left it, with ErrNoConference, or with context.Cause(ctx).
+type Conferencer interface {
+	JoinConference(ctx context.Context, id string) error
+}
