@@ -85,7 +85,7 @@
 //	stop               -                              ends the flow
 //	talk               text, language, provider,      answers and speaks; digits_handle "next": a digit ends it; async:
 //	                   voice_id, gender,              goes on at once, and the speech plays under the next actions
-//	                   digits_handle, async           until a play, talk, beep or hangup
+//	                   digits_handle, async           until a play, talk, beep, connect, join or hangup
 //	variable_set       key, value                     writes a variable
 //	webhook_send       sync, uri, method,             sends an HTTP request, up to 3 times 1 s apart, signed as
 //	                   data_type, data                X-VoIPBIN-Signature: sha256=<HMAC>; sync waits for the answer
