@@ -36,8 +36,8 @@ type Config struct {
 	// is called for each INVITE, from any goroutine, and must not block.
 	Ready func() (ok bool, retryAfter time.Duration)
 
-	// Resolver looks up the names of next hops (RFC 3263); nil:
-	// net.DefaultResolver, which knows no NAPTR. One that does is also a NAPTRResolver.
+	// Resolver looks up the names of next hops (RFC 3263); nil: a new DNS. One that
+	// knows NAPTR records is also a NAPTRResolver.
 	Resolver Resolver
 
 	// Logger; nil: slog.Default().
@@ -86,8 +86,8 @@ type Listen struct {
 	PacketConn net.PacketConn
 }
 
-// Resolver looks names up; *net.Resolver is one. Both methods are those of that
-// type; a NAPTR record's replacement goes to LookupSRV with an empty
+// Resolver looks names up; *DNS is one, and so is *net.Resolver. Both methods are
+// those of the latter; a NAPTR record's replacement goes to LookupSRV with an empty
 // service and proto. Answers are kept for 30 seconds, or as long as KeepFor says,
 // and that there is none for 5, or 60 with NAPTR.
 type Resolver interface {
@@ -153,7 +153,7 @@ func (c Config) withDefaults() (Config, error) {
 		c.SetupTimeout = 10 * time.Minute
 	}
 	if c.Resolver == nil {
-		c.Resolver = net.DefaultResolver
+		c.Resolver = new(DNS)
 	}
 	if c.Logger == nil {
 		c.Logger = slog.Default()
