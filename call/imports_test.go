@@ -38,7 +38,7 @@ var allowed = map[string][]string{
 var budget = []string{
 	"github.com/emiago/sipgo", "github.com/gobwas/httphead", "github.com/gobwas/pool", "github.com/gobwas/ws",
 	"github.com/google/uuid", "github.com/icholy/digest", "github.com/nyaruka/phonenumbers",
-	"github.com/pion/randutil", "github.com/pion/rtp", "github.com/pion/sdp/v3", "github.com/zaf/g711",
+	"github.com/pion/randutil", "github.com/pion/rtp", "github.com/pion/sdp/v3", "github.com/zaf/g711", "golang.org/x/net",
 	"golang.org/x/sync", "golang.org/x/sys", "golang.org/x/text", "google.golang.org/protobuf",
 }
 

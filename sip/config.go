@@ -36,9 +36,8 @@ type Config struct {
 	// is called for each INVITE, from any goroutine, and must not block.
 	Ready func() (ok bool, retryAfter time.Duration)
 
-	// Resolver looks up the names of next hops (RFC 3263); nil:
-	// net.DefaultResolver, which knows neither NAPTR nor how long an answer holds.
-	// One that does is also a NAPTRResolver, or a TTLResolver.
+	// Resolver looks up the names of next hops (RFC 3263); nil: a new DNS. One that
+	// knows NAPTR records is also a NAPTRResolver.
 	Resolver Resolver
 
 	// Logger; nil: slog.Default().
@@ -87,24 +86,21 @@ type Listen struct {
 	PacketConn net.PacketConn
 }
 
-// Resolver looks names up; *net.Resolver is one. Both methods are those of
-// that type; a NAPTR record's replacement goes to LookupSRV with an empty
-// service and proto. Answers are kept for 30 seconds, and that there is none for 5.
+// Resolver looks names up; *DNS is one, and so is *net.Resolver. Both methods are
+// those of the latter; a NAPTR record's replacement goes to LookupSRV with an empty
+// service and proto. Answers are kept for 30 seconds, or as long as KeepFor says,
+// and that there is none for 5, or 60 with NAPTR.
 type Resolver interface {
 	LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error)
 	LookupSRV(ctx context.Context, service, proto, name string) (string, []*net.SRV, error)
 }
 
 // NAPTRResolver is a Resolver that can look up by which transports a domain
-// wants to be reached; without one it is asked for its SRV records only.
+// wants to be reached; without one it is asked for its SRV records only. It is
+// asked only for a URI that has neither port nor transport (RFC 3263 4.1), and for
+// 1.5 seconds.
 type NAPTRResolver interface {
 	LookupNAPTR(ctx context.Context, name string) ([]NAPTR, error)
-}
-
-// TTLResolver is a Resolver that tells for how long the answer it has given
-// last for name may be kept. It is called from any goroutine.
-type TTLResolver interface {
-	TTL(name string) time.Duration
 }
 
 // withDefaults returns c with its zero fields filled in, and every fault of it at once.
@@ -157,7 +153,7 @@ func (c Config) withDefaults() (Config, error) {
 		c.SetupTimeout = 10 * time.Minute
 	}
 	if c.Resolver == nil {
-		c.Resolver = net.DefaultResolver
+		c.Resolver = new(DNS)
 	}
 	if c.Logger == nil {
 		c.Logger = slog.Default()

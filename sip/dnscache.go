@@ -12,11 +12,14 @@ import (
 )
 
 const (
-	// dnsKeep is how long an answer is kept when the Resolver does not tell; the
-	// one of the standard library does not.
+	// dnsKeep is how long an answer is kept when the Resolver does not tell by
+	// KeepFor; the one of the standard library does not.
 	dnsKeep = 30 * time.Second
 	// dnsKeepNothing is for what was not there, or could not be found out (RFC 2308).
 	dnsKeepNothing = 5 * time.Second
+	// naptrKeepNothing is that for NAPTR records, which few domains have, and
+	// which some servers and firewalls do not answer for.
+	naptrKeepNothing = time.Minute
 	// dnsKeepMost bounds what a name server may ask for.
 	dnsKeepMost = time.Hour
 	// maxNames bounds the cache.
@@ -47,7 +50,7 @@ func newNameCache(r Resolver, life context.Context, start func(func()) bool) *na
 
 // addrs asks A and AAAA.
 func (c *nameCache) addrs(ctx context.Context, host string) ([]netip.Addr, error) {
-	v, err := c.lookup(ctx, "A "+host, host, func(ctx context.Context) (any, error) {
+	v, err := c.lookup(ctx, "A "+host, dnsKeepNothing, func(ctx context.Context) (any, error) {
 		return c.r.LookupNetIP(ctx, "ip", host)
 	})
 	as, _ := v.([]netip.Addr)
@@ -64,7 +67,7 @@ func (c *nameCache) srvs(ctx context.Context, proto, name string) ([]*net.SRV, e
 	if proto != "" {
 		service, full = "sip", "_sip._"+proto+"."+name
 	}
-	v, err := c.lookup(ctx, "SRV "+full, full, func(ctx context.Context) (any, error) {
+	v, err := c.lookup(ctx, "SRV "+full, dnsKeepNothing, func(ctx context.Context) (any, error) {
 		_, srvs, err := c.r.LookupSRV(ctx, service, proto, name)
 		return srvs, err
 	})
@@ -72,13 +75,16 @@ func (c *nameCache) srvs(ctx context.Context, proto, name string) ([]*net.SRV, e
 	return orderSRV(srvs, rand.IntN), err
 }
 
-// naptrs asks NAPTR where the Resolver can, best first; none is no error.
+// naptrs asks NAPTR where the Resolver can, best first; none is no error, and a
+// server that does not tell in naptrTimeout has none.
 func (c *nameCache) naptrs(ctx context.Context, host string) []NAPTR {
 	r, ok := c.r.(NAPTRResolver)
 	if !ok {
 		return nil
 	}
-	v, _ := c.lookup(ctx, "NAPTR "+host, host, func(ctx context.Context) (any, error) {
+	v, _ := c.lookup(ctx, "NAPTR "+host, naptrKeepNothing, func(ctx context.Context) (any, error) {
+		ctx, cancel := context.WithTimeout(ctx, naptrTimeout)
+		defer cancel()
 		return r.LookupNAPTR(ctx, host)
 	})
 	ns, _ := v.([]NAPTR)
@@ -89,8 +95,9 @@ func (c *nameCache) naptrs(ctx context.Context, host string) []NAPTR {
 	return ns
 }
 
-// lookup returns what is known by key, or asks, once for all who want it.
-func (c *nameCache) lookup(ctx context.Context, key, name string, ask func(context.Context) (any, error)) (any, error) {
+// lookup returns what is known by key, or asks, once for all who want it. An
+// error is kept for nothing.
+func (c *nameCache) lookup(ctx context.Context, key string, nothing time.Duration, ask func(context.Context) (any, error)) (any, error) {
 	c.mu.Lock()
 	n := c.known[key]
 	if n == nil || n.over(time.Now()) {
@@ -98,7 +105,7 @@ func (c *nameCache) lookup(ctx context.Context, key, name string, ask func(conte
 		c.makeRoom()
 		c.known[key] = n
 		// Nobody's impatience must spoil the answer for the others.
-		if !c.start(func() { c.fetch(n, name, ask) }) {
+		if !c.start(func() { c.fetch(n, nothing, ask) }) {
 			n.err = errClosed
 			close(n.ready)
 		}
@@ -112,23 +119,32 @@ func (c *nameCache) lookup(ctx context.Context, key, name string, ask func(conte
 	}
 }
 
-func (c *nameCache) fetch(n *nameEntry, name string, ask func(context.Context) (any, error)) {
+func (c *nameCache) fetch(n *nameEntry, nothing time.Duration, ask func(context.Context) (any, error)) {
 	ctx, cancel := context.WithTimeout(c.life, resolveTimeout)
 	defer cancel()
-	n.value, n.err = ask(ctx)
-	n.end = time.Now().Add(c.keep(name, n.err))
+	keep := dnsKeep
+	told := dnsKeepMost
+	ctx = context.WithValue(ctx, keepKey{}, func(ttl time.Duration) {
+		told = min(told, max(ttl, time.Second))
+		keep = told
+	})
+	if n.value, n.err = ask(ctx); n.err != nil {
+		keep = nothing
+	}
+	n.end = time.Now().Add(keep)
 	close(n.ready)
 }
 
-// keep says for how long an answer is good.
-func (c *nameCache) keep(name string, err error) time.Duration {
-	if err != nil {
-		return dnsKeepNothing
+// keepKey is the key of a func(time.Duration) in the context of a look-up.
+type keepKey struct{}
+
+// KeepFor is for a Resolver to say, before a look-up returns, with its ctx and in
+// its goroutine, for how long the answer may be kept: at least a second and an
+// hour at most. When it is called again the shorter time counts.
+func KeepFor(ctx context.Context, ttl time.Duration) {
+	if keep, ok := ctx.Value(keepKey{}).(func(time.Duration)); ok {
+		keep(ttl)
 	}
-	if r, ok := c.r.(TTLResolver); ok {
-		return min(max(r.TTL(name), time.Second), dnsKeepMost)
-	}
-	return dnsKeep
 }
 
 func (n *nameEntry) over(now time.Time) bool {

@@ -31,7 +31,7 @@
 // what we send in send.go.
 //
 // An INVITE of ours begins in outgoing.go; resolve.go finds the addresses, with
-// the help of dnscache.go; calling.go sends it to one after the other;
+// the help of dnscache.go, which asks by dns.go and dnsanswer.go; calling.go sends it to one after the other;
 // answered.go takes what comes back, with digest.go for the challenges; late.go
 // answers what comes when all is over.
 //
@@ -59,8 +59,10 @@
 //     must go back by the way of their request, and what we send within a dialog
 //     is small. An INVITE of that size is tried by TCP first, when the endpoint
 //     listens on TCP (RFC 3261 18.1.1).
-//   - net.DefaultResolver knows no NAPTR records, so that a domain's SRV records
-//     are asked for at once; see NAPTRResolver.
+//   - Names are looked up by a DNS, which asks the servers of /etc/resolv.conf for
+//     NAPTR and SRV and reads that file once. Where there is none, as on Windows,
+//     net.DefaultResolver is asked, which knows no NAPTR.
+//   - Answers of the name servers are believed: there is no DNSSEC.
 //   - A call needs an offer: one that has none (a late offer) cannot be placed.
 //   - Credentials are not part of a DialogState.
 //   - A response on TCP whose connection is gone is not sent by a new one (18.2.2).
@@ -70,6 +72,7 @@
 //
 // # Covered
 //
+//   - RFC 1035: as a stub resolver, by UDP, and by TCP when an answer is long
 //   - RFC 2782: the order of SRV records
 //   - RFC 3261: 7 (messages, compact names, folding, Content-Length on datagram
 //     and stream), 8.1 (UAC; redirection, failover, challenges), 8.2 (UAS; 400, 405, 415, 416, 420, 481, 482, 483 for INVITE,
@@ -78,11 +81,13 @@
 //     refresh, early ones of several forks), 13 (INVITE, 2xx until ACK, every
 //     2xx), 14.2 (re-INVITE), 15 (BYE), 16.3 only as far as Max-Forwards goes, 17
 //     (transactions), 18 (UDP, TCP), 22 (digest, as a client)
-//   - RFC 3263: NAPTR, SRV and A/AAAA look-up of the next hop, and failover (4.3)
-//     of an INVITE, to the next address on 503, on an error and on silence
+//   - RFC 3263: NAPTR, SRV and A/AAAA look-up of the next hop, each kept for its
+//     TTL where that is known, and failover (4.3) of an INVITE, to the next address
+//     on 503, on an error and on silence
 //   - RFC 3264: as far as signalling goes: late offers, and one offer at a time
 //   - RFC 3311: UPDATE from the peer
 //   - RFC 3326: Reason, both ways
+//   - RFC 3403: NAPTR records with the flags "s" and "a"
 //   - RFC 3581: rport
 //   - RFC 4475: all 49 messages
 //   - RFC 5621: SDP in multipart bodies

@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"strings"
+	"time"
 
 	"github.com/callbin/callbin/sip"
 )
@@ -248,4 +250,21 @@ func ExampleEndpoint_Call() {
 	// event bye 0
 	// called bob now ended
 	// run: <nil>
+}
+
+// An endpoint that asks a name server of its own.
+func ExampleDNS() {
+	r := &sip.DNS{Servers: []netip.AddrPort{netip.MustParseAddrPort("192.0.2.53:53")}, Timeout: time.Second}
+	e, err := sip.New(sip.Config{
+		Listen:   []sip.Listen{{Network: "udp", Addr: "127.0.0.1:0"}},
+		Invite:   func(*sip.Dialog) {},
+		Resolver: r,
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer func() { _ = e.Close() }()
+	fmt.Println(r.LookupNetIP(context.Background(), "ip", "2001:db8::1")) // numeric: nobody is asked
+	// Output: [2001:db8::1] <nil>
 }

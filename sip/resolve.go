@@ -11,10 +11,18 @@ import (
 )
 
 const (
-	// resolveTimeout bounds all the look-ups for one URI.
-	resolveTimeout = 5 * time.Second
+	// naptrTimeout bounds the look-up of NAPTR records, without which it goes on
+	// with SRV. It leaves time for a second server.
+	naptrTimeout = 1500 * time.Millisecond
+	// serviceTimeout bounds what is looked up by NAPTR and SRV.
+	serviceTimeout = naptrTimeout + 5*time.Second
+	// resolveTimeout bounds all the look-ups for one URI, and leaves time for a
+	// name of /etc/hosts when the name servers are silent.
+	resolveTimeout = serviceTimeout + 2*time.Second
 	// maxTargets is how many addresses of one URI are tried at most.
 	maxTargets = 16
+	// maxLookups is how many names one URI can have us look up.
+	maxLookups = 4 * maxTargets
 	// defaultPort is that of SIP without TLS.
 	defaultPort = 5060
 )
@@ -99,6 +107,9 @@ func (e *Endpoint) targets(ctx context.Context, u uri, usual string) ([]target, 
 // services asks NAPTR and SRV; found means that the domain has such records,
 // whether or not one of them leads to an address.
 func (e *Endpoint) services(ctx context.Context, host, transport string) (ts []target, found bool) {
+	ctx, cancel := context.WithTimeout(ctx, serviceTimeout)
+	defer cancel()
+	lookups := 0
 	add := func(network, proto, name string) {
 		srvs, err := e.names.srvs(ctx, proto, name)
 		if err != nil || len(srvs) == 0 {
@@ -107,7 +118,7 @@ func (e *Endpoint) services(ctx context.Context, host, transport string) (ts []t
 		found = true
 		for _, s := range srvs {
 			to := strings.ToLower(strings.TrimSuffix(s.Target, "."))
-			if to == "" || len(ts) >= maxTargets {
+			if lookups++; to == "" || len(ts) >= maxTargets || lookups > maxLookups {
 				continue // "." says that the service is not there (RFC 2782)
 			}
 			as, err := e.names.addrs(ctx, to)
@@ -126,7 +137,7 @@ func (e *Endpoint) services(ctx context.Context, host, transport string) (ts []t
 	for _, n := range e.names.naptrs(ctx, host) {
 		network := map[string]string{"SIP+D2U": "udp", "SIP+D2T": "tcp"}[strings.ToUpper(n.Service)]
 		to := strings.ToLower(strings.TrimSuffix(n.Replacement, "."))
-		if !e.speaks(network) || to == "" {
+		if lookups++; !e.speaks(network) || to == "" || lookups > maxLookups {
 			continue // SIPS+D2T among them: TLS is not there yet
 		}
 		switch strings.ToLower(n.Flags) {
@@ -138,9 +149,10 @@ func (e *Endpoint) services(ctx context.Context, host, transport string) (ts []t
 			}
 		}
 	}
-	if found {
+	if len(ts) > 0 {
 		return ts, true
 	}
+	found = false // records that lead nowhere must not hide those that do
 	for _, network := range []string{"udp", "tcp"} {
 		if e.speaks(network) {
 			add(network, network, host)

@@ -86,7 +86,10 @@ func (z *fullZone) LookupNAPTR(ctx context.Context, name string) (ns []NAPTR, er
 	return ns, err
 }
 
-func (z *fullZone) TTL(string) time.Duration { return z.ttl }
+func (z *fullZone) LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error) {
+	KeepFor(ctx, z.ttl)
+	return z.zone.LookupNetIP(ctx, network, host)
+}
 
 // asker is an endpoint with these sockets that asks r.
 func asker(t testing.TB, r Resolver, listen ...Listen) *Endpoint {
