@@ -1,6 +1,7 @@
 package call
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -125,7 +126,7 @@ func (f *Conference) Record() store.Conference {
 	return r
 }
 
-// Calls returns the stays of the calls that are in the conference, or on their way in or out.
+// Calls returns the stays of the calls that are in the conference, or on their way in or out, the oldest first.
 func (f *Conference) Calls() []store.Conferencecall {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -133,7 +134,9 @@ func (f *Conference) Calls() []store.Conferencecall {
 	for _, s := range f.stays {
 		all = append(all, *s)
 	}
-	slices.SortFunc(all, func(a, b store.Conferencecall) int { return a.TmCreate.Compare(b.TmCreate.Time) })
+	slices.SortFunc(all, func(a, b store.Conferencecall) int {
+		return cmp.Or(a.TmCreate.Compare(b.TmCreate.Time), strings.Compare(a.ID, b.ID)) // ids grow with time
+	})
 	return all
 }
 
