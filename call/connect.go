@@ -65,7 +65,7 @@ func (k *connecting) dial(ctx context.Context) {
 	c := k.call
 	rec := c.Record()
 	base := outgoing{
-		anonymous: k.o.Anonymous == "yes" || k.o.Anonymous == "auto" && c.wantsPrivacy(), timeout: k.o.Timeout,
+		anonymous: c.hides(k.o.Anonymous), timeout: k.o.Timeout,
 		metadata: rec.Metadata, journey: rec.JourneyID, master: c.id, prefer: c.codecOf(),
 		program: flow.Func(k.leg),
 		tell:    func(leg *Call, what string) { k.notices <- notice{leg, what} },
@@ -273,6 +273,12 @@ func (k *connecting) result(winner *Call) action.Connected {
 // is a better answer than a wrong number.
 var telling = []string{store.ReasonCancel, store.ReasonFailed, store.ReasonDialout, store.ReasonNoAnswer, store.ReasonBusy}
 
+// hides tells whether those who are called must not see the caller: "yes" or "no" says so, "auto", which is
+// also what nothing stands for, does as the caller itself has asked.
+func (c *Call) hides(anonymous string) bool {
+	return anonymous == "yes" || anonymous != "no" && c.wantsPrivacy()
+}
+
 // wantsPrivacy tells whether the caller asked not to be shown (RFC 3323).
 func (c *Call) wantsPrivacy() bool {
 	d := c.dialog.Load()
@@ -309,7 +315,7 @@ func (c *Call) Dial(ctx context.Context, o action.DialOptions) ([]string, error)
 		}
 		out := outgoing{
 			source: source, destination: dest, program: program, early: o.EarlyExecution,
-			anonymous: o.Anonymous == "yes" || o.Anonymous == "auto" && c.wantsPrivacy(),
+			anonymous: c.hides(o.Anonymous),
 			metadata:  rec.Metadata, journey: rec.JourneyID,
 		}
 		if o.Chained {
