@@ -48,7 +48,8 @@
 // # The actions
 //
 // Times are in milliseconds where nothing else is said; "-" stands for no option. An address
-// is {"type", "target", "target_name", "name"}; type is tel, sip, extension or agent.
+// is {"type", "target", "target_name", "name"}; type is tel, sip, extension, agent or, for
+// connect, conference.
 //
 //	answer             -                              answers; goes on at once
 //	beep               -                              plays a beep
@@ -141,7 +142,9 @@
 //     their type. relay_reason ends the call as the one that answered, not as the first;
 //     as the first where none did. There is a timeout.
 //   - Destinations of connect and call that variables made unusable, or that cannot be
-//     called, are passed over, which the step's error tells.
+//     called, hinder none of the others; each has a record that tells why. anonymous that
+//     is left out is auto: who asked not to be shown is not shown.
+//   - conference_id and confbridge_id are any text.
 //   - call with flow_id and actions is an error when the flow is loaded, and so is what is
 //     wrong with the actions. A value that holds ${ is no variable of the new call, and in
 //     the SSML of its actions values are escaped.
