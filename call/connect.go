@@ -93,20 +93,23 @@ func (k *connecting) dial(ctx context.Context) {
 }
 
 // source is who the destination sees as calling: who the flow names; else a phone sees the caller, and
-// a provider the number that was called, which is ours to show.
+// a provider the trunk's number or the one that was called: a foreign number does not leave by our trunk
+// because a flow says nothing.
 func (k *connecting) source(rec store.Call, dest address.Address) address.Address {
+	w, _ := k.call.engine.dialplan().way(dest)
 	switch {
 	case k.o.Source != (address.Address{}):
 		return k.o.Source
 	case dest.Type != address.TypeTel:
 		return rec.Source
+	case w.trunk != nil && w.trunk.Caller != "":
+		return address.Address{} // place shows it
 	case rec.Destination.Type == address.TypeTel && rec.Direction == store.DirectionIncoming:
 		return rec.Destination
+	case rec.Source.Type == address.TypeTel:
+		return address.Address{}
 	}
-	if w, refusal := k.call.engine.dialplan().way(dest); refusal == nil && w.trunk != nil && w.trunk.Caller != "" {
-		return address.Address{} // the trunk's
-	}
-	return rec.Source
+	return rec.Source // a phone of ours
 }
 
 // leg is the program of each leg: it stays until its time in the bridge is over.

@@ -369,3 +369,33 @@ func TestCircleOfCallsEnds(t *testing.T) {
 		}
 	})
 }
+
+// TestWhoIsShown connects callers to a number: the provider sees what the flow names, else the trunk's number, else the
+// one that was called, and never a foreign caller's.
+func TestWhoIsShown(t *testing.T) {
+	for name, c := range map[string]struct{ user, dest, source, caller, want string }{
+		"the flow's":         {"+4930901820", "+16062067563", `,"source":{"type":"tel","target":"+12125550100"}`, "+16062067560", "sip:+12125550100@10.0.1.1"},
+		"the trunk's":        {"+4930901820", "+16062067563", "", "+16062067560", "sip:+16062067560@10.0.1.1"},
+		"that called":        {"+4930901820", "+16062067563", "", "", "sip:+16062067563@10.0.1.1"},
+		"not a foreign one":  {"+4930901820", "100", "", "", "sip:Callbin@10.0.0.1"},
+		"a phone of ours is": {"alice", "100", "", "", "sip:alice@10.0.0.2"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := open(t, map[string]string{c.dest: `[{"type":"connect","option":{"destinations":[{"type":"tel","target":"+14155550100"}]` + c.source + `}}]`},
+					func(cfg *call.Config) {
+						cfg.Outbound.Tel = []string{"+1"}
+						cfg.Trunks = []call.Trunk{{Name: "t", Address: "10.0.1.1", Caller: c.caller}}
+					})
+				provider := callee(t, h, 1)
+				calltest.NewPhone(t, h.net, calltest.PhoneConfig{User: c.user}).Start(t, c.dest)
+				leg := provider.WaitCall(t)
+				if from := leg.Invite().Header("From"); !strings.Contains(from, "<"+c.want+">") {
+					t.Errorf("From is %s, want %s", from, c.want)
+				}
+				leg.Refuse(486)
+				h.stop()
+			})
+		})
+	}
+}

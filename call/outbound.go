@@ -79,7 +79,7 @@ type Trunk struct {
 	User      string   `json:"user"`      // for digest authentication
 	Password  string   `json:"password"`
 	Prefixes  []string `json:"prefixes"` // of the numbers that go this way, "+" and digits; none: all
-	Caller    string   `json:"caller"`   // number that is shown where the flow names none; "": that which was called, else the caller's
+	Caller    string   `json:"caller"`   // number that is shown where the flow names none; "": that which was called, if any
 }
 
 // String leaves the password out.
