@@ -171,7 +171,7 @@ func parseNAPTR(b []byte) (n NAPTR, regexp string, err error) {
 		if len(b) == 0 || len(b) < 1+int(b[0]) {
 			return bad("string is cut off")
 		}
-		*s, b = string(b[1:1+b[0]]), b[1+int(b[0]):]
+		*s, b = string(b[1:1+int(b[0])]), b[1+int(b[0]):]
 	}
 	var name strings.Builder
 	for {
@@ -191,7 +191,7 @@ func parseNAPTR(b []byte) (n NAPTR, regexp string, err error) {
 		case len(b) < 1+int(b[0]):
 			return bad("name is cut off")
 		}
-		label := string(b[1 : 1+b[0]])
+		label := string(b[1 : 1+int(b[0])])
 		if strings.Contains(label, ".") || !plainName(label) || name.Len()+len(label) > 253 {
 			return bad("no name of a host or service")
 		}
