@@ -241,6 +241,9 @@ func (m *Machine) signal(in *Input) {
 }
 
 func (m *Machine) media(in *Input) {
+	if m.st.Phase == PhaseEnded {
+		return
+	}
 	switch in.Media.Kind {
 	case rtp.EventDigit:
 		m.digit(in.Media.Digit, "")
@@ -418,6 +421,10 @@ func (m *Machine) finish(at store.Time) {
 		return
 	}
 	m.st.Finished = true
+	if r.ConfbridgeID != "" { // its bridge has not noticed yet
+		r.ConfbridgeID = ""
+		m.emit("confbridge_leaved")
+	}
 	if !r.TmRinging.IsZero() {
 		until := r.TmProgressing
 		if until.IsZero() {

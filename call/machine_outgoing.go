@@ -198,6 +198,8 @@ func (m *Machine) giveUp(at store.Time, e End) {
 func (m *Machine) bridged(in *Input) {
 	r := &m.st.Record
 	switch b := in.Bridge; {
+	case m.st.Finished: // told already, by finish
+		return
 	case b.Event == "joined":
 		r.ConfbridgeID = b.ID
 	case r.ConfbridgeID == b.ID:
