@@ -280,7 +280,7 @@ func TestTrapT8NoGoroutineWaits(t *testing.T) {
 			}
 		}
 		synctest.Wait()
-		if n := runtime.NumGoroutine(); n > before {
+		if n := runtime.NumGoroutine(); n > before+10 { // some are of other tests and of the runtime
 			t.Errorf("%d goroutines for 100 calls that ring", n-before)
 		}
 	})
