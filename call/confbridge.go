@@ -16,12 +16,12 @@ import (
 // Confbridge is where calls hear each other: the two of a connect, or the many of a
 // conference. All of its methods are safe for any goroutine.
 type Confbridge struct {
-	id      string
-	kind    string // store.TypeConnect or TypeConference
-	engine  *Engine
-	media   *media.Bridge
-	auto    bool   // made by who joined first: ends with its last member
-	onClose func() // may be nil
+	id     string
+	kind   string // store.TypeConnect or TypeConference
+	engine *Engine
+	media  *media.Bridge
+	auto   bool        // made by who joined first: ends with its last member
+	conf   *Conference // whose bridge it is; nil: none's
 
 	entry sync.Mutex // held while a call enters or leaves, so that it is told in that order
 
@@ -131,8 +131,8 @@ func (b *Confbridge) close() {
 	b.entry.Lock()
 	b.media.Close()
 	b.entry.Unlock()
-	if b.onClose != nil {
-		b.onClose()
+	if b.conf != nil {
+		b.conf.over()
 	}
 }
 
@@ -177,34 +177,29 @@ func (b *Confbridge) digit(from *Call, d string, info bool) {
 			continue
 		}
 		b.engine.wg.Go(func() {
-			if err := c.press(b.engine.callCtx, d, relayedDigit, 0); err != nil && !errors.Is(err, media.ErrClosed) {
+			if err := c.SendDigits(b.engine.callCtx, d, relayedDigit, 0); err != nil && !errors.Is(err, media.ErrClosed) {
 				c.log().Warn("digit not carried across", "err", err)
 			}
 		})
 	}
 }
 
-// press sends digits as the peer takes them, else as tones.
-func (c *Call) press(ctx context.Context, digits string, duration, gap time.Duration) error {
+// SendDigits presses keys: as telephone-event where the peer takes it, else as tones. It returns
+// at the end of the last one.
+func (c *Call) SendDigits(ctx context.Context, digits string, duration, interval time.Duration) error {
 	p, err := c.port(ctx)
 	if err != nil {
 		return err
 	}
-	err = (*c.leg.Load()).SendDigits(ctx, digits, duration, gap)
+	err = (*c.leg.Load()).SendDigits(ctx, digits, duration, interval)
 	if !errors.Is(err, errors.ErrUnsupported) {
 		return err
 	}
-	tones, err := tone.DTMF(digits, duration, gap)
+	tones, err := tone.DTMF(digits, duration, interval)
 	if err != nil {
 		return err
 	}
 	return p.Play(ctx, tones.Source(p.Rate()))
-}
-
-// SendDigits presses keys: as telephone-event where the peer takes it, else as tones. It returns
-// at the end of the last one.
-func (c *Call) SendDigits(ctx context.Context, digits string, duration, interval time.Duration) error {
-	return c.press(ctx, digits, duration, interval)
 }
 
 // Mute silences what the peer says (media.In), hears (media.Out), or both; or ends that.
@@ -247,11 +242,10 @@ func (c *Call) JoinBridge(ctx context.Context, id string) error {
 // maxRoomID bounds the name of a room, which may come from a caller.
 const maxRoomID = 255
 
-// rooms are the bridges and conferences that can be joined by name.
+// rooms are the bridges that can be joined by name, those of conferences among them.
 type rooms struct {
-	mu          sync.Mutex
-	bridges     map[string]*Confbridge // guarded by mu
-	conferences map[string]*Conference // guarded by mu
+	mu      sync.Mutex
+	bridges map[string]*Confbridge // guarded by mu
 }
 
 // bridge finds the bridge called id, or makes it where the engine allows.

@@ -59,7 +59,7 @@ func (e *Engine) CreateConference(o ConferenceOptions) (*Conference, error) {
 		return nil, fmt.Errorf("call: conference %s: timeout %v is negative", o.ID, o.Timeout)
 	}
 	e.rooms.mu.Lock()
-	if e.rooms.conferences[o.ID] != nil || e.rooms.bridges[o.ID] != nil {
+	if e.rooms.bridges[o.ID] != nil {
 		e.rooms.mu.Unlock()
 		return nil, fmt.Errorf("%w: %q", ErrConferenceExists, o.ID)
 	}
@@ -77,11 +77,7 @@ func (r *rooms) conference(e *Engine, o ConferenceOptions) *Conference {
 		record: store.Conference{ID: o.ID, Type: store.TypeConference, Status: store.ConferenceProgressing, Name: o.Name, Detail: o.Detail,
 			Data: maps.Clone(o.Data), Timeout: int64(o.Timeout / time.Second), TmCreate: now, TmUpdate: now},
 	}
-	f.bridge.onClose = f.over
-	if r.conferences == nil {
-		r.conferences = map[string]*Conference{}
-	}
-	r.conferences[o.ID] = f
+	f.bridge.conf = f
 	r.add(f.bridge)
 	return f
 }
@@ -95,19 +91,27 @@ func (f *Conference) begin(timeout time.Duration) {
 	}
 }
 
-// Conference returns the conference called id.
+// Conference returns the conference called id, until it begins to end.
 func (e *Engine) Conference(id string) (*Conference, bool) {
 	e.rooms.mu.Lock()
 	defer e.rooms.mu.Unlock()
-	f, ok := e.rooms.conferences[id]
-	return f, ok
+	if b := e.rooms.bridges[id]; b != nil && b.conf != nil {
+		return b.conf, true
+	}
+	return nil, false
 }
 
 // Conferences yields the conferences that there are, in no order.
 func (e *Engine) Conferences() iter.Seq[*Conference] {
 	e.rooms.mu.Lock()
 	defer e.rooms.mu.Unlock()
-	return slices.Values(slices.Collect(maps.Values(e.rooms.conferences)))
+	var all []*Conference
+	for _, b := range e.rooms.bridges {
+		if b.conf != nil {
+			all = append(all, b.conf)
+		}
+	}
+	return slices.Values(all)
 }
 
 // ID returns the conference's id.
@@ -183,12 +187,6 @@ func (f *Conference) over() {
 	now := store.At(time.Now())
 	f.record.Status, f.record.TmEnd, f.record.TmUpdate = store.ConferenceTerminated, now, now
 	f.mu.Unlock()
-	r := &f.engine.rooms
-	r.mu.Lock()
-	if r.conferences[f.bridge.id] == f {
-		delete(r.conferences, f.bridge.id)
-	}
-	r.mu.Unlock()
 	f.tell("conference_deleted")
 	close(f.ended)
 }
@@ -242,19 +240,19 @@ func (e *Engine) room(id string) (*Conference, error) {
 		return nil, err
 	}
 	e.rooms.mu.Lock()
-	f := e.rooms.conferences[id]
-	if f != nil || !e.cfg.OpenRooms || e.rooms.bridges[id] != nil {
+	b := e.rooms.bridges[id]
+	if b == nil && e.cfg.OpenRooms {
+		f := e.rooms.conference(e, ConferenceOptions{ID: id})
+		f.bridge.auto = true
 		e.rooms.mu.Unlock()
-		if f == nil {
-			return nil, fmt.Errorf("call: there is no conference %q: %w", id, action.ErrNoConference)
-		}
+		f.begin(0)
 		return f, nil
 	}
-	f = e.rooms.conference(e, ConferenceOptions{ID: id})
-	f.bridge.auto = true
 	e.rooms.mu.Unlock()
-	f.begin(0)
-	return f, nil
+	if b == nil || b.conf == nil {
+		return nil, fmt.Errorf("call: there is no conference %q: %w", id, action.ErrNoConference)
+	}
+	return b.conf, nil
 }
 
 func (f *Conference) join(ctx context.Context, c *Call) error {
