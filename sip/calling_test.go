@@ -287,20 +287,32 @@ func TestForkStorm(t *testing.T) {
 	})
 }
 
-// A large INVITE goes by TCP when that answers, and else by UDP (RFC 3261 18.1.1).
-func TestLargeInviteTriesTCP(t *testing.T) {
-	for _, listening := range []bool{true, false} {
+// listenBoth listens on one loopback port, with TCP and with UDP.
+func listenBoth(t *testing.T) (net.Listener, *net.UDPConn) {
+	t.Helper()
+	for tries := 1; ; tries++ {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			t.Fatal(err)
 		}
+		pc, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(l.Addr().(*net.TCPAddr).AddrPort()))
+		if err == nil {
+			return l, pc
+		}
+		_ = l.Close()
+		if tries == 20 {
+			t.Fatal("no port is free on TCP and UDP: ", err)
+		}
+	}
+}
+
+// A large INVITE goes by TCP when that answers, and else by UDP (RFC 3261 18.1.1).
+func TestLargeInviteTriesTCP(t *testing.T) {
+	for _, listening := range []bool{true, false} {
+		l, pc := listenBoth(t)
 		addr := l.Addr().String()
 		if !listening {
 			_ = l.Close()
-		}
-		pc, err := net.ListenPacket("udp", addr)
-		if err != nil {
-			t.Skip("the port is not free on UDP: ", err)
 		}
 		e, stop := serve(t, Config{
 			Listen: []Listen{{Network: "udp", Addr: "127.0.0.1:0"}, {Network: "tcp", Addr: "127.0.0.1:0"}},

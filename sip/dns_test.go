@@ -351,16 +351,8 @@ func TestDNSEndsWithContext(t *testing.T) {
 
 // Real sockets: what another socket sends is not seen, and TCP takes over.
 func TestDNSOnLoopback(t *testing.T) {
-	pc, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.MustParseAddrPort("127.0.0.1:0")))
-	if err != nil {
-		t.Fatal(err)
-	}
+	l, pc := listenBoth(t)
 	at := pc.LocalAddr().(*net.UDPAddr).AddrPort()
-	l, err := net.Listen("tcp", at.String())
-	if err != nil {
-		_ = pc.Close()
-		t.Skip("the TCP port is taken: ", err)
-	}
 	other, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.MustParseAddrPort("127.0.0.1:0")))
 	if err != nil {
 		t.Fatal(err)
