@@ -176,7 +176,7 @@ func FuzzParse(f *testing.F) {
 // TestBenchFlows reads flows that are written elsewhere, where they are at hand.
 func TestBenchFlows(t *testing.T) {
 	dir := filepath.Join("..", "..", "shared", "bench", "flows")
-	known := []string{"answer.json", "bridge.json", "echo.json", "play.json", "record.json"}
+	known := []string{"answer.json", "bridge.json", "default.json", "echo.json", "play.json", "recbridge.json", "record.json"}
 	for _, name := range known {
 		data, err := os.ReadFile(filepath.Join(dir, name))
 		if err != nil {
