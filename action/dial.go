@@ -14,15 +14,15 @@ type dial struct {
 	deps         Deps
 }
 
-// maxDestinations bounds what one action dials.
-const maxDestinations = 64
+// MaxDestinations is how many addresses one action may dial.
+const MaxDestinations = 64
 
 var anonymous = []string{"yes", "no", "auto"}
 
 func (a *dial) check(c *CheckContext) {
 	c.At("destinations").Required(len(a.Destinations) > 0)
-	if len(a.Destinations) > maxDestinations {
-		c.At("destinations").Errorf("has %d addresses, at most %d", len(a.Destinations), maxDestinations)
+	if len(a.Destinations) > MaxDestinations {
+		c.At("destinations").Errorf("has %d addresses, at most %d", len(a.Destinations), MaxDestinations)
 		return
 	}
 	for i, d := range a.Destinations {

@@ -15,16 +15,13 @@ import (
 	"github.com/callbin/callbin/store"
 )
 
-// MaxDestinations is how many destinations may ring at once.
-const MaxDestinations = 64
-
 // Connect calls all destinations of o at once and joins the call with the first that
 // answers; the others are given up. The call is answered only then. It returns when the two have
 // parted, or when nobody has answered, which is no error: Connected tells. Each attempt is a call of
 // its own, chained to this one, with a record of its own.
 func (c *Call) Connect(ctx context.Context, o action.ConnectOptions) (action.Connected, error) {
-	if len(o.Destinations) == 0 || len(o.Destinations) > MaxDestinations {
-		return action.Connected{}, fmt.Errorf("call: connect: %d destinations are not 1 to %d", len(o.Destinations), MaxDestinations)
+	if len(o.Destinations) == 0 || len(o.Destinations) > action.MaxDestinations {
+		return action.Connected{}, fmt.Errorf("call: connect: %d destinations are not 1 to %d", len(o.Destinations), action.MaxDestinations)
 	}
 	for _, d := range o.Destinations {
 		if d.Type == address.TypeConference { // a room answers at once
@@ -83,7 +80,7 @@ func (k *connecting) dial(ctx context.Context) {
 	}
 	for _, dest := range k.o.Destinations {
 		o := base
-		o.destination, o.source = dest, k.source(rec, dest)
+		o.destination, o.source = dest, c.shows(k.o.Source, rec, dest)
 		leg, _ := c.engine.place(o)
 		k.legs = append(k.legs, leg)
 		if err := c.command(ctx, Command{Name: "chain", CallID: leg.id}); err != nil {
@@ -92,14 +89,14 @@ func (k *connecting) dial(ctx context.Context) {
 	}
 }
 
-// source is who the destination sees as calling: who the flow names; else a phone sees the caller, and
-// a provider the trunk's number or the one that was called: a foreign number does not leave by our trunk
-// because a flow says nothing.
-func (k *connecting) source(rec store.Call, dest address.Address) address.Address {
-	w, _ := k.call.engine.dialplan().way(dest)
+// shows is who dest sees as calling when the call, whose record is rec, dials it: named, whom the flow
+// names; else a phone sees the caller, and a provider the trunk's number or the one that was called: a
+// foreign number does not leave by our trunk because a flow says nothing.
+func (c *Call) shows(named address.Address, rec store.Call, dest address.Address) address.Address {
+	w, _ := c.engine.dialplan().way(dest)
 	switch {
-	case k.o.Source != (address.Address{}):
-		return k.o.Source
+	case named != (address.Address{}):
+		return named
 	case dest.Type != address.TypeTel:
 		return rec.Source
 	case w.trunk != nil && w.trunk.Caller != "":
@@ -301,8 +298,8 @@ func (c *Call) wantsPrivacy() bool {
 // Dial places calls that are not joined with this one, as the call action does: to all destinations of o,
 // each with its own flow. It returns once they are under way; the error tells why none is.
 func (c *Call) Dial(ctx context.Context, o action.DialOptions) ([]string, error) {
-	if len(o.Destinations) == 0 || len(o.Destinations) > MaxDestinations {
-		return nil, fmt.Errorf("call: dial: %d destinations are not 1 to %d", len(o.Destinations), MaxDestinations)
+	if len(o.Destinations) == 0 || len(o.Destinations) > action.MaxDestinations {
+		return nil, fmt.Errorf("call: dial: %d destinations are not 1 to %d", len(o.Destinations), action.MaxDestinations)
 	}
 	program, err := c.engine.program(ctx, o)
 	if err != nil {
@@ -312,12 +309,8 @@ func (c *Call) Dial(ctx context.Context, o action.DialOptions) ([]string, error)
 	var ids []string
 	var errs []error
 	for _, dest := range o.Destinations {
-		source := o.Source
-		if source == (address.Address{}) {
-			source = (&connecting{call: c}).source(rec, dest)
-		}
 		out := outgoing{
-			source: source, destination: dest, program: program, early: o.EarlyExecution,
+			source: c.shows(o.Source, rec, dest), destination: dest, program: program, early: o.EarlyExecution,
 			anonymous: c.hides(o.Anonymous),
 			metadata:  rec.Metadata, journey: rec.JourneyID,
 		}
