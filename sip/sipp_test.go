@@ -12,15 +12,22 @@ import (
 	"time"
 )
 
-// TestSIPp has a SIP stack of other people call us, on UDP and TCP.
-func TestSIPp(t *testing.T) {
-	sipp, err := exec.LookPath("sipp")
+// lookSIPp is the path of sipp; the test is skipped without it, and fails where everything must run.
+func lookSIPp(t *testing.T) string {
+	t.Helper()
+	path, err := exec.LookPath("sipp")
 	if err != nil {
 		if os.Getenv("CALLBIN_FULL") == "1" {
 			t.Fatal("sipp is not installed")
 		}
 		t.Skip("sipp is not installed")
 	}
+	return path
+}
+
+// TestSIPp has a SIP stack of other people call us, on UDP and TCP.
+func TestSIPp(t *testing.T) {
+	sipp := lookSIPp(t)
 	for _, tt := range []struct{ network, flag string }{{"udp", "u1"}, {"tcp", "t1"}} {
 		t.Run(tt.network, func(t *testing.T) {
 			var byes atomic.Int32
@@ -71,13 +78,7 @@ func TestSIPp(t *testing.T) {
 // TestSIPpAnswers has a SIP stack of other people answer our calls, and check our
 // password.
 func TestSIPpAnswers(t *testing.T) {
-	sipp, err := exec.LookPath("sipp")
-	if err != nil {
-		if os.Getenv("CALLBIN_FULL") == "1" {
-			t.Fatal("sipp is not installed")
-		}
-		t.Skip("sipp is not installed")
-	}
+	sipp := lookSIPp(t)
 	auth, err := filepath.Abs("testdata/sipp/auth.xml")
 	if err != nil {
 		t.Fatal(err)
