@@ -24,10 +24,29 @@ const (
 	CanConference Ability = "a leg with action.Conferencer"
 	CanSendDigits Ability = "a leg with action.DigitSender"
 	CanMute       Ability = "a leg with action.Muter"
-	HasPrompts    Ability = "Deps.Prompts"
-	HasSpeaker    Ability = "Deps.Speaker"
-	HasBeep       Ability = "Deps.Beep"
-	HasHTTP       Ability = "Deps.HTTP"
+	CanFindFlows  Ability = "a leg with action.FlowFinder (an engine with Config.FlowByID)"
+	CanFollow     Ability = "a leg with action.Follower (an engine with Config.FlowByID)"
+	CanTellStatus Ability = "a leg with action.Stater"
+	CanListen     Ability = "a leg with action.Listener"
+	CanTranscribe Ability = "a leg with action.Transcribing"
+	CanReadRecord Ability = "a leg with action.Recordings (an engine with Config.Store)"
+	CanDetect     Ability = "a leg with action.MachineDetector"
+	CanQueue      Ability = "a leg with action.Queuer"
+	CanFork       Ability = "a leg with action.ExternalMedia"
+
+	HasPrompts Ability = "Deps.Prompts"
+	HasSpeaker Ability = "Deps.Speaker"
+	HasBeep    Ability = "Deps.Beep"
+	HasHTTP    Ability = "Deps.HTTP"
+
+	HasExpressions          Ability = "Deps.Expressions"
+	HasTranscriber          Ability = "Deps.Transcriber"
+	HasRecordingTranscriber Ability = "Deps.RecordingTranscriber"
+	HasAssistant            Ability = "Deps.Assistant"
+	HasMessages             Ability = "Deps.Messages"
+	HasMail                 Ability = "Deps.Mail"
+	HasConversations        Ability = "Deps.Conversations"
+	HasCases                Ability = "Deps.Cases"
 )
 
 // Abilities are a set, a value to be copied and compared, not to be changed once shared.
@@ -66,6 +85,24 @@ func (a Abilities) List() []Ability {
 	return list
 }
 
+// Without returns the set without those of list.
+func (a Abilities) Without(list ...Ability) Abilities {
+	b := a.With(nil)
+	for _, x := range list {
+		delete(b, x)
+	}
+	return b
+}
+
+// AllAbilities is the set of all that the built-in actions may need: what an engine with
+// everything could do.
+func AllAbilities() Abilities {
+	return AbilitiesOf(CanAnswer, CanHangup, CanPlay, CanDigits, CanEcho, CanRecord, CanConnect, CanDial, CanBridge,
+		CanConference, CanSendDigits, CanMute, CanFindFlows, CanFollow, CanTellStatus, CanListen, CanTranscribe,
+		CanReadRecord, CanDetect, CanQueue, CanFork, HasPrompts, HasSpeaker, HasBeep, HasHTTP, HasExpressions,
+		HasTranscriber, HasRecordingTranscriber, HasAssistant, HasMessages, HasMail, HasConversations, HasCases)
+}
+
 // Abilities returns what actions can do because of d.
 func (d Deps) Abilities() Abilities {
 	a := make(Abilities)
@@ -74,6 +111,15 @@ func (d Deps) Abilities() Abilities {
 		HasSpeaker: d.Speaker != nil,
 		HasBeep:    d.Beep != nil,
 		HasHTTP:    d.HTTP != nil,
+
+		HasExpressions:          d.Expressions != nil,
+		HasTranscriber:          d.Transcriber != nil,
+		HasRecordingTranscriber: d.RecordingTranscriber != nil,
+		HasAssistant:            d.Assistant != nil,
+		HasMessages:             d.Messages != nil,
+		HasMail:                 d.Mail != nil,
+		HasConversations:        d.Conversations != nil,
+		HasCases:                d.Cases != nil,
 	} {
 		if ok {
 			a[x] = true
@@ -97,6 +143,15 @@ func LegAbilities(leg Leg) Abilities {
 	has[Conferencer](a, leg, CanConference)
 	has[DigitSender](a, leg, CanSendDigits)
 	has[Muter](a, leg, CanMute)
+	has[FlowFinder](a, leg, CanFindFlows)
+	has[Follower](a, leg, CanFollow)
+	has[Stater](a, leg, CanTellStatus)
+	has[Listener](a, leg, CanListen)
+	has[Transcribing](a, leg, CanTranscribe)
+	has[Recordings](a, leg, CanReadRecord)
+	has[MachineDetector](a, leg, CanDetect)
+	has[Queuer](a, leg, CanQueue)
+	has[ExternalMedia](a, leg, CanFork)
 	return a
 }
 

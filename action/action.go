@@ -9,8 +9,9 @@ import (
 // when ctx ends (the call was hung up, the step skipped, the flow redirected:
 // context.Cause tells which), and then returns context.Cause(ctx).
 //
-// An error that is not Fatal is noted and the flow goes on with the next step,
-// as VoIPBIN does for its SKIP and SOFT failures; a Fatal error ends the flow.
+// An error goes to the step's on_error, if it has one. Else one that is not Fatal is noted and
+// the flow goes on with the next step, as VoIPBIN does for its SKIP and SOFT failures; a Fatal
+// error ends the flow.
 type Action interface {
 	Run(ctx context.Context, leg Leg) (Outcome, error)
 }
@@ -20,22 +21,6 @@ type Func func(ctx context.Context, leg Leg) (Outcome, error)
 
 // Run calls f.
 func (f Func) Run(ctx context.Context, leg Leg) (Outcome, error) { return f(ctx, leg) }
-
-// Outcome says what comes after a step. The zero value goes on with the next one.
-type Outcome struct {
-	Target string            `json:"target,omitempty"` // id of the action to go to; empty: the next one
-	Stop   bool              `json:"stop,omitempty"`   // the flow ends here
-	Result map[string]string `json:"result,omitempty"` // what the step found, for the trace and, later, for variables
-}
-
-// Continue goes on with the next action.
-func Continue() Outcome { return Outcome{} }
-
-// Goto goes on with the action whose id is target.
-func Goto(target string) Outcome { return Outcome{Target: target} }
-
-// Stop ends the flow.
-func Stop() Outcome { return Outcome{Stop: true} }
 
 // Causes with which a running action's context ends.
 var (

@@ -17,6 +17,8 @@ func (a *beep) Needs(c *CheckContext) {
 	c.Need(HasBeep)
 }
 
+func (a *beep) Shape() Shape { return Shape{} }
+
 func (a *beep) Run(ctx context.Context, leg Leg) (Outcome, error) {
 	if a.deps.Beep == nil {
 		return Continue(), missing(HasBeep)

@@ -1,38 +1,34 @@
 package action
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 )
 
 // branch jumps by the exact value of a variable, which it empties.
 type branch struct {
-	Variable        string            `json:"variable"` // name, without ${}
-	TargetIDs       map[string]string `json:"target_ids"`
-	DefaultTargetID string            `json:"default_target_id"`
+	Variable        string            `json:"variable" opt:"name,default=voipbin.call.digits" doc:"name of the variable, without ${}"`
+	TargetIDs       map[string]string `json:"target_ids" opt:"id" doc:"value of the variable to the action to go to"`
+	DefaultTargetID string            `json:"default_target_id" opt:"id" doc:"where to go for any other value"`
 }
 
 func (a *branch) Timing() Timing { return TimeNone }
 
 func (a *branch) Check(c *CheckContext) {
-	if HasVar(a.Variable) {
-		c.At("variable").Warnf("names a variable, without ${}: as it stands, the variable's value is taken for a name")
-	}
-	for value, id := range a.TargetIDs {
-		c.At("target_ids", value).Target(id)
-	}
-	if CanonicalID(a.DefaultTargetID) != "" {
-		c.At("default_target_id").Target(a.DefaultTargetID)
-	} else if len(a.TargetIDs) == 0 {
+	if CanonicalID(a.DefaultTargetID) == "" && len(a.TargetIDs) == 0 {
 		c.At("target_ids").Errorf("is required, or default_target_id")
 	}
 }
 
+func (a *branch) Shape() Shape {
+	return Shape{Jumps: true, Reads: []string{a.name()}, Result: []string{"variable", "value"}}
+}
+
+func (a *branch) name() string { return cmp.Or(a.Variable, VarDigits) }
+
 func (a *branch) Run(_ context.Context, leg Leg) (Outcome, error) {
-	name := a.Variable
-	if name == "" {
-		name = VarDigits
-	}
+	name := a.name()
 	value := leg.Vars().Get(name)
 	// Once tested it is gone, so that a second round of a menu does not see it.
 	if err := leg.Vars().Set(name, ""); err != nil {

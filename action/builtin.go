@@ -16,7 +16,7 @@ func Builtin(d Deps) *Registry {
 	Register[confbridgeJoin](r, "confbridge_join")
 	Register[conferenceJoin](r, "conference_join")
 	r.Add("connect", func() Action { return &connect{dial: dial{deps: d}} })
-	Register[digitsReceive](r, "digits_receive")
+	r.Add("digits_receive", func() Action { return newDigitsReceive(d) })
 	Register[digitsSend](r, "digits_send")
 	r.Add("echo", func() Action { return &echo{Duration: defaultEchoMS} })
 	Register[gotoAction](r, "goto")

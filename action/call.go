@@ -10,10 +10,10 @@ import (
 // call makes calls that run a flow of their own and are not joined with this one.
 type call struct {
 	dial
-	FlowID         string          `json:"flow_id"`
-	Actions        json.RawMessage `json:"actions"` // in place of FlowID
-	Chained        bool            `json:"chained"`
-	EarlyExecution bool            `json:"early_execution"`
+	FlowID         string          `json:"flow_id" doc:"flow that the new calls run"`
+	Actions        json.RawMessage `json:"actions" doc:"in place of flow_id: a flow, or a list of actions"`
+	Chained        bool            `json:"chained" doc:"the new calls end with this one"`
+	EarlyExecution bool            `json:"early_execution" doc:"the new calls' flow begins at ringing"`
 }
 
 // inline tells whether there are actions: null and an empty list are none, since
@@ -65,6 +65,8 @@ func (a *call) SubstituteOption(option, text string, v *Vars) string {
 	}
 	return filled
 }
+
+func (a *call) Shape() Shape { return Shape{Result: []string{"call_ids"}} }
 
 func (a *call) Run(ctx context.Context, leg Leg) (Outcome, error) {
 	l, err := Need[Dialer](leg)

@@ -87,6 +87,39 @@ func (s Spot) String() string {
 	return b.String()
 }
 
+// CheckAction asks the tags of a's options, and a itself where it is a Checker.
+func CheckAction(c *CheckContext, a Action) {
+	for _, o := range OptionsOf(a) {
+		o.check(c, a)
+	}
+	if checker, ok := a.(Checker); ok {
+		checker.Check(c)
+	}
+}
+
+// node is what stands there, or nil.
+func (s Spot) node() *Node {
+	n := s.c.option
+	for _, p := range s.path {
+		if n = n.child(p); n == nil {
+			return nil
+		}
+	}
+	return n
+}
+
+// given tells whether something stands there.
+func (s Spot) given() bool {
+	n := s.node()
+	return n != nil && n.Kind != Null
+}
+
+// HasVar tells whether what stands there holds variables: its value is known at run time only.
+func (s Spot) HasVar() bool {
+	n := s.node()
+	return n != nil && n.hasVar()
+}
+
 func (s Spot) offset() int {
 	if s.c.option == nil {
 		return 0

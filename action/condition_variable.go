@@ -10,24 +10,16 @@ import (
 
 // conditionVariable goes on when a comparison holds, else it jumps.
 type conditionVariable struct {
-	Condition     string  `json:"condition"`
-	Variable      string  `json:"variable"` // text with ${}, or the bare name of a variable
-	ValueType     string  `json:"value_type"`
-	ValueString   string  `json:"value_string"`
-	ValueNumber   float64 `json:"value_number"`
-	ValueLength   int     `json:"value_length"`
-	FalseTargetID string  `json:"false_target_id"`
+	Condition     string  `json:"condition" opt:"required,enum===|!=|>|>=|<|<=" doc:"how the variable compares with the value"`
+	Variable      string  `json:"variable" opt:"required" doc:"text with ${}, or the bare name of a variable"`
+	ValueType     string  `json:"value_type" opt:"required,enum=string|number|length" doc:"which of the values counts"`
+	ValueString   string  `json:"value_string" doc:"compared as text"`
+	ValueNumber   float64 `json:"value_number" doc:"compared as a number"`
+	ValueLength   int     `json:"value_length" opt:"min=0" doc:"compared with the number of characters"`
+	FalseTargetID string  `json:"false_target_id" opt:"required,id" doc:"where to go if it does not hold"`
 }
 
 func (a *conditionVariable) Timing() Timing { return TimeNone }
-
-func (a *conditionVariable) Check(c *CheckContext) {
-	c.At("condition").OneOf(a.Condition, "==", "!=", ">", ">=", "<", "<=")
-	c.At("value_type").OneOf(a.ValueType, "string", "number", "length")
-	c.At("variable").Required(a.Variable != "")
-	c.At("false_target_id").Target(a.FalseTargetID)
-	c.At("value_length").NotNegative(a.ValueLength)
-}
 
 // SubstituteOption also takes the bare name of an existing variable, as VoIPBIN's
 // documentation writes it; a text with variables is only ever a text.
@@ -39,6 +31,8 @@ func (a *conditionVariable) SubstituteOption(option, text string, v *Vars) strin
 	}
 	return v.Substitute(text)
 }
+
+func (a *conditionVariable) Shape() Shape { return Shape{Result: []string{"result"}} }
 
 func (a *conditionVariable) Run(_ context.Context, _ Leg) (Outcome, error) {
 	holds := a.holds()

@@ -7,16 +7,14 @@ import (
 
 // confbridgeJoin puts the leg into a bridge until it leaves.
 type confbridgeJoin struct {
-	ConfbridgeID string `json:"confbridge_id"`
+	ConfbridgeID string `json:"confbridge_id" opt:"required" doc:"the bridge"`
 }
 
 func (a *confbridgeJoin) Timing() Timing { return TimeWait }
 
-func (a *confbridgeJoin) Check(c *CheckContext) {
-	c.At("confbridge_id").Required(CanonicalID(a.ConfbridgeID) != "")
-}
-
 func (a *confbridgeJoin) Needs(c *CheckContext) { c.Need(CanBridge) }
+
+func (a *confbridgeJoin) Shape() Shape { return Shape{Answers: true} }
 
 func (a *confbridgeJoin) Run(ctx context.Context, leg Leg) (Outcome, error) {
 	l, err := Need[Bridger](leg)

@@ -8,16 +8,14 @@ import (
 
 // conferenceJoin puts the leg into a conference until it leaves.
 type conferenceJoin struct {
-	ConferenceID string `json:"conference_id"`
+	ConferenceID string `json:"conference_id" opt:"required" doc:"the conference"`
 }
 
 func (a *conferenceJoin) Timing() Timing { return TimeWait }
 
-func (a *conferenceJoin) Check(c *CheckContext) {
-	c.At("conference_id").Required(CanonicalID(a.ConferenceID) != "")
-}
-
 func (a *conferenceJoin) Needs(c *CheckContext) { c.Need(CanConference) }
+
+func (a *conferenceJoin) Shape() Shape { return Shape{Answers: true} }
 
 func (a *conferenceJoin) Run(ctx context.Context, leg Leg) (Outcome, error) {
 	l, err := Need[Conferencer](leg)

@@ -10,16 +10,15 @@ import (
 // connect calls others and joins the leg with the first that answers, until they part.
 type connect struct {
 	dial
-	EarlyMedia  bool `json:"early_media"`
-	RelayReason bool `json:"relay_reason"` // then hangs up as the other leg ended
-	Timeout     int  `json:"timeout"`      // ms of ringing; 0: the engine's
+	EarlyMedia  bool `json:"early_media" doc:"what the far end sends before it answers is heard"`
+	RelayReason bool `json:"relay_reason" doc:"then the call ends as the other one ended"`
+	Timeout     int  `json:"timeout" opt:"ms,min=0" doc:"of the ringing; 0 is the engine's"`
 }
 
 func (a *connect) Timing() Timing { return TimeWait }
 
 func (a *connect) Check(c *CheckContext) {
 	a.check(c)
-	c.At("timeout").NotNegative(a.Timeout)
 }
 
 func (a *connect) Needs(c *CheckContext) {
@@ -28,6 +27,10 @@ func (a *connect) Needs(c *CheckContext) {
 		c.Need(CanHangup)
 	}
 	a.warn(c)
+}
+
+func (a *connect) Shape() Shape {
+	return Shape{Answers: true, Ends: a.RelayReason, Result: []string{"call_id", "sip_code"}}
 }
 
 func (a *connect) Run(ctx context.Context, leg Leg) (Outcome, error) {

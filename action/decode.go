@@ -16,6 +16,7 @@ type typeCheck struct {
 	data     []byte
 	what     string // "option" or "key": what a member of the outermost object is called
 	problems Problems
+	typed    map[int]reflect.Kind // places of strings that hold variables and have to become numbers or bools
 }
 
 // CheckType returns everything in n, a node of data, that does not fit the type of v
@@ -26,11 +27,6 @@ func CheckType(data []byte, n *Node, v any, what string) Problems {
 	c.value(n, reflect.TypeOf(v), "")
 	return c.problems
 }
-
-var (
-	jsonUnmarshaler = reflect.TypeFor[json.Unmarshaler]()
-	textUnmarshaler = reflect.TypeFor[encoding.TextUnmarshaler]()
-)
 
 func (c *typeCheck) add(offset int, path, format string, args ...any) {
 	c.problems = append(c.problems, Problem{Offset: offset, Path: path, Message: fmt.Sprintf(format, args...)})
@@ -47,7 +43,7 @@ func (c *typeCheck) name(path string) string {
 func (c *typeCheck) mismatch(n *Node, path, want string) {
 	hint := ""
 	if n.Kind == String && HasVar(n.Text) {
-		hint = "; variables go into strings only"
+		hint = "; a variable is a string, a number, or true or false"
 	}
 	c.add(n.Start, path, "%s must be %s, not %s%s", c.name(path), want, n.Kind, hint)
 }
@@ -72,6 +68,16 @@ func (c *typeCheck) value(n *Node, t reflect.Type, path string) {
 				c.add(n.Start, path, "%s: %v", c.name(path), err)
 			}
 		}
+		return
+	}
+	if k := kindOf(t); n.Kind == String && HasVar(n.Text) && (k == Number || k == Bool) {
+		if c.typed == nil {
+			c.typed = make(map[int]reflect.Kind)
+		}
+		for t.Kind() == reflect.Pointer {
+			t = t.Elem()
+		}
+		c.typed[n.Start] = t.Kind()
 		return
 	}
 	switch t.Kind() {
@@ -136,7 +142,10 @@ func (c *typeCheck) object(n *Node, t reflect.Type, path string) {
 		c.mismatch(n, path, "an object")
 		return
 	}
-	fields := jsonFields(t)
+	fields := make(map[string]reflect.Type)
+	for _, o := range fieldOptions(t) {
+		fields[o.Name] = o.Type
+	}
 	for _, m := range n.Members {
 		ft, ok := fields[m.Key]
 		switch {
@@ -158,24 +167,6 @@ func join(path, key string) string {
 		return key
 	}
 	return path + "." + key
-}
-
-// jsonFields returns the JSON keys of a struct with their types, those of embedded
-// structs among them.
-func jsonFields(t reflect.Type) map[string]reflect.Type {
-	fields := make(map[string]reflect.Type)
-	for _, f := range reflect.VisibleFields(t) {
-		tag, _, _ := strings.Cut(f.Tag.Get("json"), ",")
-		switch {
-		case !f.IsExported() || tag == "-":
-		case f.Anonymous && tag == "" && f.Type.Kind() == reflect.Struct:
-		case tag != "":
-			fields[tag] = f.Type
-		default:
-			fields[f.Name] = f.Type
-		}
-	}
-	return fields
 }
 
 // Suggest ends a message about an unknown word: `, did you mean "length"?` when a

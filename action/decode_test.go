@@ -77,7 +77,7 @@ func TestDecodeTellsEveryFault(t *testing.T) {
 		`{"count":-1}`:            `10: option "count" must be a whole number from 0 in range, not -1`,
 		`{"count":"1"}`:           `10: option "count" must be a whole number, not a string`,
 		`{"ratio":1e99}`:          `10: option "ratio": 1e99 is out of range`,
-		`{"ratio":"${x}"}`:        `10: option "ratio" must be a number, not a string; variables go into strings only`,
+		`{"list":"${x}"}`:         `9: option "list" must be a list, not a string; a variable is a string, a number, or true or false`,
 		`{"list":[{"deep":[1]}]}`: `19: option "list[0].deep[0]" must be a string, not a number`,
 		`{"list":[{"depe":[]}]}`:  `11: option "list[0].depe" is unknown, did you mean "deep"?`,
 		`{"list":{}}`:             `9: option "list" must be a list, not an object`,

@@ -41,4 +41,27 @@ type Deps struct {
 	HTTP          HTTPDoer
 	Destinations  DestinationChecker // warns of destinations when a flow is checked; nil: nobody does
 	WebhookSecret string             // signs webhook_send: X-VoIPBIN-Signature: sha256=<hex HMAC-SHA256 of the body>
+
+	Expressions          Expressions                // condition_expression; package flow/expr has them
+	Transcriber          media.Transcriber          // transcribe_start, ai_talk; package media/vosk has one
+	RecordingTranscriber media.RecordingTranscriber // transcribe_recording; package action/openai has one
+	Assistant            Assistant                  // ai_talk, ai_task, ai_summary; package action/openai has one
+	Messages             MessageSender              // message_send
+	Mail                 MailSender                 // email_send; package action/mail has one
+	Conversations        ConversationSender         // conversation_send
+	Cases                CaseCreator                // case_create
+}
+
+// Expressions compiles conditions. It is safe for concurrent use.
+type Expressions interface {
+	// Compile returns the condition that source is. Its error says what is wrong with it.
+	Compile(source string) (Expression, error)
+}
+
+// Expression is a compiled condition. It never changes.
+type Expression interface {
+	// Reads are the names of the variables that it looks at.
+	Reads() []string
+	// Holds tells whether it is true with the variables that lookup knows.
+	Holds(lookup func(name string) (string, bool)) (bool, error)
 }

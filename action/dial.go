@@ -8,9 +8,9 @@ import (
 
 // dial is what the options of connect and call have in common.
 type dial struct {
-	Source       address.Address   `json:"source"`
-	Destinations []address.Address `json:"destinations"`
-	Anonymous    string            `json:"anonymous"`
+	Source       address.Address   `json:"source" doc:"who is shown as calling"`
+	Destinations []address.Address `json:"destinations" opt:"required" doc:"who is called"`
+	Anonymous    string            `json:"anonymous" opt:"enum=yes|no|auto,default=auto" doc:"whether the number is hidden"`
 	deps         Deps
 }
 
@@ -20,7 +20,6 @@ const MaxDestinations = 64
 var anonymous = []string{"yes", "no", "auto"}
 
 func (a *dial) check(c *CheckContext) {
-	c.At("destinations").Required(len(a.Destinations) > 0)
 	if len(a.Destinations) > MaxDestinations {
 		c.At("destinations").Errorf("has %d addresses, at most %d", len(a.Destinations), MaxDestinations)
 		return
@@ -30,9 +29,6 @@ func (a *dial) check(c *CheckContext) {
 	}
 	if !a.Source.IsZero() {
 		a.checkSource(c)
-	}
-	if a.Anonymous != "" {
-		c.At("anonymous").OneOf(a.Anonymous, anonymous...)
 	}
 }
 

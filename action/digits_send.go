@@ -17,15 +17,14 @@ const (
 
 // digitsSend sends DTMF to the peer.
 type digitsSend struct {
-	Digits   string `json:"digits"`
-	Duration int    `json:"duration"` // ms, of each digit; 0: 100
-	Interval int    `json:"interval"` // ms, between digits
+	Digits   string `json:"digits" opt:"required" doc:"0-9 A-D * #, at most 100"`
+	Duration int    `json:"duration" opt:"ms,default=100" doc:"of each digit, 100 to 1000"`
+	Interval int    `json:"interval" opt:"ms,default=0" doc:"between digits, 0 to 5000"`
 }
 
 func (a *digitsSend) Timing() Timing { return TimeWait }
 
 func (a *digitsSend) Check(c *CheckContext) {
-	c.At("digits").Required(a.Digits != "")
 	if a.Digits != "" && !HasVar(a.Digits) {
 		if err := checkSendDigits(a.Digits); err != nil {
 			c.At("digits").Errorf("%v", err)
@@ -55,6 +54,8 @@ func (a *digitsSend) duration() int { return min(max(a.Duration, minSendDigitMS)
 func (a *digitsSend) interval() int { return min(max(a.Interval, 0), maxSendIntervalMS) }
 
 func (a *digitsSend) Needs(c *CheckContext) { c.Need(CanSendDigits) }
+
+func (a *digitsSend) Shape() Shape { return Shape{NeedsAnswer: true} }
 
 func (a *digitsSend) Run(ctx context.Context, leg Leg) (Outcome, error) {
 	l, err := Need[DigitSender](leg)

@@ -6,14 +6,14 @@ const defaultEchoMS = 180_000
 
 // echo sends the peer's audio back to it.
 type echo struct {
-	Duration int `json:"duration"` // ms
+	Duration int `json:"duration" opt:"ms,min=0,default=180000" doc:"how long"`
 }
 
 func (a *echo) Timing() Timing { return TimeWait }
 
-func (a *echo) Check(c *CheckContext) { c.At("duration").NotNegative(a.Duration) }
-
 func (a *echo) Needs(c *CheckContext) { c.Need(CanEcho) }
+
+func (a *echo) Shape() Shape { return Shape{} }
 
 func (a *echo) Run(ctx context.Context, leg Leg) (Outcome, error) {
 	l, err := Need[Echoer](leg)

@@ -8,18 +8,21 @@ import (
 // gotoAction jumps to TargetID LoopCount times; the next visit falls through and
 // starts the count afresh, so that loops nest.
 type gotoAction struct {
-	TargetID  string `json:"target_id"`
-	LoopCount int    `json:"loop_count"`
+	TargetID  string `json:"target_id" opt:"required,id" doc:"the action to go to"`
+	LoopCount int    `json:"loop_count" opt:"default=0" doc:"how often it jumps before it goes on; 0: never"`
+
+	counted bool // LoopCount is a variable's, known at run time only
 }
 
 func (a *gotoAction) Timing() Timing { return TimeNone }
 
 func (a *gotoAction) Check(c *CheckContext) {
-	c.At("target_id").Target(a.TargetID)
-	if a.LoopCount <= 0 {
+	if a.counted = c.At("loop_count").HasVar(); !a.counted && a.LoopCount <= 0 {
 		c.At("loop_count").Warnf("is %d: the goto never jumps", a.LoopCount)
 	}
 }
+
+func (a *gotoAction) Shape() Shape { return Shape{Falls: a.LoopCount <= 0 && !a.counted} }
 
 func (a *gotoAction) Run(ctx context.Context, _ Leg) (Outcome, error) {
 	s := scopeOf(ctx)

@@ -10,17 +10,13 @@ var hangupReasons = []string{"normal", "failed", "busy", "cancel", "timeout", "n
 
 // hangup hangs the leg up, or refuses it while it is unanswered. It ends the flow.
 type hangup struct {
-	Reason      string `json:"reason"`
-	ReferenceID string `json:"reference_id"` // another call, whose end is copied; wins over Reason
-}
-
-func (a *hangup) Check(c *CheckContext) {
-	if a.Reason != "" {
-		c.At("reason").OneOf(a.Reason, hangupReasons...)
-	}
+	Reason      string `json:"reason" opt:"enum=normal|failed|busy|cancel|timeout|noanswer|dialout|amd,default=normal" doc:"why the call ends"`
+	ReferenceID string `json:"reference_id" doc:"another call whose end is copied; wins over reason"`
 }
 
 func (a *hangup) Needs(c *CheckContext) { c.Need(CanHangup) }
+
+func (a *hangup) Shape() Shape { return Shape{Ends: true} }
 
 func (a *hangup) Run(ctx context.Context, leg Leg) (Outcome, error) {
 	// Also where it fails: the end of the flow ends the call as well.

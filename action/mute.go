@@ -9,17 +9,13 @@ import (
 
 // mute silences the leg in one direction or both, or ends that.
 type mute struct {
-	Direction string `json:"direction"` // in: what the peer says; out: what it hears; both, as empty
-	Off       bool   `json:"off"`       // ends it
-}
-
-func (a *mute) Check(c *CheckContext) {
-	if a.Direction != "" {
-		c.At("direction").OneOf(a.Direction, string(media.Both), string(media.In), string(media.Out))
-	}
+	Direction string `json:"direction" opt:"enum=both|in|out,default=both" doc:"in is what the peer says, out what it hears"`
+	Off       bool   `json:"off" doc:"ends the muting"`
 }
 
 func (a *mute) Needs(c *CheckContext) { c.Need(CanMute) }
+
+func (a *mute) Shape() Shape { return Shape{} }
 
 func (a *mute) Run(ctx context.Context, leg Leg) (Outcome, error) {
 	l, err := Need[Muter](leg)

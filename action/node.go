@@ -65,21 +65,26 @@ func (n *Node) Member(key string) *Node {
 // at returns the value that path leads to, or as near to it as there is one.
 func (n *Node) at(path []any) *Node {
 	for _, p := range path {
-		var next *Node
-		switch p := p.(type) {
-		case string:
-			next = n.Member(p)
-		case int:
-			if p < len(n.Elems) {
-				next = n.Elems[p]
-			}
-		}
+		next := n.child(p)
 		if next == nil {
 			return n
 		}
 		n = next
 	}
 	return n
+}
+
+// child is the value of a key, or at an index, or nil.
+func (n *Node) child(p any) *Node {
+	switch p := p.(type) {
+	case string:
+		return n.Member(p)
+	case int:
+		if n != nil && p < len(n.Elems) {
+			return n.Elems[p]
+		}
+	}
+	return nil
 }
 
 // hasVar tells whether a string value in n holds a variable.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/callbin/callbin/media"
@@ -15,23 +16,27 @@ const maxStreamURLs = 1000
 // play plays URLs one after another. It does not answer the leg: on an unanswered one
 // it is early media.
 type play struct {
-	StreamURLs []string `json:"stream_urls"`
+	StreamURLs []string `json:"stream_urls" opt:"required" doc:"file:, http: or https: URLs of WAV files, played one after another"`
 	deps       Deps
 }
 
 func (a *play) Timing() Timing { return TimePrompt }
 
 func (a *play) Check(c *CheckContext) {
-	c.At("stream_urls").Required(len(a.StreamURLs) > 0)
+	a.checkURLs(c, "stream_urls")
+}
+
+// checkURLs checks the URLs that stand at path.
+func (a *play) checkURLs(c *CheckContext, path ...any) {
 	if len(a.StreamURLs) > maxStreamURLs {
-		c.At("stream_urls").Errorf("has %d URLs, at most %d", len(a.StreamURLs), maxStreamURLs)
+		c.At(path...).Errorf("has %d URLs, at most %d", len(a.StreamURLs), maxStreamURLs)
 		return
 	}
 	for i, ref := range a.StreamURLs {
 		if HasVar(ref) {
 			continue
 		}
-		at := c.At("stream_urls", i)
+		at := c.At(append(slices.Clone(path), i)...)
 		u, err := url.Parse(ref)
 		switch {
 		case ref == "":
@@ -64,6 +69,8 @@ func (a *play) Needs(c *CheckContext) {
 		}
 	}
 }
+
+func (a *play) Shape() Shape { return Shape{} }
 
 // Run notes what cannot be played and plays the rest.
 func (a *play) Run(ctx context.Context, leg Leg) (Outcome, error) {

@@ -8,26 +8,24 @@ import (
 
 // recordingStart starts a recording of both directions and goes on at once.
 type recordingStart struct {
-	Format       string `json:"format"`
-	EndOfSilence int    `json:"end_of_silence"` // s
-	EndOfKey     string `json:"end_of_key"`
-	Duration     int    `json:"duration"` // s
-	BeepStart    bool   `json:"beep_start"`
-	OnEndFlowID  string `json:"on_end_flow_id"`
+	Format       string `json:"format" opt:"enum=wav,default=wav" doc:"of the file"`
+	EndOfSilence int    `json:"end_of_silence" opt:"s,min=0" doc:"silence of the peer that ends it; 0: none does"`
+	EndOfKey     string `json:"end_of_key" opt:"enum=none|any|*|#,default=none" doc:"key that ends it"`
+	Duration     int    `json:"duration" opt:"s,min=0" doc:"longest length; 0: no limit"`
+	BeepStart    bool   `json:"beep_start" doc:"plays a beep before it starts"`
+	OnEndFlowID  string `json:"on_end_flow_id" doc:"flow that runs after it"`
 }
 
-func (a *recordingStart) Check(c *CheckContext) {
-	if a.Format != "" {
-		c.At("format").OneOf(a.Format, "wav")
-	}
-	if a.EndOfKey != "" {
-		c.At("end_of_key").OneOf(a.EndOfKey, "none", "any", "*", "#")
-	}
-	c.At("end_of_silence").NotNegative(a.EndOfSilence)
-	c.At("duration").NotNegative(a.Duration)
+var recordingVars = []string{
+	VarRecordingID, VarRecordingFormat, VarRecordingReferenceType, VarRecordingReferenceID,
+	"voipbin.recording.recording_name", "voipbin.recording.filenames",
 }
 
 func (a *recordingStart) Needs(c *CheckContext) { c.Need(CanRecord) }
+
+func (a *recordingStart) Shape() Shape {
+	return Shape{NeedsAnswer: true, Sets: recordingVars, Result: []string{"recording_id"}}
+}
 
 func (a *recordingStart) Run(ctx context.Context, leg Leg) (Outcome, error) {
 	l, err := Need[Recorder](leg)

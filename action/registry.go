@@ -13,11 +13,14 @@ import (
 // "type" in a flow. Fill it, then share it: Add and Register must not run beside
 // other methods, all others are safe for concurrent use.
 type Registry struct {
-	mk map[string]func() Action
+	mk  map[string]func() Action
+	old map[string]string // older name to the one of today
 }
 
 // NewRegistry returns an empty registry; Builtin returns one with the built-in actions.
-func NewRegistry() *Registry { return &Registry{mk: make(map[string]func() Action)} }
+func NewRegistry() *Registry {
+	return &Registry{mk: make(map[string]func() Action), old: make(map[string]string)}
+}
 
 // Add makes an action known by name. mk returns a new one with its defaults: a pointer
 // to a struct whose exported fields are the options, or an action without options.
@@ -32,6 +35,41 @@ func (r *Registry) Add(name string, mk func() Action) {
 	r.mk[name] = mk
 }
 
+// Alias makes old another name of the action name, which must be known. It panics when old is
+// taken.
+func (r *Registry) Alias(old, name string) {
+	mk := r.mk[name]
+	if mk == nil {
+		panic(fmt.Sprintf("action: alias %q: there is no %q", old, name))
+	}
+	r.Add(old, mk)
+	r.old[old] = name
+}
+
+// Canonical returns the name of today for one that Alias made; any other name is itself.
+func (r *Registry) Canonical(name string) string {
+	if today, ok := r.old[name]; ok {
+		return today
+	}
+	return name
+}
+
+// Options describes the options of the action of that name; none if it is unknown.
+func (r *Registry) Options(name string) []Option {
+	if !r.Has(name) {
+		return nil
+	}
+	return OptionsOf(r.mk[name]())
+}
+
+// New returns a new action of that name with its defaults, or nil.
+func (r *Registry) New(name string) Action {
+	if !r.Has(name) {
+		return nil
+	}
+	return r.mk[name]()
+}
+
 // Register makes the struct T known by name; it is Add for structs without defaults.
 func Register[T any, P interface {
 	*T
@@ -40,7 +78,7 @@ func Register[T any, P interface {
 	r.Add(name, func() Action { return P(new(T)) })
 }
 
-// Names returns all names, sorted.
+// Names returns all names, sorted, with those that Alias made.
 func (r *Registry) Names() []string { return slices.Sorted(maps.Keys(r.mk)) }
 
 // Has tells whether there is an action of that name.
@@ -71,10 +109,11 @@ func (r *Registry) Decode(name string, option json.RawMessage) (Action, error) {
 // in. It never changes and is safe for concurrent use.
 type Template struct {
 	mk      func() Action
-	option  json.RawMessage // compact
-	example Action          // decoded from option as it is written
-	subst   Substituter     // nil: the usual substitution
-	dynamic bool            // option holds variables
+	option  json.RawMessage      // compact
+	example Action               // decoded from option as it is written
+	subst   Substituter          // nil: the usual substitution
+	dynamic bool                 // option holds variables
+	typed   map[int]reflect.Kind // see typeCheck; places in option
 }
 
 // Substituter is an Action that says itself how variables go into the strings of
@@ -112,6 +151,13 @@ func (r *Registry) Template(name string, data []byte, option *Node) (*Template, 
 	}
 	t.option = b.Bytes()
 	t.dynamic = option.hasVar() || t.subst != nil
+	if option.hasVar() {
+		if n, _ := ParseJSON(t.option); n != nil {
+			c := typeCheck{data: t.option}
+			c.value(n, reflect.TypeOf(t.example), "")
+			t.typed = c.typed
+		}
+	}
 	if err := json.Unmarshal(t.option, t.example); err != nil && !option.hasVar() {
 		return nil, Problems{{Offset: option.Start, Message: err.Error()}}
 	}
@@ -128,11 +174,18 @@ func (t *Template) Make(v *Vars) (Action, json.RawMessage, error) {
 	if !t.dynamic {
 		return clone(t.example), t.option, nil
 	}
-	option, err := substituteJSON(t.option, func(key, text string) string {
+	option, err := substituteJSON(t.option, func(at int, key, text string) (got, literal string, err error) {
 		if t.subst != nil {
-			return t.subst.SubstituteOption(key, text, v)
+			got = t.subst.SubstituteOption(key, text, v)
+		} else {
+			got = v.Substitute(text)
 		}
-		return v.Substitute(text)
+		if k, ok := t.typed[at]; ok {
+			if literal, err = typedLiteral(got, k); err != nil {
+				return "", "", fmt.Errorf("action: option %q %w", key, err)
+			}
+		}
+		return got, literal, nil
 	})
 	if err != nil {
 		return nil, nil, err

@@ -87,6 +87,8 @@ type Scope struct {
 
 	counters map[string]int // remaining rounds of gotos by step id; never changed, only replaced; owned by the run's goroutine
 
+	older string // digits that nobody has read and that count no more; owned by the run's goroutine
+
 	playing atomic.Pointer[backgroundPlay]
 	active  atomic.Int32   // background work now
 	work    sync.WaitGroup // background work that Close waits for
@@ -127,6 +129,26 @@ func (s *Scope) Close() {
 	}
 	s.work.Wait()
 	s.cut(nil)
+}
+
+// maxOlderDigits bounds what a caller can make us keep by pressing keys that nobody reads.
+const maxOlderDigits = 128
+
+// Forget takes digits that are dropped from the leg's buffer unread: they count only for a
+// digits_receive that asks for them.
+func (s *Scope) Forget(digits string) {
+	s.older += digits
+	s.older = s.older[max(0, len(s.older)-maxOlderDigits):]
+}
+
+// ForgetAll drops what Forget took.
+func (s *Scope) ForgetAll() { s.older = "" }
+
+func olderDigits(ctx context.Context) string {
+	if s := scopeOf(ctx); s != nil {
+		return s.older
+	}
+	return ""
 }
 
 // visit counts a visit of a goto that goes round n times: whether it jumps.

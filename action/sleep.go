@@ -7,12 +7,12 @@ import (
 
 // sleep waits.
 type sleep struct {
-	Duration int `json:"duration"` // ms
+	Duration int `json:"duration" opt:"ms,min=0,default=0" doc:"how long"`
 }
 
 func (a *sleep) Timing() Timing { return TimeWait }
 
-func (a *sleep) Check(c *CheckContext) { c.At("duration").NotNegative(a.Duration) }
+func (a *sleep) Shape() Shape { return Shape{} }
 
 func (a *sleep) Run(ctx context.Context, _ Leg) (Outcome, error) {
 	return Continue(), pause(ctx, ms(a.Duration))

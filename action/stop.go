@@ -7,4 +7,6 @@ type stop struct{}
 
 func (a *stop) Timing() Timing { return TimeNone }
 
+func (a *stop) Shape() Shape { return Shape{Ends: true} }
+
 func (a *stop) Run(context.Context, Leg) (Outcome, error) { return Stop(), nil }

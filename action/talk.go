@@ -13,26 +13,19 @@ import (
 
 // talk answers the leg and speaks.
 type talk struct {
-	Text         string `json:"text"` // plain or SSML
-	Language     string `json:"language"`
-	Provider     string `json:"provider"`
-	VoiceID      string `json:"voice_id"`
-	Gender       string `json:"gender"`
-	DigitsHandle string `json:"digits_handle"` // "next": a digit ends it
-	Async        bool   `json:"async"`         // goes on at once, the speech plays under the next actions
+	Text         string `json:"text" opt:"required" doc:"plain text, or SSML"`
+	Language     string `json:"language" doc:"BCP 47, as en-GB"`
+	Provider     string `json:"provider" doc:"name of a speech engine"`
+	VoiceID      string `json:"voice_id" doc:"a voice of the engine's"`
+	Gender       string `json:"gender" opt:"enum=male|female|neutral" doc:"of the voice"`
+	DigitsHandle string `json:"digits_handle" opt:"enum=next" doc:"next: a digit ends it"`
+	Async        bool   `json:"async" doc:"goes on at once, the speech plays under the next actions"`
 	deps         Deps
 }
 
 func (a *talk) Timing() Timing { return TimePrompt }
 
 func (a *talk) Check(c *CheckContext) {
-	c.At("text").Required(strings.TrimSpace(a.Text) != "")
-	if a.Gender != "" {
-		c.At("gender").OneOf(a.Gender, string(media.Male), string(media.Female), string(media.Neutral))
-	}
-	if a.DigitsHandle != "" {
-		c.At("digits_handle").OneOf(a.DigitsHandle, "next")
-	}
 	if isSSML(a.Text) {
 		if err := wellFormed(a.Text); err != nil {
 			c.At("text").Warnf("is not well-formed SSML: %v", err)
@@ -80,6 +73,8 @@ func (a *talk) utterance() media.Utterance {
 		Provider: a.Provider,
 	}
 }
+
+func (a *talk) Shape() Shape { return Shape{Answers: true} }
 
 func (a *talk) Run(ctx context.Context, leg Leg) (Outcome, error) {
 	if a.deps.Speaker == nil {
@@ -137,13 +132,18 @@ func (a *talk) speak(ctx context.Context) (media.Source, error) {
 
 var errDigit = errors.New("action: a digit was pressed")
 
-// untilDigit runs f, which ends at a digit of the peer if the action is so. The digit
-// stays in the leg's buffer.
+// untilDigit runs f, which ends at a digit of the peer if the action is so.
 func (a *talk) untilDigit(ctx context.Context, leg Leg, f func(ctx context.Context) error) error {
 	l, err := Need[DigitReader](leg)
 	if a.DigitsHandle != "next" || err != nil {
 		return f(ctx)
 	}
+	return untilDigit(ctx, l, f)
+}
+
+// untilDigit runs f, which ends at the next digit of l, and not at all where one waits. The
+// digit stays in the buffer.
+func untilDigit(ctx context.Context, l DigitReader, f func(ctx context.Context) error) error {
 	digits, next := l.PeekDigits()
 	if digits != "" {
 		return nil
@@ -162,7 +162,7 @@ func (a *talk) untilDigit(ctx context.Context, leg Leg, f func(ctx context.Conte
 		cancel(nil)
 		<-watched
 	}()
-	err = f(inner)
+	err := f(inner)
 	if err != nil && ctx.Err() == nil && errors.Is(context.Cause(inner), errDigit) {
 		return nil
 	}

@@ -2,7 +2,6 @@ package action
 
 import (
 	"context"
-	"errors"
 	"time"
 )
 
@@ -39,12 +38,10 @@ func TimingOf(a Action) Timing {
 	return TimeAny
 }
 
-var errTimeUp = errors.New("action: time is up")
-
 // within runs f with a context that ends after d. That it did is no error; the end of
 // ctx itself is, by its cause.
 func within(ctx context.Context, d time.Duration, f func(ctx context.Context) error) error {
-	inner, cancel := context.WithTimeoutCause(ctx, d, errTimeUp)
+	inner, cancel := context.WithTimeoutCause(ctx, d, ErrTimeout)
 	defer cancel()
 	err := f(inner)
 	switch {

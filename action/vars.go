@@ -35,10 +35,14 @@ const (
 // Vars are the variables of a leg: names to strings, without any hierarchy. The zero
 // value is empty and ready; all methods are safe for concurrent use. As JSON it is
 // one object.
+//
+// Beside them are the results of steps, which Lookup finds as id.key and last.key where no
+// variable has that name: see SetResult.
 type Vars struct {
-	mu   sync.RWMutex
-	m    map[string]string // guarded by mu
-	size int               // bytes of all names and values; guarded by mu
+	mu      sync.RWMutex
+	m       map[string]string            // guarded by mu
+	results map[string]map[string]string // by id of the step, and LastResult; the maps never change; guarded by mu
+	size    int                          // bytes of all names and values, results among them; guarded by mu
 }
 
 // Get returns the variable's value, "" when there is none.
@@ -51,8 +55,10 @@ func (v *Vars) Get(name string) string {
 func (v *Vars) Lookup(name string) (string, bool) {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
-	s, ok := v.m[name]
-	return s, ok
+	if s, ok := v.m[name]; ok {
+		return s, true
+	}
+	return v.result(name)
 }
 
 // Set writes a variable. Its error matches ErrVarLimit, or the name is empty; then
@@ -106,7 +112,7 @@ func (v *Vars) Delete(name string) {
 	}
 }
 
-// All returns a copy of all variables.
+// All returns a copy of all variables, without results.
 func (v *Vars) All() map[string]string {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
@@ -120,7 +126,7 @@ func (v *Vars) All() map[string]string {
 func (v *Vars) MarshalJSON() ([]byte, error) { return json.Marshal(v.All()) }
 
 // UnmarshalJSON replaces all variables by those of an object of strings, within
-// the same limits as Set.
+// the same limits as Set. There are no results then.
 func (v *Vars) UnmarshalJSON(b []byte) error {
 	var m map[string]string
 	if err := json.Unmarshal(b, &m); err != nil {
@@ -134,18 +140,20 @@ func (v *Vars) UnmarshalJSON(b []byte) error {
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.m, v.size = fresh.m, fresh.size
+	v.m, v.results, v.size = fresh.m, nil, fresh.size
 	return nil
 }
 
 // Substitute puts the values of variables in place of each ${name} in text. An
-// unknown variable is "". Values are not looked at again, a name ends at the first
+// unknown variable is "", and in ${name|fallback} an unknown or empty one is the fallback.
+// Values are not looked at again, a name ends at the first
 // closing brace and holds no line break; what is no variable stays as it is. The
 // result is cut at MaxSubstitute bytes.
 func (v *Vars) Substitute(text string) string { return v.SubstituteFunc(text, nil) }
 
 // SubstituteFunc is Substitute with values that go through escape first, for texts
-// in which some characters have a meaning. nil leaves them as they are.
+// in which some characters have a meaning. nil leaves them as they are, and fallbacks are
+// the author's and never go through it.
 func (v *Vars) SubstituteFunc(text string, escape func(value string) string) string {
 	if !HasVar(text) {
 		return text
@@ -158,8 +166,11 @@ func (v *Vars) SubstituteFunc(text string, escape func(value string) string) str
 			break
 		}
 		b.WriteString(before)
-		value := v.Get(name)
-		if escape != nil {
+		value, fallback := v.resolve(name)
+		switch {
+		case value == "" && fallback != "":
+			value = fallback
+		case escape != nil:
 			value = escape(value)
 		}
 		b.WriteString(value)
@@ -169,6 +180,30 @@ func (v *Vars) SubstituteFunc(text string, escape func(value string) string) str
 		}
 	}
 	return cutText(b.String(), MaxSubstitute)
+}
+
+// resolve returns the value of what stands in ${}, or the fallback that it names. A variable
+// with a bar in its name comes first: to VoIPBIN it is one.
+func (v *Vars) resolve(name string) (value, fallback string) {
+	value, ok := v.Lookup(name)
+	if name, fallback, found := strings.Cut(name, "|"); found && !ok {
+		return v.Get(name), fallback
+	}
+	return value, ""
+}
+
+// EachVar calls f with the name of each variable that Substitute would read in text, and whether it
+// has a fallback.
+func EachVar(text string, f func(name string, fallback bool)) {
+	for {
+		_, name, after, ok := cutVar(text)
+		if !ok {
+			return
+		}
+		name, _, fallback := strings.Cut(name, "|")
+		f(name, fallback)
+		text = after
+	}
 }
 
 // HasVar tells whether text holds something that Substitute may replace.
@@ -208,12 +243,13 @@ func cutText(s string, n int) string {
 // any depth; keys, numbers and the rest stay as they are, and the result is valid JSON
 // whatever the variables hold. A text without variables is returned as it is.
 func (v *Vars) SubstituteJSON(raw json.RawMessage) (json.RawMessage, error) {
-	return substituteJSON(raw, func(_, text string) string { return v.Substitute(text) })
+	return substituteJSON(raw, func(_ int, _, text string) (string, string, error) { return v.Substitute(text), "", nil })
 }
 
-// substituteJSON replaces the string values of raw by what f makes of them; f is
-// given the key of the outermost object that the value belongs to.
-func substituteJSON(raw json.RawMessage, f func(key, text string) string) (json.RawMessage, error) {
+// substituteJSON replaces the string values of raw by what f makes of them: other text, or a
+// literal that is no string. f is given the place of the string and the key of the outermost
+// object that it belongs to.
+func substituteJSON(raw json.RawMessage, f func(at int, key, text string) (got, literal string, err error)) (json.RawMessage, error) {
 	var (
 		out   []byte
 		done  int // bytes of raw that are in out, or need not be
@@ -241,13 +277,21 @@ func substituteJSON(raw json.RawMessage, f func(key, text string) string) (json.
 				if depth == 1 {
 					key = text
 				}
-			} else if got := f(key, text); got != text {
-				out = append(out, raw[done:i]...)
-				quoted, err := quote(got)
-				if err != nil {
-					return nil, err
+				i = end - 1
+				continue
+			}
+			got, literal, err := f(i, key, text)
+			if err != nil {
+				return nil, err
+			}
+			if got != text || literal != "" {
+				quoted := []byte(literal)
+				if literal == "" {
+					if quoted, err = quote(got); err != nil {
+						return nil, err
+					}
 				}
-				out = append(out, quoted...)
+				out = append(append(out, raw[done:i]...), quoted...)
 				done = end
 				if len(out) > MaxSubstitute {
 					return nil, fmt.Errorf("action: substitute: the option would have more than %d bytes: %w", MaxSubstitute, ErrVarLimit)

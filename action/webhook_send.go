@@ -16,29 +16,25 @@ import (
 )
 
 const (
-	webhookTries   = 3
-	webhookPause   = time.Second      // between tries
-	webhookTimeout = 10 * time.Second // of one try
-	webhookBody    = 4 << 10          // bytes of the answer that are kept
+	webhookTries = 3
+	webhookPause = time.Second // between tries
+	webhookBody  = 4 << 10     // bytes of the answer that are kept
+
+	defaultHTTPTimeoutMS = 10_000
 )
 
 // webhookSend sends an HTTP request.
 type webhookSend struct {
-	Sync     bool   `json:"sync"` // waits for the answer, which is its result
-	URI      string `json:"uri"`
-	Method   string `json:"method"`
-	DataType string `json:"data_type"` // content type of Data
-	Data     string `json:"data"`
+	Sync     bool   `json:"sync" doc:"waits for the answer, which is the result"`
+	URI      string `json:"uri" opt:"required" doc:"http: or https: URL"`
+	Method   string `json:"method" opt:"enum=POST|GET|PUT|DELETE,default=POST" doc:"of the request"`
+	DataType string `json:"data_type" doc:"content type of data"`
+	Data     string `json:"data" doc:"body of the request"`
+	Timeout  int    `json:"timeout" opt:"ms,min=0,default=10000" doc:"of each of the three tries"`
 	deps     Deps
 }
 
-var webhookMethods = []string{http.MethodPost, http.MethodGet, http.MethodPut, http.MethodDelete}
-
 func (a *webhookSend) Check(c *CheckContext) {
-	c.At("uri").Required(a.URI != "")
-	if a.Method != "" {
-		c.At("method").OneOf(a.Method, webhookMethods...)
-	}
 	if a.URI != "" && !HasVar(a.URI) {
 		if err := checkWebhookURI(a.URI); err != nil {
 			c.At("uri").Errorf("%v", err)
@@ -62,6 +58,10 @@ func checkWebhookURI(uri string) error {
 
 func (a *webhookSend) Needs(c *CheckContext) { c.Need(HasHTTP) }
 
+func (a *webhookSend) Shape() Shape {
+	return Shape{Result: []string{"http_code", "body"}, AnyResult: true}
+}
+
 func (a *webhookSend) Run(ctx context.Context, leg Leg) (Outcome, error) {
 	if a.deps.HTTP == nil {
 		return Continue(), missing(HasHTTP)
@@ -71,6 +71,9 @@ func (a *webhookSend) Run(ctx context.Context, leg Leg) (Outcome, error) {
 	}
 	if a.Method == "" {
 		a.Method = http.MethodPost
+	}
+	if a.Timeout <= 0 {
+		a.Timeout = defaultHTTPTimeoutMS
 	}
 	if !a.Sync {
 		return Continue(), Background(ctx, leg, func(ctx context.Context) error {
@@ -103,7 +106,7 @@ func (a *webhookSend) deliver(ctx context.Context) (result map[string]string, er
 }
 
 func (a *webhookSend) try(ctx context.Context) (result map[string]string, again bool, err error) {
-	ctx, cancel := context.WithTimeout(ctx, webhookTimeout)
+	ctx, cancel := context.WithTimeout(ctx, ms(a.Timeout))
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, a.Method, a.URI, strings.NewReader(a.Data))
 	if err != nil {
@@ -122,8 +125,8 @@ func (a *webhookSend) try(ctx context.Context) (result map[string]string, again 
 	defer res.Body.Close()
 	body, readErr := io.ReadAll(io.LimitReader(res.Body, webhookBody+utf8.UTFMax))
 	result = map[string]string{
-		"status": strconv.Itoa(res.StatusCode),
-		"body":   cutText(strings.ToValidUTF8(string(body), "\uFFFD"), webhookBody),
+		"http_code": strconv.Itoa(res.StatusCode),
+		"body":      cutText(strings.ToValidUTF8(string(body), "\uFFFD"), webhookBody),
 	}
 	if res.StatusCode >= 500 {
 		return result, true, fmt.Errorf("action: webhook_send: %s answered %d", req.URL.Redacted(), res.StatusCode)

@@ -42,8 +42,8 @@ func TestWebhookKeepsLittleOfTheAnswer(t *testing.T) {
 		t.Fatal(err)
 	}
 	body := o.Result["body"]
-	if len(body) > webhookBody || len(body) < webhookBody-3 || !utf8.ValidString(body) || o.Result["status"] != "200" || closed != 1 {
-		t.Errorf("status %s, body of %d bytes, closed %d times", o.Result["status"], len(body), closed)
+	if len(body) > webhookBody || len(body) < webhookBody-3 || !utf8.ValidString(body) || o.Result["http_code"] != "200" || closed != 1 {
+		t.Errorf("status %s, body of %d bytes, closed %d times", o.Result["http_code"], len(body), closed)
 	}
 }
 

@@ -48,8 +48,8 @@ func ExampleConfig_Check() {
 		fmt.Println(finding)
 	}
 	// Output:
-	// 100.json:1:2: action "action-1" (talk): needs Deps.Speaker, which there is not
-	// 100.json:1:49: action "action-2" (recording_start): needs a leg with action.Recorder, which there is not
+	// 100.json:1:2: error: action "action-1" (talk): needs Deps.Speaker, which there is not
+	// 100.json:1:49: error: action "action-2" (recording_start): needs a leg with action.Recorder, which there is not
 }
 
 // Verify can look at more than the built-in checks do.

@@ -83,9 +83,9 @@ func TestDirWithBadFilesIsNotOpened(t *testing.T) {
 	if d != nil || err == nil {
 		t.Fatal("it was opened")
 	}
-	want := `100.json:1:10: action "action-1" (stpo): type "stpo" is unknown, did you mean "stop"?
-200.json:1:12: not valid JSON: unexpected end of JSON input
-300.json:1:2: action "action-1" (answer): needs a leg with action.Answerer, which there is not`
+	want := `100.json:1:10: error: action "action-1" (stpo): type "stpo" is unknown, did you mean "stop"?
+200.json:1:12: error: not valid JSON: unexpected end of JSON input
+300.json:1:2: error: action "action-1" (answer): needs a leg with action.Answerer, which there is not`
 	if d := cmp.Diff(want, err.Error()); d != "" {
 		t.Error(d)
 	}

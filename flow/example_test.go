@@ -58,9 +58,9 @@ func ExampleParse() {
 ]`), flow.ParseOptions{File: "100.json"})
 	fmt.Println(err)
 	// Output:
-	// 100.json:3:54: action "menu" (digits_receive): option "lenght" is unknown, did you mean "length"?
-	// 100.json:3:79: action "menu" (digits_receive): option "duration" must be a whole number, not a string
-	// 100.json:4:43: action "action-3" (goto): target_id: there is no action with the id "meun", did you mean "menu"?
+	// 100.json:3:54: error: action "menu" (digits_receive): option "lenght" is unknown, did you mean "length"?
+	// 100.json:3:79: error: action "menu" (digits_receive): option "duration" must be a whole number, not a string
+	// 100.json:4:43: error: action "action-3" (goto): target_id: there is no action with the id "meun", did you mean "menu"?
 }
 
 func ExampleCheck() {
@@ -73,7 +73,7 @@ func ExampleCheck() {
 		fmt.Println(finding)
 	}
 	// Output:
-	// 1:2: action "hello" (talk): needs Deps.Speaker, which there is not
+	// 1:2: error: action "hello" (talk): needs Deps.Speaker, which there is not
 }
 
 func ExampleFunc() {

@@ -21,18 +21,21 @@ const (
 // Finding is one fault of a flow, with its place in the file.
 type Finding struct {
 	Severity Severity `json:"severity"`
+	Rule     string   `json:"rule,omitempty"` // one of the Rule constants
 	File     string   `json:"file,omitempty"`
 	Line     int      `json:"line"`             // from 1; 0: the file as a whole
 	Column   int      `json:"column"`           // from 1, in bytes
 	Action   string   `json:"action,omitempty"` // id of the action, if it is about one; with flows within flows, of the outermost
 	Type     string   `json:"type,omitempty"`   // type of the action
 	Path     string   `json:"path,omitempty"`   // of the option or key, like "target_ids.1"
-	Message  string   `json:"message"`
+	Pointer  string   `json:"pointer"`          // JSON pointer (RFC 6901) of the value in the file
+	Message  string   `json:"message"`          // with what was expected, and the nearest valid name
+	Mend     string   `json:"mend,omitempty"`   // how to mend it, where that can be told
 }
 
 // String is the finding in one line, as compilers write it:
 //
-//	100.json:7:21: action "menu" (digits_receive): option "lenght" is unknown, did you mean "length"?
+//	100.json:7:21: error: action "menu" (digits_receive): option "lenght" is unknown, did you mean "length"?
 func (f Finding) String() string {
 	var b strings.Builder
 	if f.File != "" {
@@ -47,8 +50,14 @@ func (f Finding) String() string {
 	}
 	if f.Severity == SeverityWarning {
 		b.WriteString("warning: ")
+	} else {
+		b.WriteString("error: ")
 	}
 	b.WriteString(f.text())
+	if f.Mend != "" {
+		b.WriteString(": ")
+		b.WriteString(f.Mend)
+	}
 	return b.String()
 }
 

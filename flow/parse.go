@@ -278,15 +278,13 @@ func (p *parser) action(i int, n *action.Node) {
 		return
 	}
 	s.timing = action.TimingOf(s.template.Example())
-	if checker, ok := s.template.Example().(action.Checker); ok {
-		c := action.NewCheckContext(p.opt.Dir, s.option)
-		checker.Check(c)
-		for _, problem := range c.Problems() {
-			p.add(info, problem)
-		}
-		for _, t := range c.Targets() {
-			p.targets = append(p.targets, stepTarget{info, t})
-		}
+	c := action.NewCheckContext(p.opt.Dir, s.option)
+	action.CheckAction(c, s.template.Example())
+	for _, problem := range c.Problems() {
+		p.add(info, problem)
+	}
+	for _, t := range c.Targets() {
+		p.targets = append(p.targets, stepTarget{info, t})
 	}
 	if outer, ok := s.template.Example().(action.Nested); ok {
 		for _, key := range outer.NestedOptions() {

@@ -47,7 +47,7 @@ func TestFindingsHaveFields(t *testing.T) {
 	if d := cmp.Diff(want, bad.Findings); d != "" {
 		t.Error(d)
 	}
-	if got, want := err.Error(), `100.json:3:13: action "menu" (digits_receive): option "lenght" is unknown, did you mean "length"?`; got != want {
+	if got, want := err.Error(), `100.json:3:13: error: action "menu" (digits_receive): option "lenght" is unknown, did you mean "length"?`; got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
 }
@@ -117,7 +117,7 @@ func TestOwnActionsHoldFlows(t *testing.T) {
 	action.Register[pair](reg, "pair")
 	_, err := flow.Parse([]byte(`[{"type":"pair"},{"type":"pair","option":{"a":null}},
 {"id":"p","type":"pair","option":{"a":[{"id":"x","type":"stop"}],"b":[{"type":"stop","next_id":"x"}]}}]`), flow.ParseOptions{Registry: reg})
-	if got, want := fmt.Sprint(err), `2:96: action "p" (pair): in "b": action "action-1" (stop): next_id: there is no action with the id "x"; no action has one`; got != want {
+	if got, want := fmt.Sprint(err), `2:96: error: action "p" (pair): in "b": action "action-1" (stop): next_id: there is no action with the id "x"; no action has one`; got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
 }

@@ -1,0 +1,105 @@
+package action
+
+import (
+	"context"
+	"errors"
+	"io"
+	"time"
+
+	"github.com/callbin/callbin/media"
+)
+
+// ErrNoFlow is matched by the error of a FlowFinder that does not know the flow.
+var ErrNoFlow = errors.New("action: there is no such flow")
+
+// FlowFinder finds the flows that actions name by id.
+type FlowFinder interface {
+	FlowByID(ctx context.Context, id string) (Program, error)
+}
+
+// Follower runs a flow after something has ended, with the leg's variables and vars.
+// It returns at once.
+type Follower interface {
+	Follow(flowID string, vars map[string]string) error
+}
+
+// Stater tells VoIPBIN's status of the leg: dialing ringing progressing terminating canceling hangup.
+type Stater interface {
+	CallStatus() string
+}
+
+// Listener lets others hear the leg: frames of both directions go to t until stop is called.
+type Listener interface {
+	Listen(ctx context.Context, t media.Tap) (rate int, stop func(), err error)
+}
+
+// TranscribeOptions of one transcription of a leg.
+type TranscribeOptions struct {
+	Language    string          // BCP 47
+	Provider    string          // name of an engine
+	Direction   media.Direction // media.In: what the peer says; media.Out; media.Both
+	OnEndFlowID string          // a flow to run when it has ended
+}
+
+// Transcribing turns what is said on the leg into text while the call goes on; one
+// transcription at a time. What is understood is told in events, and is in VarTranscript.
+type Transcribing interface {
+	// StartTranscription returns the transcription's id once it runs.
+	StartTranscription(ctx context.Context, o TranscribeOptions) (id string, err error)
+	// StopTranscription returns when the last text is there.
+	StopTranscription(ctx context.Context) error
+}
+
+// Recordings gives access to the recordings that were made of the leg.
+type Recordings interface {
+	RecordingIDs() []string
+	// OpenRecording returns the sound of a recording that has ended, a WAV file, and its file name.
+	OpenRecording(ctx context.Context, id string) (name string, wav io.ReadCloser, err error)
+}
+
+// MachineOptions of a MachineDetector.
+type MachineOptions struct {
+	// Later takes the answer where the step does not wait for it: "human", "machine" or "notsure".
+	Later func(verdict string)
+}
+
+// MachineDetector tells whether a human or an answering machine has answered the leg.
+type MachineDetector interface {
+	// DetectMachine returns "human", "machine" or "notsure", or at once where Later is set.
+	DetectMachine(ctx context.Context, o MachineOptions) (verdict string, err error)
+}
+
+// Queued tells what became of a caller in a queue.
+type Queued struct {
+	QueuecallID string
+	Status      string // VoIPBIN's of the queuecall: done, abandoned
+	AgentCallID string // the agent's leg, "" where nobody took the call
+	Waited      time.Duration
+}
+
+// ErrNoQueue is matched by the error of a Queuer that does not know the queue.
+var ErrNoQueue = errors.New("action: there is no such queue")
+
+// Queuer puts the leg into a queue. JoinQueue returns when the leg has talked with an agent, or has
+// left the queue without (Queued tells; no error), with ErrNoQueue, or with context.Cause(ctx).
+type Queuer interface {
+	JoinQueue(ctx context.Context, id string) (Queued, error)
+}
+
+// ExternalMediaOptions say where a leg's sound goes.
+type ExternalMediaOptions struct {
+	Host           string // host:port, or a ws: or wss: URL
+	Encapsulation  string // "rtp", "audiosocket", "none"
+	Transport      string // "udp", "tcp", "websocket"
+	TransportData  string
+	ConnectionType string // "client"
+	Format         string // "ulaw"
+	Listen, Speak  media.Direction
+}
+
+// ExternalMedia forks the leg's sound to a program outside.
+type ExternalMedia interface {
+	StartExternalMedia(ctx context.Context, o ExternalMediaOptions) (id string, err error)
+	// StopExternalMedia ends all that run.
+	StopExternalMedia(ctx context.Context) error
+}

@@ -1,0 +1,249 @@
+package action
+
+import (
+	"encoding"
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"strconv"
+	"strings"
+)
+
+// Option describes one option of an action, as its struct field and the tags of it say:
+//
+//	Duration int `json:"duration" opt:"ms,min=0,default=5000" doc:"of all digits together"`
+//
+// The parts of opt are: required; ms or s, the unit of a number; min=N and max=N; default=X, for
+// the reader; enum=A|B|C; id, the id of an action to go to; name, the bare name of a variable;
+// old, accepted and without meaning.
+type Option struct {
+	Name     string
+	Type     reflect.Type
+	Required bool
+	Unit     string // "ms", "s" or ""
+	Min, Max *float64
+	Default  string
+	Enum     []string
+	Target   bool // its value, or each of its values, is the id of an action
+	Variable bool // names a variable, without ${}
+	Old      bool // VoIPBIN had it once, it means nothing
+	Doc      string
+
+	index []int
+}
+
+// OptionsOf returns the options of a, in the order of its fields; none if it is no struct.
+func OptionsOf(a Action) []Option {
+	t := reflect.TypeOf(a)
+	if t == nil || t.Kind() != reflect.Pointer || t.Elem().Kind() != reflect.Struct {
+		return nil
+	}
+	return fieldOptions(t.Elem())
+}
+
+// fieldOptions returns the JSON keys of a struct, those of embedded structs among them.
+func fieldOptions(t reflect.Type) []Option {
+	var all []Option
+	for _, f := range reflect.VisibleFields(t) {
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		switch {
+		case !f.IsExported() || name == "-":
+			continue
+		case f.Anonymous && name == "" && f.Type.Kind() == reflect.Struct:
+			continue
+		case name == "":
+			name = f.Name
+		}
+		o := Option{Name: name, Type: f.Type, Doc: f.Tag.Get("doc"), index: f.Index}
+		o.parse(f.Tag.Get("opt"))
+		all = append(all, o)
+	}
+	return all
+}
+
+// parse reads the tag opt; what is wrong with it is the programmer's fault.
+func (o *Option) parse(tag string) {
+	if tag == "" {
+		return
+	}
+	for part := range strings.SplitSeq(tag, ",") {
+		key, value, _ := strings.Cut(part, "=")
+		switch key {
+		case "required":
+			o.Required = true
+		case "ms", "s":
+			o.Unit = key
+		case "min":
+			o.Min = o.number(value)
+		case "max":
+			o.Max = o.number(value)
+		case "default":
+			o.Default = value
+		case "enum":
+			o.Enum = strings.Split(value, "|")
+		case "id":
+			o.Target = true
+		case "name":
+			o.Variable = true
+		case "old":
+			o.Old = true
+		default:
+			panic(fmt.Sprintf("action: option %q: tag opt has an unknown part %q", o.Name, part))
+		}
+	}
+}
+
+func (o *Option) number(s string) *float64 {
+	n, err := strconv.ParseFloat(s, 64)
+	if err != nil {
+		panic(fmt.Sprintf("action: option %q: tag opt: %v", o.Name, err))
+	}
+	return &n
+}
+
+// Kind is the kind of JSON value that the option takes; Null stands for any.
+func (o *Option) Kind() Kind { return kindOf(o.Type) }
+
+var (
+	jsonUnmarshaler = reflect.TypeFor[json.Unmarshaler]()
+	textUnmarshaler = reflect.TypeFor[encoding.TextUnmarshaler]()
+)
+
+func kindOf(t reflect.Type) Kind {
+	switch {
+	case reflect.PointerTo(t).Implements(jsonUnmarshaler):
+		return Null
+	case reflect.PointerTo(t).Implements(textUnmarshaler):
+		return String
+	}
+	switch t.Kind() {
+	case reflect.Pointer:
+		return kindOf(t.Elem())
+	case reflect.String:
+		return String
+	case reflect.Bool:
+		return Bool
+	case reflect.Slice, reflect.Array:
+		if t.Elem().Kind() == reflect.Uint8 {
+			return String // base64
+		}
+		return Array
+	case reflect.Map, reflect.Struct:
+		return Object
+	case reflect.Interface:
+		return Null
+	default:
+		return Number
+	}
+}
+
+// check tells what is wrong with the option of a, by its tags.
+func (o *Option) check(c *CheckContext, a Action) {
+	at := c.At(o.Name)
+	v := reflect.ValueOf(a).Elem().FieldByIndex(o.index)
+	if o.Variable && v.Kind() == reflect.String && HasVar(v.String()) {
+		at.Warnf("names a variable, without ${}: as it stands, the variable's value is taken for a name")
+	}
+	if at.HasVar() && o.Kind() != Object && o.Kind() != Array {
+		return // known at run time only
+	}
+	if o.Required && isEmpty(v) {
+		switch {
+		case len(o.Enum) > 0:
+			at.OneOf("", o.Enum...)
+		case o.Target && v.Kind() == reflect.String:
+			at.Target("")
+		default:
+			at.Required(false)
+		}
+		return
+	}
+	switch v.Kind() {
+	case reflect.String:
+		switch s := v.String(); {
+		case s == "" || len(o.Enum) == 0:
+		default:
+			at.OneOf(s, o.Enum...)
+		}
+		if o.Target && CanonicalID(v.String()) != "" {
+			at.Target(v.String())
+		}
+	case reflect.Map:
+		if o.Target {
+			for _, k := range v.MapKeys() {
+				c.At(o.Name, k.String()).Target(v.MapIndex(k).String())
+			}
+		}
+	case reflect.Slice:
+		for i := range v.Len() {
+			if e := v.Index(i); e.Kind() == reflect.String && len(o.Enum) > 0 {
+				c.At(o.Name, i).OneOf(e.String(), o.Enum...)
+			} else if n, ok := number(e); ok && at.given() {
+				o.bounds(c.At(o.Name, i), n)
+			}
+		}
+	default:
+		if n, ok := number(v); ok && at.given() {
+			o.bounds(at, n)
+		}
+	}
+}
+
+func (o *Option) bounds(at Spot, n float64) {
+	switch {
+	case o.Min != nil && *o.Min == 0 && n < 0:
+		at.Errorf("must not be negative, as %v is", n)
+	case o.Min != nil && n < *o.Min:
+		at.Errorf("must be at least %v, not %v", *o.Min, n)
+	case o.Max != nil && n > *o.Max:
+		at.Errorf("must be at most %v, not %v", *o.Max, n)
+	}
+}
+
+func isEmpty(v reflect.Value) bool {
+	switch v.Kind() {
+	case reflect.String:
+		return CanonicalID(strings.TrimSpace(v.String())) == ""
+	case reflect.Slice, reflect.Map:
+		return v.Len() == 0
+	default:
+		return v.IsZero()
+	}
+}
+
+func number(v reflect.Value) (float64, bool) {
+	switch {
+	case v.CanInt():
+		return float64(v.Int()), true
+	case v.CanUint():
+		return float64(v.Uint()), true
+	case v.CanFloat():
+		return v.Float(), true
+	}
+	return 0, false
+}
+
+// typedLiteral makes text, in which variables have been filled in, a JSON value of kind k.
+func typedLiteral(text string, k reflect.Kind) (string, error) {
+	text = strings.TrimSpace(text)
+	switch k {
+	case reflect.Bool:
+		b, err := strconv.ParseBool(strings.ToLower(text))
+		if err != nil {
+			return "", fmt.Errorf("must be true or false, not %.40q", text)
+		}
+		return strconv.FormatBool(b), nil
+	case reflect.Float32, reflect.Float64:
+		f, err := strconv.ParseFloat(text, 64)
+		if b, merr := json.Marshal(f); err == nil && merr == nil { // no Inf, no NaN
+			return string(b), nil
+		}
+		return "", fmt.Errorf("must be a number, not %.40q", text)
+	default:
+		n, err := strconv.ParseInt(text, 10, 64)
+		if err != nil {
+			return "", fmt.Errorf("must be a whole number, not %.40q", text)
+		}
+		return strconv.FormatInt(n, 10), nil
+	}
+}
