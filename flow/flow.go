@@ -31,15 +31,18 @@ type Flow struct {
 	byID       map[string]int // ids that the user wrote; generated ones are no targets
 	warnings   []Finding
 	file       string
+	registry   *action.Registry
 }
 
 // step is one action of a flow.
 type step struct {
-	info     action.Info
-	next     string // id of the following action; empty: the next one in the list
-	template *action.Template
-	timing   action.Timing
-	nested   []nestedFlow // for checks
+	info      action.Info
+	next      string // id of the following action; empty: the next one in the list
+	onError   string // id of the action that follows if this one fails; empty: as without an error
+	onTimeout string // id of the action that follows if what this one waits for does not come
+	template  *action.Template
+	timing    action.Timing
+	nested    []nestedFlow // for checks
 
 	// where it stands, for findings of Check
 	line, column int

@@ -48,6 +48,8 @@ type actionJSON struct {
 	NextID    string          `json:"next_id"`
 	Type      string          `json:"type"`
 	Option    json.RawMessage `json:"option"`
+	OnError   string          `json:"on_error"`
+	OnTimeout string          `json:"on_timeout"`
 	TMExecute any             `json:"tm_execute"`
 }
 
@@ -84,7 +86,7 @@ func newParser(data []byte, opt ParseOptions) *parser {
 		data:    data,
 		opt:     opt,
 		actions: new(int),
-		flow:    &Flow{name: opt.Name, dir: opt.Dir, file: opt.File, byID: make(map[string]int)},
+		flow:    &Flow{name: opt.Name, dir: opt.Dir, file: opt.File, registry: opt.Registry, byID: make(map[string]int)},
 	}
 }
 
@@ -250,11 +252,9 @@ func (p *parser) action(i int, n *action.Node) {
 	if n.Kind != action.Object {
 		return
 	}
-	if next := n.Member("next_id"); next != nil && next.Kind == action.String {
-		if s.next = action.CanonicalID(next.Text); s.next != "" {
-			p.targets = append(p.targets, stepTarget{info, action.Target{ID: s.next, Offset: next.Start, Path: "next_id"}})
-		}
-	}
+	s.next = p.target(info, n, "next_id")
+	s.onError = p.target(info, n, "on_error")
+	s.onTimeout = p.target(info, n, "on_timeout")
 	if info.Type == "" {
 		if t := n.Member("type"); t == nil || t.Kind == action.String || t.Kind == action.Null {
 			p.errorf(info, n.Start, "type", "key %q is required: the name of an action", "type")
@@ -293,6 +293,19 @@ func (p *parser) action(i int, n *action.Node) {
 			}
 		}
 	}
+}
+
+// target reads a key of the action n that holds the id of another one.
+func (p *parser) target(info action.Info, n *action.Node, key string) string {
+	at := n.Member(key)
+	if at == nil || at.Kind != action.String {
+		return ""
+	}
+	id := action.CanonicalID(at.Text)
+	if id != "" {
+		p.targets = append(p.targets, stepTarget{info, action.Target{ID: id, Offset: at.Start, Path: key}})
+	}
+	return id
 }
 
 // nested reads the flow root, which stands in an option of s.
