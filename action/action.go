@@ -26,6 +26,8 @@ func (f Func) Run(ctx context.Context, leg Leg) (Outcome, error) { return f(ctx,
 var (
 	ErrHangup = errors.New("action: the call has ended")
 	ErrSkip   = errors.New("action: skipped")
+	// ErrContinue lets a block go on: for it the step is over as it should be.
+	ErrContinue = errors.New("action: continued")
 )
 
 type fatalError struct{ err error }

@@ -31,9 +31,7 @@ func (a *branch) Run(_ context.Context, leg Leg) (Outcome, error) {
 	name := a.name()
 	value := leg.Vars().Get(name)
 	// Once tested it is gone, so that a second round of a menu does not see it.
-	if err := leg.Vars().Set(name, ""); err != nil {
-		return Outcome{}, Fatal(err)
-	}
+	leg.Vars().Empty(name)
 	target, ok := a.TargetIDs[value]
 	if !ok {
 		target = CanonicalID(a.DefaultTargetID)

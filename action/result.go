@@ -32,16 +32,18 @@ const (
 	MaxResultValue = 8 << 10 // bytes of a value
 )
 
-// SetResult makes result what ${id.key} and ${last.key} read, in place of an older one of
-// that step; id "" is a step without a name, which only last reads. It keeps result, which must
-// not change afterwards. Its error matches ErrVarLimit; then the step has no result but last does.
-func (v *Vars) SetResult(id string, result map[string]string) error {
+// SetResult makes result what ${id.key} reads, in place of an older one of that step, and, if last,
+// what ${last.key} reads; id "" is a step without a name. It keeps result, which must
+// not change afterwards. Its error matches ErrVarLimit; then nothing is kept for id.
+func (v *Vars) SetResult(id string, result map[string]string, last bool) error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.results == nil {
 		v.results = make(map[string]map[string]string)
 	}
-	v.results[LastResult] = result // without a count: there is one
+	if last {
+		v.results[LastResult] = result // without a count: there is one
+	}
 	if id == "" || id == LastResult {
 		return nil
 	}
@@ -94,12 +96,12 @@ func (v *Vars) RestoreResults(results map[string]map[string]string) error {
 		if id == LastResult {
 			continue
 		}
-		if err := v.SetResult(id, r); err != nil {
+		if err := v.SetResult(id, r, false); err != nil {
 			return err
 		}
 	}
 	if last := results[LastResult]; last != nil {
-		return v.SetResult("", last)
+		return v.SetResult("", last, true)
 	}
 	return nil
 }

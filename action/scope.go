@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"maps"
 	"runtime/debug"
+	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -86,6 +88,7 @@ type Scope struct {
 	info atomic.Pointer[Info]
 
 	counters map[string]int // remaining rounds of gotos by step id; never changed, only replaced; owned by the run's goroutine
+	depth    int            // of flows within flows; owned by the run's goroutine
 
 	older string // digits that nobody has read and that count no more; owned by the run's goroutine
 
@@ -103,10 +106,10 @@ func scopeOf(ctx context.Context) *Scope {
 	return s
 }
 
-// NewScope returns the scope of a run on leg and a context that carries it. counters
-// are those of a run that is taken up again, or nil. Close must be called at the end.
-func NewScope(ctx context.Context, leg Leg, counters map[string]int) (*Scope, context.Context) {
-	s := &Scope{leg: leg, counters: counters}
+// NewScope returns the scope of a run on leg and a context that carries it. Close must be
+// called at the end.
+func NewScope(ctx context.Context, leg Leg) (*Scope, context.Context) {
+	s := &Scope{leg: leg}
 	s.ctx = context.WithValue(ctx, scopeKey{}, s)
 	s.workCtx, s.cut = context.WithCancelCause(context.WithoutCancel(ctx))
 	return s, s.ctx
@@ -114,6 +117,30 @@ func NewScope(ctx context.Context, leg Leg, counters map[string]int) (*Scope, co
 
 // Enter tells which step runs from now on. i must not change afterwards.
 func (s *Scope) Enter(i *Info) { s.info.Store(i) }
+
+// Restore makes counters, those of a run that is taken up again, the ones that count.
+func (s *Scope) Restore(counters map[string]int) { s.counters = counters }
+
+// depthMark stands in the key of a counter between the depth of its flow and the id of the goto.
+const depthMark = "\x1f"
+
+// EnterFlow tells how many flows the step that runs is within. The gotos of deeper ones start
+// afresh when they are entered again.
+func (s *Scope) EnterFlow(depth int) {
+	s.depth = depth
+	deeper := func(key string) bool {
+		n, _, ok := strings.Cut(key, depthMark)
+		d, err := strconv.Atoi(n)
+		return ok && err == nil && d > depth
+	}
+	for key := range s.counters {
+		if deeper(key) {
+			s.counters = maps.Clone(s.counters)
+			maps.DeleteFunc(s.counters, func(key string, _ int) bool { return deeper(key) })
+			return
+		}
+	}
+}
 
 // Counters returns the rounds that gotos have left, by step id. It is never changed
 // afterwards and may be kept; nil means none.
@@ -155,6 +182,9 @@ func olderDigits(ctx context.Context) string {
 func (s *Scope) visit(id string, n int) bool {
 	if n <= 0 {
 		return false
+	}
+	if s.depth > 0 {
+		id = strconv.Itoa(s.depth) + depthMark + id
 	}
 	left, ok := s.counters[id]
 	if !ok || left > n || left < 0 { // counters may come from outside

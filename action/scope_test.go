@@ -10,7 +10,7 @@ import (
 )
 
 func TestGotoCounts(t *testing.T) {
-	s, _ := NewScope(t.Context(), &fakeLeg{}, nil)
+	s, _ := NewScope(t.Context(), &fakeLeg{})
 	defer s.Close()
 	before := s.Counters()
 	var got []bool
@@ -30,7 +30,8 @@ func TestGotoCounts(t *testing.T) {
 		t.Errorf("counters changed in place: %v, %v", before, s.Counters())
 	}
 	// A flow that was changed to go round less often does not go on with the old count.
-	r, _ := NewScope(t.Context(), &fakeLeg{}, map[string]int{"a": 1000})
+	r, _ := NewScope(t.Context(), &fakeLeg{})
+	r.Restore(map[string]int{"a": 1000})
 	defer r.Close()
 	if !r.visit("a", 1) || r.visit("a", 1) {
 		t.Error("an old count larger than the goto's own is used")
@@ -40,7 +41,7 @@ func TestGotoCounts(t *testing.T) {
 func TestBackgroundSoundIsReplaced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		leg := &fakeLeg{hold: make(chan struct{})}
-		s, ctx := NewScope(t.Context(), leg, nil)
+		s, ctx := NewScope(t.Context(), leg)
 		a, b, c := &fakeSource{rate: 8000, n: 1}, &fakeSource{rate: 8000, n: 1}, &fakeSource{rate: 8000, n: 1}
 		if err := errors.Join(PlayOn(ctx, leg, a), PlayOn(ctx, leg, b)); err != nil {
 			t.Fatal(err)
@@ -70,7 +71,7 @@ func TestBackgroundSoundIsReplaced(t *testing.T) {
 func TestCloseEndsBackgroundSoundAndWork(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		leg := &fakeLeg{hold: make(chan struct{})}
-		s, ctx := NewScope(t.Context(), leg, nil)
+		s, ctx := NewScope(t.Context(), leg)
 		src := &fakeSource{rate: 8000, n: 1}
 		if err := PlayOn(ctx, leg, src); err != nil {
 			t.Fatal(err)
@@ -97,7 +98,7 @@ func TestCloseEndsBackgroundSoundAndWork(t *testing.T) {
 
 func TestSoundWithoutPlayerIsClosed(t *testing.T) {
 	leg := struct{ Leg }{&fakeLeg{}} // hides the Player
-	s, ctx := NewScope(t.Context(), leg, nil)
+	s, ctx := NewScope(t.Context(), leg)
 	defer s.Close()
 	for _, play := range []func(*fakeSource) error{
 		func(src *fakeSource) error { return Play(ctx, leg, src) },

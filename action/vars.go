@@ -69,6 +69,16 @@ func (v *Vars) Set(name, value string) error {
 	return v.set(name, value)
 }
 
+// Empty makes a variable that exists "". Results stay.
+func (v *Vars) Empty(name string) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if old, ok := v.m[name]; ok {
+		v.m[name] = ""
+		v.size -= len(old)
+	}
+}
+
 // Append adds to the end of a variable's value, in one step.
 func (v *Vars) Append(name, value string) error {
 	v.mu.Lock()

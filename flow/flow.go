@@ -10,9 +10,7 @@ import (
 // Program is what runs on a call: a Flow, or a Func. Run blocks until it is over; when
 // ctx ends, it returns context.Cause(ctx) soon. The end of the program is the end of
 // the call.
-type Program interface {
-	Run(ctx context.Context, leg action.Leg) error
-}
+type Program = action.Program
 
 // Func is a Program in plain Go.
 type Func func(ctx context.Context, leg action.Leg) error
@@ -42,6 +40,7 @@ type step struct {
 	onTimeout string // id of the action that follows if what this one waits for does not come
 	template  *action.Template
 	timing    action.Timing
+	named     bool         // the user gave it its id: its result is kept under it
 	nested    []nestedFlow // for checks
 
 	// where it stands, for findings of Check
@@ -78,11 +77,12 @@ type Step struct {
 	Type     string          `json:"type"`               // of the action
 	Option   json.RawMessage `json:"option,omitempty"`   // with variables filled in
 	Counters map[string]int  `json:"counters,omitempty"` // rounds that gotos have left, before the step; must not be changed
+	Stack    []Frame         `json:"stack,omitempty"`    // the flows within flows that the step is in; must not be changed
 }
 
 // Position returns where the flow stands: running from it begins with this step.
 func (s Step) Position() Position {
-	return Position{ID: s.ID, Index: s.Index, Counters: s.Counters}
+	return Position{ID: s.ID, Index: s.Index, Counters: s.Counters, Stack: s.Stack}
 }
 
 // Position is a place in a flow from which it can be run. The zero value is the start.
@@ -90,6 +90,14 @@ type Position struct {
 	ID       string         `json:"id,omitempty"` // of the action; wins over Index
 	Index    int            `json:"index"`        // used if there is no such id
 	Counters map[string]int `json:"counters,omitempty"`
+	Stack    []Frame        `json:"stack,omitempty"` // the action stands in the last of these flows
+}
+
+// Frame is a flow that an action of another one has pushed.
+type Frame struct {
+	Push  action.Push `json:"push"`
+	ID    string      `json:"id,omitempty"` // of the action that pushed it, in the flow below
+	Index int         `json:"index"`        // of that action, used if there is no such id
 }
 
 // Observer is a leg that watches the flow. Both are called on the flow's goroutine, in

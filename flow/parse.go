@@ -23,6 +23,7 @@ type ParseOptions struct {
 	Name     string           // of the flow, if it has none of its own
 	Dir      string           // folder where its relative file: URLs start
 	File     string           // what findings call the file
+	Lenient  bool             // what is not needed to run the flow is only warned of
 }
 
 // flowJSON lists VoIPBIN's keys of a flow, most of which are accepted and ignored.
@@ -237,10 +238,12 @@ func (p *parser) newID(i int) string {
 
 func (p *parser) action(i int, n *action.Node) {
 	info := action.Info{Flow: p.flow.name, Dir: p.opt.Dir, Index: i, Type: typeOf(n)}
-	if info.ID, _ = idOf(n); info.ID == "" {
+	info.ID, _ = idOf(n)
+	named := info.ID != ""
+	if !named {
 		info.ID = p.newID(i)
 	}
-	s := step{info: info, option: n, data: p.data}
+	s := step{info: info, option: n, data: p.data, named: named}
 	s.line, s.column = position(p.data, n.Start)
 	// The step is kept also where it has faults: indexes must stay right for further findings.
 	defer func() { p.flow.steps = append(p.flow.steps, s) }()

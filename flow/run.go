@@ -1,6 +1,7 @@
 package flow
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -66,13 +67,14 @@ func (f *Flow) Run(ctx context.Context, leg action.Leg) error {
 // RunFrom is Run from another position than the start, such as that of the step at
 // which an earlier run of the flow was lost. That step begins anew.
 func (f *Flow) RunFrom(ctx context.Context, leg action.Leg, from Position) error {
-	index, err := f.find(from)
+	scope, ctx := action.NewScope(ctx, leg)
+	defer scope.Close()
+	r := newRunner(f, leg, scope)
+	index, err := r.restore(ctx, from)
 	if err != nil {
 		return err
 	}
-	scope, ctx := action.NewScope(ctx, leg, from.Counters)
-	defer scope.Close()
-	return newRunner(f, leg, scope).run(ctx, index)
+	return r.run(ctx, index)
 }
 
 // newRunner makes a runner on the heap: a flow sleeps nearly all of its life, and on the
@@ -87,23 +89,25 @@ func newRunner(f *Flow, leg action.Leg, scope *action.Scope) *runner {
 	return r
 }
 
-func (f *Flow) find(p Position) (int, error) {
-	if p.ID != "" {
+func (f *Flow) find(id string, index int) (int, error) {
+	if id != "" {
 		for i := range f.steps {
-			if f.steps[i].info.ID == p.ID {
+			if f.steps[i].info.ID == id {
 				return i, nil
 			}
 		}
 	}
-	if p.Index < 0 || p.Index > len(f.steps) || (p.Index == len(f.steps) && p.Index > 0) {
-		return 0, fmt.Errorf("flow: %s: there is no action %q, nor one at index %d", f.name, p.ID, p.Index)
+	if index < 0 || index > len(f.steps) || (index == len(f.steps) && index > 0) {
+		return 0, fmt.Errorf("flow: %s: there is no action %q, nor one at index %d", f.name, id, index)
 	}
-	return p.Index, nil
+	return index, nil
 }
 
 // runner is one run of a flow; owned by the goroutine of Run.
 type runner struct {
-	flow     *Flow
+	flow     *Flow   // that runs now: the innermost
+	outer    []outer // flows around it, the outermost first
+	stack    []Frame // how the flows within the outermost are found again; never changed, only replaced
 	leg      action.Leg
 	scope    *action.Scope
 	observer Observer           // may be nil
@@ -111,50 +115,77 @@ type runner struct {
 	digits   action.DigitReader // may be nil
 
 	seq       int
-	tokens    float64    // steps that may still run without time passing
-	recent    [64]uint16 // indexes of the last steps, by seq; MaxActions fits
-	typeAhead bool       // digits in the buffer count for the next digits_receive
+	tokens    float64          // steps that may still run without time passing
+	recent    [32]*action.Info // the last steps, by seq
+	typeAhead bool             // digits in the buffer count for the next digits_receive
 }
 
 func (r *runner) run(ctx context.Context, index int) error {
-	for index < len(r.flow.steps) {
+	for {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
+		if index >= len(r.flow.steps) {
+			if len(r.outer) == 0 {
+				return nil
+			}
+			s := r.pop()
+			if next, ok := r.after(s); ok {
+				index = next
+				continue
+			}
+			return r.fail(s, fmt.Errorf("there is no action with the id %.80q", s.next))
+		}
 		s := &r.flow.steps[index]
-		outcome, err := r.step(ctx, s)
+		outcome, pushed, err := r.step(ctx, s)
+		target, handled := s.onFailure(outcome, err)
 		switch {
 		case ctx.Err() != nil && !(outcome.Stop && err == nil):
 			return context.Cause(ctx)
+		case handled && !errors.Is(err, ErrLoop):
 		case action.IsFatal(err):
 			return r.fail(s, err)
 		case outcome.Stop:
 			return nil
-		}
-		target := outcome.Target
-		if target == "" {
-			target = s.next
-		}
-		if target == "" {
-			index++
+		case pushed != nil:
+			r.push(s, pushed, outcome.Push)
+			index = 0
 			continue
+		default:
+			target = outcome.Target
 		}
-		next, ok := r.flow.byID[action.CanonicalID(target)]
+		next, ok := r.after(s)
+		if target != "" {
+			next, ok = r.jump(target)
+		}
 		if !ok {
-			return r.fail(s, fmt.Errorf("there is no action with the id %.80q", target))
+			return r.fail(s, fmt.Errorf("there is no action with the id %.80q", cmp.Or(target, s.next)))
 		}
 		index = next
 	}
-	return nil
+}
+
+// onFailure returns where the step says that the flow goes on after what became of it.
+func (s *step) onFailure(o action.Outcome, err error) (target string, ok bool) {
+	switch {
+	case errors.Is(err, action.ErrSkip):
+		return "", false
+	case s.onTimeout != "" && action.IsTimeout(o, err):
+		return s.onTimeout, true
+	case s.onError != "" && err != nil:
+		return s.onError, true
+	}
+	return "", false
 }
 
 func (r *runner) fail(s *step, err error) error {
-	return &StepError{Flow: r.flow.name, ID: s.info.ID, Type: s.info.Type, Index: s.info.Index, Err: err}
+	return &StepError{Flow: s.info.Flow, ID: s.info.ID, Type: s.info.Type, Index: s.info.Index, Err: err}
 }
 
-// step runs one step and tells the observer.
-func (r *runner) step(ctx context.Context, s *step) (outcome action.Outcome, err error) {
-	r.recent[r.seq%len(r.recent)] = uint16(s.info.Index)
+// step runs one step, leaves its result in the variables and tells the observer. pushed is the
+// flow that has to run next.
+func (r *runner) step(ctx context.Context, s *step) (outcome action.Outcome, pushed *Flow, err error) {
+	r.recent[r.seq%len(r.recent)] = &s.info
 	r.seq++
 	r.scope.Enter(&s.info)
 	act, option, err := r.make(s)
@@ -166,6 +197,7 @@ func (r *runner) step(ctx context.Context, s *step) (outcome action.Outcome, err
 		Type:     s.info.Type,
 		Option:   option,
 		Counters: r.scope.Counters(),
+		Stack:    r.stack,
 	}
 	if r.observer != nil {
 		r.observer.ActionStarted(now)
@@ -174,12 +206,31 @@ func (r *runner) step(ctx context.Context, s *step) (outcome action.Outcome, err
 		err = action.Fatal(fmt.Errorf("%w: %d steps without time passing, the last ones: %s", ErrLoop, MaxIdleSteps, r.circle()))
 	}
 	if err == nil {
-		outcome, err = r.act(ctx, now, s.timing, act)
+		outcome, pushed, err = r.act(ctx, now, s.timing, act)
 	}
+	r.leaveResult(s, outcome, err)
 	if r.observer != nil {
 		r.observer.ActionEnded(now, outcome, err)
 	}
-	return outcome, err
+	return outcome, pushed, err
+}
+
+// leaveResult keeps what the step found for ${id.key} and ${last.key}. What only looks and jumps
+// leaves last alone, so that several conditions can follow a connect.
+func (r *runner) leaveResult(s *step, o action.Outcome, err error) {
+	id := s.info.ID
+	if !s.named {
+		id = ""
+	}
+	control := s.timing == action.TimeNone
+	if control && id == "" {
+		return
+	}
+	if verr := r.leg.Vars().SetResult(id, action.ResultOf(o, err), !control); verr != nil {
+		if rep, nerr := action.Need[action.Reporter](r.leg); nerr == nil {
+			rep.Report(s.info, verr)
+		}
+	}
 }
 
 // make fills in the variables. Decoding an option may run code of a user's action.
@@ -192,10 +243,10 @@ func (r *runner) make(s *step) (act action.Action, option json.RawMessage, err e
 	return s.template.Make(r.leg.Vars())
 }
 
-// act runs the action, with what belongs to its timing around it.
-func (r *runner) act(ctx context.Context, now Step, timing action.Timing, act action.Action) (action.Outcome, error) {
+// act runs the action, with what belongs to its timing around it, and finds the flow that it pushes.
+func (r *runner) act(ctx context.Context, now Step, timing action.Timing, act action.Action) (action.Outcome, *Flow, error) {
 	if timing == action.TimeNone {
-		return guarded(ctx, r.leg, act)
+		return r.guarded(ctx, act)
 	}
 	if r.skipper != nil {
 		var cancel context.CancelFunc
@@ -204,26 +255,28 @@ func (r *runner) act(ctx context.Context, now Step, timing action.Timing, act ac
 	}
 	r.digitsBefore(timing)
 	start := time.Now()
-	outcome, err := guarded(ctx, r.leg, act)
+	outcome, pushed, err := r.guarded(ctx, act)
 	r.tokens = min(MaxIdleSteps, r.tokens+float64(time.Since(start))*idleStepsPerMS/float64(time.Millisecond))
 	if after := r.digitsAfter(timing); after != nil {
 		err = errors.Join(err, after)
 	}
-	return outcome, err
+	return outcome, pushed, err
 }
 
 // digitsBefore forgets what was pressed before the step and does not count for it.
 func (r *runner) digitsBefore(timing action.Timing) {
-	if r.digits == nil {
-		return
+	switch {
+	case r.digits == nil:
+	case timing == action.TimeWait, timing == action.TimePrompt, timing == action.TimeDigits && !r.typeAhead:
+		r.forgetDigits()
 	}
-	switch timing {
-	case action.TimeWait, action.TimePrompt:
+}
+
+// forgetDigits empties the buffer. A digits_receive may ask for them nevertheless.
+func (r *runner) forgetDigits() {
+	if digits, _ := r.digits.PeekDigits(); digits != "" {
+		r.scope.Forget(digits)
 		r.digits.DropDigits()
-	case action.TimeDigits:
-		if !r.typeAhead {
-			r.digits.DropDigits()
-		}
 	}
 }
 
@@ -238,7 +291,7 @@ func (r *runner) digitsAfter(timing action.Timing) error {
 		r.typeAhead = timing == action.TimePrompt
 		pressed, _ := r.digits.PeekDigits()
 		if !r.typeAhead {
-			r.digits.DropDigits()
+			r.forgetDigits()
 		}
 		if pressed != "" {
 			return r.leg.Vars().Set(action.VarDigits, pressed[len(pressed)-1:])
@@ -246,6 +299,7 @@ func (r *runner) digitsAfter(timing action.Timing) error {
 	case action.TimeDigits:
 		// What came after the last digit that it wanted is for one that follows at once.
 		r.typeAhead = true
+		r.scope.ForgetAll()
 	}
 	return nil
 }
@@ -263,18 +317,33 @@ func (r *runner) circle() string {
 	}
 	names := make([]string, 0, length)
 	for back := length - 1; back >= 0; back-- {
-		i := &r.flow.steps[r.recent[(r.seq-1-back)%len(r.recent)]].info
+		i := r.recent[(r.seq-1-back)%len(r.recent)]
 		names = append(names, fmt.Sprintf("%q (%s)", i.ID, i.Type))
 	}
 	return strings.Join(names, ", ")
 }
 
-// guarded runs an action; its panic is a fatal error, for this one call only.
-func guarded(ctx context.Context, leg action.Leg, act action.Action) (outcome action.Outcome, err error) {
+// guarded runs an action, and finds what it pushes. A panic is a fatal error, for this one call only.
+func (r *runner) guarded(ctx context.Context, act action.Action) (outcome action.Outcome, pushed *Flow, err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			outcome, err = action.Outcome{}, action.Fatal(&PanicError{Value: v, Stack: debug.Stack()})
+			outcome, pushed, err = action.Outcome{}, nil, action.Fatal(&PanicError{Value: v, Stack: debug.Stack()})
 		}
 	}()
-	return act.Run(ctx, leg)
+	outcome, err = act.Run(ctx, r.leg)
+	if err != nil || outcome.Push == nil {
+		return outcome, nil, err
+	}
+	program, err := r.open(ctx, r.flow, outcome.Push)
+	if err != nil {
+		return outcome, nil, action.Fatal(err)
+	}
+	if pushed, _ = program.(*Flow); pushed == nil { // plain Go: it runs as a part of this step
+		outcome.Push = nil
+		return outcome, nil, program.Run(ctx, r.leg)
+	}
+	if len(r.outer) >= MaxStacks {
+		return outcome, nil, action.Fatal(fmt.Errorf("flow: flows run within flows more than %d deep", MaxStacks))
+	}
+	return outcome, pushed, nil
 }
