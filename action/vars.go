@@ -30,6 +30,9 @@ const (
 	VarRecordingFormat        = "voipbin.recording.format"
 	VarRecordingReferenceType = "voipbin.recording.reference_type"
 	VarRecordingReferenceID   = "voipbin.recording.reference_id"
+	// VarTranscript is what was said so far, as transcribe_start and transcribe_recording found it: a line
+	// for each text, cut at MaxVarValue.
+	VarTranscript = "voipbin.transcribe.text"
 )
 
 // Vars are the variables of a leg: names to strings, without any hierarchy. The zero

@@ -13,18 +13,30 @@ import (
 // what every call can, what Config.Deps brings, and recording where there is a Store.
 func (c *Config) Abilities() action.Abilities {
 	a := action.AbilitiesOf(action.CanAnswer, action.CanHangup, action.CanPlay, action.CanDigits, action.CanEcho,
-		action.CanBridge, action.CanConference, action.CanSendDigits, action.CanMute)
+		action.CanBridge, action.CanConference, action.CanSendDigits, action.CanMute, action.CanListen, action.CanTellStatus)
 	if c.Outbound.any() {
 		a[action.CanConnect], a[action.CanDial] = true, true
 	}
 	if c.Store != nil {
-		a[action.CanRecord] = true
+		a[action.CanRecord], a[action.CanReadRecord] = true, true
+	}
+	if c.FlowByID != nil {
+		a[action.CanFindFlows], a[action.CanFollow] = true, true
+	}
+	if c.Deps.Transcriber != nil {
+		a[action.CanTranscribe] = true
 	}
 	return a.With(c.Deps.Abilities())
 }
 
 // Check tells what keeps f from running on an engine with this config.
 func (c *Config) Check(f *flow.Flow) []flow.Finding { return flow.Check(f, c.Abilities()) }
+
+// CheckInDir is Check for the flows of a folder that is going to be the table of the engine (UseFlows):
+// they can find each other.
+func (c *Config) CheckInDir(f *flow.Flow) []flow.Finding {
+	return flow.Check(f, c.Abilities().With(action.AbilitiesOf(action.CanFindFlows, action.CanFollow)))
+}
 
 // Abilities is what calls of this engine can do.
 func (e *Engine) Abilities() action.Abilities { return e.cfg.Abilities() }

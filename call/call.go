@@ -43,19 +43,21 @@ type Call struct {
 	done   chan struct{}
 	out    *outgoing // how a call of ours is placed; nil: it came to us
 
-	dialog atomic.Pointer[sip.Dialog] // nil before the INVITE of a call of ours
-	leg    atomic.Pointer[MediaLeg]   // nil before the first offer/answer
-	bridge atomic.Pointer[Confbridge] // that the call is in
+	dialog  atomic.Pointer[sip.Dialog]  // nil before the INVITE of a call of ours
+	leg     atomic.Pointer[MediaLeg]    // nil before the first offer/answer
+	bridge  atomic.Pointer[Confbridge]  // that the call is in
+	stepNow atomic.Pointer[runningStep] // nil: none that takes time
 
 	// The loop: whoever posts the first input starts a goroutine that consumes until
 	// the queue is empty, so that a call at rest costs no stack.
-	mu       sync.Mutex
-	queue    []Input // guarded by mu
-	running  bool    // guarded by mu
-	lastRef  int     // guarded by mu
-	replies  map[int]chan string
-	recorder *recording // guarded by mu; the one that runs
-	closing  bool       // guarded by mu; no recording is to run any more
+	mu            sync.Mutex
+	queue         []Input // guarded by mu
+	running       bool    // guarded by mu
+	lastRef       int     // guarded by mu
+	replies       map[int]chan string
+	recorder      *recording     // guarded by mu; the one that runs
+	transcription *transcription // guarded by mu; the one that runs
+	closing       bool           // guarded by mu; no recording is to run any more
 
 	// Owned by the loop. stateMu lets others take a Snapshot between two steps.
 	stateMu sync.Mutex
@@ -64,7 +66,8 @@ type Call struct {
 	seq     int
 	timers  []*time.Timer
 
-	program    flow.Program // set before the flow starts
+	program    flow.Program   // set before the flow starts
+	from       *flow.Position // where program, a *flow.Flow, goes on; nil: at its start
 	cancelFlow context.CancelCauseFunc
 	flowCtx    context.Context
 }
@@ -261,17 +264,17 @@ func (c *Call) perform(e *Effect) (in Input, ok bool) {
 	case DoRecordStop:
 		c.engine.wg.Go(func() { c.endRecording("stop") })
 	case DoOnEnd:
-		c.follow(e.Text, e.For)
+		c.follow(e.Text, map[string]string{"voipbin.recording.id": e.For, varRefType: "recording", varRefID: e.For})
 	case DoTimer:
 		c.startTimer(e)
 	case DoCloseMedia:
 		return c.closeMedia()
 	case DoEmit:
-		c.engine.emit(c, e.Text)
+		c.engine.emit(c, e)
 	case DoReply:
 		c.answerCommand(e.Ref, e.Text)
 	case DoFinish:
-		c.finish()
+		c.finish(e.Text)
 	}
 	if err != nil {
 		c.log().Warn("sip message not sent", "do", e.Do, "err", err)
@@ -342,7 +345,11 @@ func (c *Call) runFlow() {
 	if f, ok := c.program.(*flow.Flow); ok {
 		in.OnComplete = f.OnCompleteFlowID()
 	}
-	if err := runGuarded(withCall(c.flowCtx, c), c.program, c); err != nil && c.flowCtx.Err() == nil {
+	program := c.program
+	if f, ok := program.(*flow.Flow); ok && c.from != nil {
+		program = flow.Func(func(ctx context.Context, leg action.Leg) error { return f.RunFrom(ctx, leg, *c.from) })
+	}
+	if err := runGuarded(withCall(c.flowCtx, c), program, c); err != nil && c.flowCtx.Err() == nil {
 		in.Error, in.Fatal = err.Error(), true
 		c.log().Warn("flow failed", "err", err)
 	}
@@ -350,17 +357,22 @@ func (c *Call) runFlow() {
 }
 
 // runGuarded runs p and makes a panic an error.
-func runGuarded(ctx context.Context, p flow.Program, leg action.Leg) (err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("call: panic in the flow: %v\n%s", r, debug.Stack())
-		}
-	}()
-	return p.Run(ctx, leg)
+func runGuarded(ctx context.Context, p flow.Program, leg action.Leg) error {
+	return guarded(func() error { return p.Run(ctx, leg) })
 }
 
-// finish stores the record and forgets the call.
-func (c *Call) finish() {
+// guarded runs f, which is code of the host's, and makes a panic an error.
+func guarded(f func() error) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("call: panic: %v\n%s", r, debug.Stack())
+		}
+	}()
+	return f()
+}
+
+// finish stores the record and forgets the call. What follows the call can read its record.
+func (c *Call) finish(onComplete string) {
 	for _, t := range c.timers {
 		t.Stop()
 	}
@@ -369,6 +381,9 @@ func (c *Call) finish() {
 		defer close(c.done)
 		defer c.engine.forget(c)
 		c.engine.keep(c)
+		if onComplete != "" {
+			c.complete(onComplete)
+		}
 	})
 }
 

@@ -29,7 +29,7 @@ const (
 	DoCloseMedia  Do = "close_media" // stop recordings, free the ports; gives a "media_close" input
 	DoEmit        Do = "emit"        // tell the observer: event Text
 	DoReply       Do = "reply"       // command Ref is done; Text is its error, if any
-	DoFinish      Do = "finish"      // store the record; nothing comes after it
+	DoFinish      Do = "finish"      // store the record, then run flow Text, if any; nothing comes after it
 )
 
 // Effect is something that a call's loop wants done. Effects are values so that a
@@ -45,4 +45,6 @@ type Effect struct {
 	Body   string         `json:"body,omitempty"`
 	Delay  time.Duration  `json:"delay,omitempty"`
 	Record *RecordCommand `json:"record,omitempty"`
+
+	Transcription *TranscriptionInput `json:"transcription,omitempty"` // of DoEmit: what the event is about
 }

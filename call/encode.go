@@ -61,6 +61,8 @@ func (in *Input) payload() (key string, v any) {
 		return "timer", in.Timer
 	case in.Recording != nil:
 		return "recording", in.Recording
+	case in.Transcription != nil:
+		return "transcription", in.Transcription
 	case in.Note != nil:
 		return "note", in.Note
 	case in.Stats != nil:

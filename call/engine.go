@@ -115,8 +115,13 @@ type Engine struct {
 	callCtx    context.Context
 	cancelCall context.CancelFunc
 	draining   atomic.Bool
-	cut        chan struct{}
-	cutOnce    sync.Once
+
+	following    sync.WaitGroup // flows that follow calls
+	followCtx    context.Context
+	cancelFollow context.CancelFunc
+
+	cut     chan struct{}
+	cutOnce sync.Once
 
 	rooms rooms
 
@@ -157,6 +162,7 @@ func New(cfg Config) (*Engine, error) {
 		recorders:   media.Recorders{Interval: recordInterval},
 	}
 	e.callCtx, e.cancelCall = context.WithCancel(context.Background())
+	e.followCtx, e.cancelFollow = context.WithCancel(context.Background())
 	if err := e.openMedia(); err != nil {
 		return nil, err
 	}
@@ -249,6 +255,7 @@ func (e *Engine) Run(ctx context.Context) error {
 		f.Terminate()
 	}
 	e.cancelCall()
+	e.waitFollowing()
 	stopSIP()
 	e.wg.Wait()
 	if cerr := e.recorders.Close(); err == nil {

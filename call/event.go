@@ -18,15 +18,20 @@ type Event struct {
 	CallID string    `json:"call_id,omitempty"` // "": of no single call
 	Seq    int       `json:"seq,omitempty"`     // of the input that caused it: grows within a call
 	Time   time.Time `json:"time"`
-	Data   any       `json:"data"` // as it stood then: a store.Call, store.Conference (conference_...) or store.Conferencecall (conferencecall_...)
+	Data   any       `json:"data"` // as it stood then: a store.Call, store.Conference (conference_...), store.Conferencecall (conferencecall_...), store.Transcribe (transcribe_...) or store.Transcript
 }
 
-func (e *Engine) emit(c *Call, event string) {
+func (e *Engine) emit(c *Call, what *Effect) {
 	if e.cfg.OnEvent == nil {
 		return
 	}
 	s := c.State()
-	e.tell(Event{Type: event, CallID: c.id, Seq: s.Seq, Time: s.Record.TmUpdate.Time, Data: s.Record})
+	ev := Event{Type: what.Text, CallID: c.id, Seq: s.Seq, Time: s.Record.TmUpdate.Time, Data: s.Record}
+	if t := what.Transcription; t != nil {
+		now := store.At(time.Now())
+		ev.Time, ev.Data = now.Time, t.data(&s.Record, now)
+	}
+	e.tell(ev)
 }
 
 func (e *Engine) tell(ev Event) {

@@ -2,14 +2,24 @@ package call
 
 import (
 	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"maps"
 	"strconv"
+	"strings"
+	"time"
 
 	"github.com/callbin/callbin/action"
 	"github.com/callbin/callbin/flow"
+	"github.com/callbin/callbin/store"
 )
 
 // MaxCompletions is how many flows may follow each other by on_complete_flow_id.
 const MaxCompletions = 5
+
+// followTime is how long a stopping engine waits for the flows that follow its last calls.
+const followTime = 10 * time.Second
 
 // Variables by which a following flow knows what it follows.
 const (
@@ -18,18 +28,92 @@ const (
 	varRefType     = "voipbin.activeflow.reference_type"
 	varRefID       = "voipbin.activeflow.reference_id"
 	varCompletions = "voipbin.activeflow.complete_count"
+	varCallID      = "voipbin.call.id"
 )
 
-// follow runs a flow after something has ended: a recording (on_end_flow_id), or
-// another flow (on_complete_flow_id). The call may be over, so it runs on a leg that has the call's
-// variables and nothing else; the engine waits for it.
-func (c *Call) follow(flowID, recordingID string) {
+// follow runs a flow after something of the call has ended: a recording, a transcription
+// (on_end_flow_id). It runs beside the call's own, on a leg that has the call's variables, and vars.
+func (c *Call) follow(flowID string, vars map[string]string) {
+	all := c.followVars()
+	maps.Copy(all, vars)
+	c.engine.goFollow(flowID, all)
+}
+
+// complete runs a flow after the call (on_complete_flow_id): what the call came to is in its variables.
+func (c *Call) complete(flowID string) {
+	vars := c.followVars()
+	maps.Copy(vars, sums(c.Record()))
+	c.engine.goFollow(flowID, vars)
+}
+
+// followVars are the call's variables, and the results of its steps as variables.
+func (c *Call) followVars() map[string]string {
 	vars := c.vars.All()
-	if recordingID != "" {
-		vars["voipbin.recording.id"] = recordingID
-		vars[varRefType], vars[varRefID] = "recording", recordingID
+	for id, result := range c.vars.Results() {
+		for key, value := range result {
+			if name := id + "." + key; vars[name] == "" {
+				vars[name] = value
+			}
+		}
 	}
-	c.engine.wg.Go(func() { c.engine.follow(flowID, vars) })
+	return vars
+}
+
+// sums are the variables that tell what became of a call.
+func sums(r store.Call) map[string]string {
+	m := map[string]string{
+		"status": r.Status, "hangup_by": r.HangupBy, "hangup_reason": r.HangupReason,
+		"sip_code": strconv.Itoa(r.SIPCode), "cause": strconv.Itoa(r.Cause), "code": r.Code, "sentence": r.Sentence,
+		"ring_ms": strconv.FormatInt(r.RingMS, 10), "talk_ms": strconv.FormatInt(r.TalkMS, 10),
+		"recording_ids": strings.Join(r.RecordingIDs, ","), "flow_position": r.FlowPosition,
+		"tm_create": r.TmCreate.String(), "tm_hangup": r.TmHangup.String(),
+	}
+	if !r.TmProgressing.IsZero() {
+		m["tm_progressing"] = r.TmProgressing.String()
+	}
+	vars := make(map[string]string, len(m))
+	for k, v := range m {
+		vars["voipbin.call."+k] = v
+	}
+	return vars
+}
+
+// Follow runs the flow with that id beside the call's own, on a leg that has the call's variables
+// and vars, and nothing else.
+func (c *Call) Follow(flowID string, vars map[string]string) error {
+	if c.engine.cfg.FlowByID == nil {
+		return errNoFlows
+	}
+	c.follow(flowID, vars)
+	return nil
+}
+
+var errNoFlows = errors.New("call: the engine has no Config.FlowByID")
+
+// goFollow runs a flow that belongs to no call; the engine waits for it.
+func (e *Engine) goFollow(flowID string, vars map[string]string) {
+	e.following.Add(1)
+	e.wg.Go(func() {
+		defer e.following.Done()
+		e.follow(flowID, vars)
+	})
+}
+
+// waitFollowing waits for the flows that follow the last calls, and ends them if they take too long.
+func (e *Engine) waitFollowing() {
+	defer e.cancelFollow()
+	t := time.NewTimer(followTime)
+	defer t.Stop()
+	over := make(chan struct{})
+	e.wg.Go(func() {
+		e.following.Wait()
+		close(over)
+	})
+	select {
+	case <-over:
+	case <-t.C:
+	case <-e.cut:
+	}
 }
 
 func (e *Engine) follow(flowID string, vars map[string]string) {
@@ -42,17 +126,13 @@ func (e *Engine) follow(flowID string, vars map[string]string) {
 		}
 		vars[varCompletions] = strconv.Itoa(n)
 		vars[varParent], vars[varActiveflow] = vars[varActiveflow], newID()
-		if e.cfg.FlowByID == nil {
-			log.Warn("a following flow has no effect: the engine has no Config.FlowByID")
-			return
-		}
-		p, err := e.cfg.FlowByID(e.callCtx, flowID)
+		p, err := e.flowByID(e.followCtx, flowID)
 		if err != nil {
 			log.Warn("following flow not found", "err", err)
 			return
 		}
-		leg := &varsLeg{id: vars[varRefID], vars: e.newVars(vars)}
-		if err := runGuarded(e.callCtx, p, leg); err != nil && e.callCtx.Err() == nil {
+		leg := &varsLeg{engine: e, id: vars[varRefID], vars: e.newVars(vars)}
+		if err := runGuarded(e.followCtx, p, leg); err != nil && e.followCtx.Err() == nil {
 			log.Warn("following flow failed", "err", err)
 		}
 		vars, flowID = leg.vars.All(), ""
@@ -62,52 +142,78 @@ func (e *Engine) follow(flowID string, vars map[string]string) {
 	}
 }
 
-// varsLeg is a leg of a flow that belongs to no call.
-type varsLeg struct {
-	id   string
-	vars *action.Vars
+func (e *Engine) flowByID(ctx context.Context, id string) (flow.Program, error) {
+	if e.cfg.FlowByID == nil {
+		return nil, errNoFlows
+	}
+	return e.cfg.FlowByID(ctx, id)
 }
+
+// varsLeg is a leg of a flow that belongs to no call: it can look things up, and nothing else.
+type varsLeg struct {
+	engine *Engine
+	id     string
+	vars   *action.Vars
+}
+
+var (
+	_ action.FlowFinder = (*varsLeg)(nil)
+	_ action.Follower   = (*varsLeg)(nil)
+	_ action.Recordings = (*varsLeg)(nil)
+	_ action.Reporter   = (*varsLeg)(nil)
+	_ flow.Observer     = (*varsLeg)(nil)
+)
 
 func (l *varsLeg) ID() string         { return l.id }
 func (l *varsLeg) Vars() *action.Vars { return l.vars }
 
-var _ action.Leg = (*varsLeg)(nil)
-
-// ActionStarted notes that a step begins.
-func (c *Call) ActionStarted(s flow.Step) {
-	in := StepInput{Seq: s.Seq, ID: s.ID, Type: s.Type, Index: s.Index, Counters: s.Counters}
-	if option := string(s.Option); option != "{}" {
-		in.Option = option
-	}
-	c.post(Input{Kind: KindStarted, Step: &in})
+// FlowByID finds a flow for fetch_flow.
+func (l *varsLeg) FlowByID(ctx context.Context, id string) (action.Program, error) {
+	return l.engine.flowByID(ctx, id)
 }
 
-// ActionEnded notes how a step ended.
-func (c *Call) ActionEnded(s flow.Step, o action.Outcome, err error) {
-	in := StepInput{Seq: s.Seq, ID: s.ID, Type: s.Type, Index: s.Index, Error: errText(err)}
-	if o.Target != "" || o.Stop || len(o.Result) > 0 {
-		in.Outcome = &o
+// Follow runs another flow after something that this one has done.
+func (l *varsLeg) Follow(flowID string, vars map[string]string) error {
+	if l.engine.cfg.FlowByID == nil {
+		return errNoFlows
 	}
-	c.post(Input{Kind: KindEnded, Step: &in})
-	if err != nil && c.flowCtx.Err() == nil {
-		c.log().Warn("step failed", "step", s.ID, "type", s.Type, "err", err)
-	}
-}
-
-// Report notes what failed after its step had ended.
-func (c *Call) Report(step action.Info, err error) {
-	c.post(Input{Kind: KindNote, Note: &Note{What: "background", Target: step.ID, Error: errText(err)}})
-	c.log().Warn("background work of a step failed", "step", step.ID, "type", step.Type, "err", err)
-}
-
-// Background runs f, which may outlive the call; the engine waits for it.
-func (c *Call) Background(f func(ctx context.Context)) error {
-	c.engine.wg.Go(func() { f(withCall(c.engine.callCtx, c)) })
+	all := l.vars.All()
+	maps.Copy(all, vars)
+	l.engine.goFollow(flowID, all)
 	return nil
 }
 
-var (
-	_ flow.Observer       = (*Call)(nil)
-	_ action.Reporter     = (*Call)(nil)
-	_ action.Backgrounder = (*Call)(nil)
-)
+// RecordingIDs are those of the call that the flow follows, or the one recording.
+func (l *varsLeg) RecordingIDs() []string {
+	if ids := l.vars.Get("voipbin.call.recording_ids"); ids != "" {
+		return strings.Split(ids, ",")
+	}
+	if id := l.vars.Get("voipbin.recording.id"); id != "" {
+		return []string{id}
+	}
+	return nil
+}
+
+// OpenRecording opens one of them.
+func (l *varsLeg) OpenRecording(ctx context.Context, id string) (string, io.ReadCloser, error) {
+	return l.engine.openRecording(ctx, id)
+}
+
+// Report tells the log of what failed after its step had ended.
+func (l *varsLeg) Report(step action.Info, err error) {
+	l.log().Warn("background work of a step failed", "step", step.ID, "type", step.Type, "err", err)
+}
+
+// ActionStarted has nothing to tell: there is no trace.
+func (l *varsLeg) ActionStarted(flow.Step) {}
+
+// ActionEnded tells the log of a step that failed.
+func (l *varsLeg) ActionEnded(s flow.Step, _ action.Outcome, err error) {
+	if err != nil && l.engine.followCtx.Err() == nil {
+		l.log().Warn("step failed", "step", s.ID, "type", s.Type, "err", err)
+	}
+}
+
+func (l *varsLeg) log() *slog.Logger {
+	return l.engine.log.With("call", l.vars.Get(varCallID), "activeflow", l.vars.Get(varActiveflow))
+}

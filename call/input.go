@@ -16,25 +16,26 @@ type Kind string
 
 // Kinds of inputs, and the field of Input that belongs to each.
 const (
-	KindIncoming   Kind = "incoming"    // Incoming: a new INVITE
-	KindOutgoing   Kind = "outgoing"    // Outgoing: a call of ours is to be placed
-	KindInvited    Kind = "invited"     // Invited: our INVITE is on its way
-	KindBridge     Kind = "bridge"      // Bridge: the call is in a bridge, or out of it again
-	KindVerified   Kind = "verified"    // Verdict
-	KindRouted     Kind = "routed"      // Flow: Config.Route chose it
-	KindRefused    Kind = "refused"     // End: verification or routing said no
-	KindSIP        Kind = "sip"         // SIP: the dialog's peer did something
-	KindMedia      Kind = "media"       // Media: a digit, silence of the network, ...
-	KindNegotiated Kind = "negotiated"  // Negotiated: offer and answer met
-	KindCommand    Kind = "command"     // Command: the flow or the program wants something
-	KindStarted    Kind = "action"      // Step: an action began
-	KindEnded      Kind = "action_end"  // Step: it is over
-	KindFlowEnded  Kind = "flow_end"    // Flow: with its error, if any
-	KindTimer      Kind = "timer"       // Timer: its name
-	KindRecording  Kind = "recording"   // Recording: one has started or ended
-	KindNote       Kind = "note"        // Note: what a flow's step got from outside (HTTP, speech, prompts)
-	KindRestored   Kind = "restored"    // State: the call is taken up from a Snapshot
-	KindClosed     Kind = "media_close" // Media of the call is closed; Stats has its sums
+	KindIncoming      Kind = "incoming"      // Incoming: a new INVITE
+	KindOutgoing      Kind = "outgoing"      // Outgoing: a call of ours is to be placed
+	KindInvited       Kind = "invited"       // Invited: our INVITE is on its way
+	KindBridge        Kind = "bridge"        // Bridge: the call is in a bridge, or out of it again
+	KindVerified      Kind = "verified"      // Verdict
+	KindRouted        Kind = "routed"        // Flow: Config.Route chose it
+	KindRefused       Kind = "refused"       // End: verification or routing said no
+	KindSIP           Kind = "sip"           // SIP: the dialog's peer did something
+	KindMedia         Kind = "media"         // Media: a digit, silence of the network, ...
+	KindNegotiated    Kind = "negotiated"    // Negotiated: offer and answer met
+	KindCommand       Kind = "command"       // Command: the flow or the program wants something
+	KindStarted       Kind = "action"        // Step: an action began
+	KindEnded         Kind = "action_end"    // Step: it is over
+	KindFlowEnded     Kind = "flow_end"      // Flow: with its error, if any
+	KindTimer         Kind = "timer"         // Timer: its name
+	KindRecording     Kind = "recording"     // Recording: one has started or ended
+	KindTranscription Kind = "transcription" // Transcription: one has started or ended, or a text is there
+	KindNote          Kind = "note"          // Note: what a flow's step got from outside (HTTP, speech, prompts)
+	KindRestored      Kind = "restored"      // State: the call is taken up from a Snapshot
+	KindClosed        Kind = "media_close"   // Media of the call is closed; Stats has its sums
 )
 
 // Input is one thing that a call's loop consumed. What a loop consumed, in order,
@@ -44,23 +45,24 @@ type Input struct {
 	At   store.Time `json:"at"`
 	Kind Kind       `json:"kind"`
 
-	Incoming   *IncomingInput   `json:"incoming,omitempty"`
-	Outgoing   *OutgoingInput   `json:"outgoing,omitempty"`
-	Invited    *InvitedInput    `json:"invited,omitempty"`
-	Bridge     *BridgeInput     `json:"bridge,omitempty"`
-	Verdict    *Verdict         `json:"verdict,omitempty"`
-	Flow       *FlowInput       `json:"flow,omitempty"`
-	End        *End             `json:"end,omitempty"`
-	SIP        *sip.Event       `json:"sip,omitempty"`
-	Media      *rtp.Event       `json:"media,omitempty"`
-	Negotiated *NegotiatedInput `json:"negotiated,omitempty"`
-	Command    *Command         `json:"command,omitempty"`
-	Step       *StepInput       `json:"step,omitempty"`
-	Timer      string           `json:"timer,omitempty"`
-	Recording  *RecordingInput  `json:"recording,omitempty"`
-	Note       *Note            `json:"note,omitempty"`
-	Stats      *rtp.Stats       `json:"stats,omitempty"`
-	State      *State           `json:"state,omitempty"`
+	Incoming      *IncomingInput      `json:"incoming,omitempty"`
+	Outgoing      *OutgoingInput      `json:"outgoing,omitempty"`
+	Invited       *InvitedInput       `json:"invited,omitempty"`
+	Bridge        *BridgeInput        `json:"bridge,omitempty"`
+	Verdict       *Verdict            `json:"verdict,omitempty"`
+	Flow          *FlowInput          `json:"flow,omitempty"`
+	End           *End                `json:"end,omitempty"`
+	SIP           *sip.Event          `json:"sip,omitempty"`
+	Media         *rtp.Event          `json:"media,omitempty"`
+	Negotiated    *NegotiatedInput    `json:"negotiated,omitempty"`
+	Command       *Command            `json:"command,omitempty"`
+	Step          *StepInput          `json:"step,omitempty"`
+	Timer         string              `json:"timer,omitempty"`
+	Recording     *RecordingInput     `json:"recording,omitempty"`
+	Transcription *TranscriptionInput `json:"transcription,omitempty"`
+	Note          *Note               `json:"note,omitempty"`
+	Stats         *rtp.Stats          `json:"stats,omitempty"`
+	State         *State              `json:"state,omitempty"`
 }
 
 // IncomingInput is what the loop needs to know of a new INVITE.
@@ -159,6 +161,16 @@ type RecordingInput struct {
 	Error  string `json:"error,omitempty"`
 }
 
+// TranscriptionInput tells that a transcription has started or ended, or what was said.
+type TranscriptionInput struct {
+	ID        string `json:"id"`
+	Event     string `json:"event"`               // "started", "text", "ended"
+	Language  string `json:"language,omitempty"`  // BCP 47
+	Direction string `json:"direction,omitempty"` // of a text: "in", "out"
+	Text      string `json:"text,omitempty"`
+	StartMS   int64  `json:"start_ms,omitempty"` // of a text, since the start of the transcription; 0 where the engine does not tell
+}
+
 // StepInput tells that an action of the flow began or ended.
 type StepInput struct {
 	Seq      int             `json:"seq"`
@@ -168,6 +180,7 @@ type StepInput struct {
 	Option   string          `json:"option,omitempty"` // JSON, after substitution
 	Outcome  *action.Outcome `json:"outcome,omitempty"`
 	Counters map[string]int  `json:"counters,omitempty"` // rounds that gotos have left, before the step
+	Depth    int             `json:"depth,omitempty"`    // of flows within flows
 	Error    string          `json:"error,omitempty"`
 }
 

@@ -24,6 +24,13 @@ var (
 	_ action.Conferencer = (*Call)(nil)
 	_ action.DigitSender = (*Call)(nil)
 	_ action.Muter       = (*Call)(nil)
+
+	_ action.FlowFinder   = (*Call)(nil)
+	_ action.Follower     = (*Call)(nil)
+	_ action.Stater       = (*Call)(nil)
+	_ action.Listener     = (*Call)(nil)
+	_ action.Transcribing = (*Call)(nil)
+	_ action.Recordings   = (*Call)(nil)
 )
 
 // Answer answers the call and waits for the caller's ACK, for half a second at most:
@@ -93,6 +100,23 @@ func (c *Call) PeekDigits() (string, <-chan struct{}) { return c.digits.peek() }
 
 // DropDigits forgets the digits not yet read.
 func (c *Call) DropDigits() { c.digits.drop() }
+
+// CallStatus is VoIPBIN's status of the call.
+func (c *Call) CallStatus() string { return c.Record().Status }
+
+// Listen lets t see every frame of both directions until stop is called.
+func (c *Call) Listen(ctx context.Context, t media.Tap) (rate int, stop func(), err error) {
+	p, err := c.port(ctx)
+	if err != nil {
+		return 0, nil, err
+	}
+	return p.Rate(), p.Tap(t), nil
+}
+
+// FlowByID finds a flow for fetch_flow.
+func (c *Call) FlowByID(ctx context.Context, id string) (action.Program, error) {
+	return c.engine.flowByID(ctx, id)
+}
 
 // maxDigits bounds what a caller can make us keep by pressing keys that nobody reads.
 const maxDigits = 128

@@ -1,6 +1,7 @@
 package call
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -40,12 +41,15 @@ type State struct {
 	Answer   string `json:"answer,omitempty"` // SDP that the 183 carried and the 200 repeats
 	HasMedia bool   `json:"has_media,omitempty"`
 
-	FlowRuns    bool           `json:"flow_runs,omitempty"`
-	Position    *flow.Position `json:"position,omitempty"` // of the step that runs
-	StepStart   store.Time     `json:"step_start,omitzero"`
-	Recording   string         `json:"recording,omitempty"` // id of the one that runs
-	RecordOnEnd string         `json:"record_on_end,omitempty"`
-	RecordKey   string         `json:"record_key,omitempty"`
+	FlowRuns     bool           `json:"flow_runs,omitempty"`
+	Position     *flow.Position `json:"position,omitempty"`    // of the step that runs
+	Stack        []flow.Frame   `json:"stack,omitempty"`       // flows within the flow; never changed, only replaced
+	OnComplete   string         `json:"on_complete,omitempty"` // flow that runs once the call is over
+	StepStart    store.Time     `json:"step_start,omitzero"`
+	Recording    string         `json:"recording,omitempty"` // id of the one that runs
+	RecordOnEnd  string         `json:"record_on_end,omitempty"`
+	RecordKey    string         `json:"record_key,omitempty"`
+	Transcribing string         `json:"transcribing,omitempty"` // id of the transcription that runs
 
 	// Of a call of ours.
 	Invited        bool `json:"invited,omitempty"` // there is an INVITE to be cancelled
@@ -116,7 +120,8 @@ func (m *Machine) Step(in *Input) []Effect {
 	case KindStarted:
 		m.st.StepStart = in.At
 		m.st.Record.FlowPosition = in.Step.ID
-		m.st.Position = &flow.Position{ID: in.Step.ID, Index: in.Step.Index, Counters: in.Step.Counters}
+		m.st.Stack = m.st.Stack[:min(len(m.st.Stack), in.Step.Depth)]
+		m.st.Position = &flow.Position{ID: in.Step.ID, Index: in.Step.Index, Counters: in.Step.Counters, Stack: m.st.Stack}
 	case KindEnded:
 		m.stepEnded(in)
 	case KindFlowEnded:
@@ -125,6 +130,8 @@ func (m *Machine) Step(in *Input) []Effect {
 		m.timer(in)
 	case KindRecording:
 		m.recording(in)
+	case KindTranscription:
+		m.transcribed(in)
 	case KindClosed:
 		m.mediaClosed(in)
 	}
@@ -316,6 +323,9 @@ func (m *Machine) accept(at store.Time, body string) {
 }
 
 func (m *Machine) stepEnded(in *Input) {
+	if o := in.Step.Outcome; o != nil && o.Push != nil && in.Step.Error == "" {
+		m.st.Stack = append(slices.Clip(m.st.Stack), flow.Frame{Push: *o.Push, ID: in.Step.ID, Index: in.Step.Index})
+	}
 	if m.st.StepStart.IsZero() {
 		return
 	}
@@ -328,9 +338,7 @@ func (m *Machine) stepEnded(in *Input) {
 
 func (m *Machine) flowEnded(in *Input) {
 	m.st.FlowRuns = false
-	if in.Flow.OnComplete != "" {
-		m.do(Effect{Do: DoOnEnd, Text: in.Flow.OnComplete})
-	}
+	m.st.OnComplete = in.Flow.OnComplete
 	end := End{By: "local", Reason: store.ReasonNormal, Cause: 16, Status: 200, Code: CodeFlowEnded, Sentence: "the flow came to its end"}
 	if in.Flow.Fatal {
 		end.Code, end.Sentence = CodeFlowFailed, in.Flow.Error
@@ -417,7 +425,7 @@ func (m *Machine) mediaClosed(in *Input) {
 // finish ends the call for good once its signalling, its flow and its media are done.
 func (m *Machine) finish(at store.Time) {
 	r := &m.st.Record
-	if m.st.Finished || r.Status != store.StatusHangup || m.st.FlowRuns || !m.st.MediaClosed || m.st.Recording != "" {
+	if m.st.Finished || r.Status != store.StatusHangup || m.st.FlowRuns || !m.st.MediaClosed || m.st.Recording != "" || m.st.Transcribing != "" {
 		return
 	}
 	m.st.Finished = true
@@ -436,5 +444,5 @@ func (m *Machine) finish(at store.Time) {
 		r.TalkMS = r.TmHangup.Sub(r.TmProgressing.Time).Milliseconds()
 	}
 	m.emit("call_hangup")
-	m.do(Effect{Do: DoFinish})
+	m.do(Effect{Do: DoFinish, Text: m.st.OnComplete})
 }

@@ -138,16 +138,19 @@ func (c *Call) negotiate(e *Effect) Input {
 	return Input{Kind: KindNegotiated, Negotiated: &n}
 }
 
-// closeMedia ends the recording, then frees the ports. With a recording it takes a
-// write to disk, so it has a goroutine of its own.
+// closeMedia ends the recording and the transcription, then frees the ports. With one of them it takes a
+// while, so it has a goroutine of its own.
 func (c *Call) closeMedia() (Input, bool) {
 	c.mu.Lock()
-	rec := c.recorder
+	rec, text := c.recorder, c.transcription
 	c.closing = true
 	c.mu.Unlock()
-	if rec != nil {
+	if rec != nil || text != nil {
 		c.engine.wg.Go(func() {
 			c.endRecording("hangup")
+			if text != nil {
+				_ = c.stopTranscription(c.engine.callCtx, text) // the engine stops: nobody to tell
+			}
 			c.post(c.mediaSums())
 		})
 		return Input{}, false

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"time"
 
@@ -116,6 +117,30 @@ func (c *Call) endRecording(reason string) {
 	c.post(Input{Kind: KindRecording, Recording: &RecordingInput{
 		ID: rec.ID, Event: "ended", Reason: rec.Code, MS: rec.DurationMS, Bytes: rec.Files[0].Bytes, Error: rec.Sentence,
 	}})
+}
+
+// RecordingIDs are those of the recordings that were made of the call.
+func (c *Call) RecordingIDs() []string { return c.Record().RecordingIDs }
+
+// OpenRecording opens the file of a recording, a WAV file, and tells its name.
+func (c *Call) OpenRecording(ctx context.Context, id string) (name string, wav io.ReadCloser, err error) {
+	return c.engine.openRecording(ctx, id)
+}
+
+func (e *Engine) openRecording(ctx context.Context, id string) (name string, wav io.ReadCloser, err error) {
+	if e.cfg.Store == nil {
+		return "", nil, errNoStore
+	}
+	rec, err := e.cfg.Store.Recording(ctx, id)
+	if err != nil {
+		return "", nil, fmt.Errorf("call: recording %.40q: %w", id, err)
+	}
+	if len(rec.Files) == 0 {
+		return "", nil, fmt.Errorf("call: recording %.40q has no file", id)
+	}
+	name = rec.Files[0].Name
+	blob, err := e.cfg.Store.OpenBlob(ctx, name)
+	return name, blob, err
 }
 
 // record opens the file called name and begins to write to it what tap gives; rec is what is known of it.

@@ -1,10 +1,8 @@
 package call
 
 import (
-	"context"
 	"fmt"
 
-	"github.com/callbin/callbin/action"
 	"github.com/callbin/callbin/flow"
 	"github.com/callbin/callbin/media/rtp"
 	"github.com/callbin/callbin/sip"
@@ -16,11 +14,13 @@ type Snapshot struct {
 	Dialog sip.DialogState   `json:"dialog"`
 	Media  *rtp.LegState     `json:"media,omitempty"`
 	Vars   map[string]string `json:"vars,omitempty"`
+	// Results of the flow's steps, as of action.Vars.Results.
+	Results map[string]map[string]string `json:"results,omitempty"`
 }
 
 // Snapshot returns a copy of where the call stands.
 func (c *Call) Snapshot() Snapshot {
-	s := Snapshot{State: c.State(), Vars: c.vars.All()}
+	s := Snapshot{State: c.State(), Vars: c.vars.All(), Results: c.vars.Results()}
 	if d := c.dialog.Load(); d != nil {
 		s.Dialog = d.Snapshot()
 	}
@@ -41,7 +41,10 @@ func (e *Engine) Restore(s Snapshot, p flow.Program) (*Call, error) {
 	}
 	c := newCall(e, s.State.Record.ID, nil)
 	c.vars = e.newVars(s.Vars)
-	c.program = resume(p, s.State.Position)
+	c.program, c.from = p, s.State.Position
+	if err := c.vars.RestoreResults(s.Results); err != nil {
+		return nil, fmt.Errorf("call: restore %s: %w", c.id, err)
+	}
 	c.seq = s.State.Seq
 	c.running = true // the loop waits until everything is in place
 	if s.Media != nil {
@@ -67,15 +70,6 @@ func (e *Engine) Restore(s Snapshot, p flow.Program) (*Call, error) {
 	return c, nil
 }
 
-// resume makes p start where it was left.
-func resume(p flow.Program, at *flow.Position) flow.Program {
-	f, ok := p.(*flow.Flow)
-	if !ok || at == nil {
-		return p
-	}
-	return flow.Func(func(ctx context.Context, leg action.Leg) error { return f.RunFrom(ctx, leg, *at) })
-}
-
 // restored takes the state over. What waited in the other engine waits no more.
 func (m *Machine) restored(in *Input) {
 	m.st = Restore(*in.State).Snapshot()
@@ -85,6 +79,7 @@ func (m *Machine) restored(in *Input) {
 	if st.Recording != "" {
 		m.recording(&Input{At: in.At, Recording: &RecordingInput{ID: st.Recording, Event: "ended", Reason: "lost"}})
 	}
+	st.Transcribing = ""
 	if st.FlowRuns {
 		m.do(Effect{Do: DoStartFlow})
 	}

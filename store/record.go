@@ -91,6 +91,32 @@ type Call struct {
 	Sums
 }
 
+// VoIPBIN's statuses of a Transcribe.
+const (
+	TranscribeProgressing = "progressing"
+	TranscribeDone        = "done"
+)
+
+// Transcribe is a transcription, with VoIPBIN's JSON keys.
+type Transcribe struct {
+	ID            string `json:"id"`
+	ActiveflowID  string `json:"activeflow_id,omitempty"`
+	ReferenceType string `json:"reference_type"` // call
+	ReferenceID   string `json:"reference_id"`
+	Status        string `json:"status"`
+	Language      string `json:"language,omitempty"`
+	TmUpdate      Time   `json:"tm_update,omitzero"`
+}
+
+// Transcript is one text of a transcription, with VoIPBIN's JSON keys.
+type Transcript struct {
+	TranscribeID string `json:"transcribe_id"`
+	Direction    string `json:"direction"` // in: the peer said it; out: it was said to the peer
+	Message      string `json:"message"`
+	OffsetMS     int64  `json:"offset_ms,omitempty"` // since the start of the transcription
+	TmCreate     Time   `json:"tm_create,omitzero"`
+}
+
 // Attempt is one INVITE of an outgoing call: one address, redirect or answer to a challenge.
 type Attempt struct {
 	URI       string `json:"uri"`

@@ -29,8 +29,8 @@ func spoken() fs.FS { return sub("speech") }
 func openFlows(dir, recordings string, cfg *call.Config) (*flow.Dir, error) {
 	opt := flow.ParseOptions{Registry: action.Builtin(cfg.Deps)}
 	if dir != "" {
-		return flow.OpenDir(dir, opt, cfg.Check, nil)
+		return flow.OpenDir(dir, opt, cfg.CheckInDir, nil)
 	}
 	opt.Dir = recordings
-	return flow.FromFS(sub("flows"), opt, cfg.Check, nil)
+	return flow.FromFS(sub("flows"), opt, cfg.CheckInDir, nil)
 }
