@@ -1,11 +1,9 @@
 package action
 
-// Builtin returns a registry with the built-in actions, which work with d:
-// answer, beep, branch, call, condition_variable, confbridge_join, conference_join,
-// connect, digits_receive, digits_send, echo, goto, hangup, mute, play, recording_start,
-// recording_stop, sleep, stop, talk, variable_set, webhook_send.
-// The names of VoIPBIN's other actions are known, and refused by flow.Check.
-// What each does, and where it differs from VoIPBIN, is in the documentation of package flow.
+// Builtin returns a registry with all of VoIPBIN's actions, under their names of today and older ones,
+// and with condition_expression. They work with d: an action that needs something that d, or the leg, lacks
+// is refused by flow.Check. What each does, and where it differs from VoIPBIN, is in the
+// documentation of package flow.
 func Builtin(d Deps) *Registry {
 	r := NewRegistry()
 	Register[answer](r, "answer")
@@ -30,8 +28,34 @@ func Builtin(d Deps) *Registry {
 	r.Add("talk", func() Action { return &talk{deps: d} })
 	Register[variableSet](r, "variable_set")
 	r.Add("webhook_send", func() Action { return &webhookSend{deps: d} })
-	for _, name := range later {
-		r.Add(name, func() Action { return &notYet{name} })
+	Register[amd](r, "amd")
+	Register[block](r, "block")
+	Register[conditionCallDigits](r, "condition_call_digits")
+	Register[conditionCallStatus](r, "condition_call_status")
+	r.Add("condition_datetime", func() Action { return newConditionDatetime() })
+	r.Add("condition_expression", func() Action { return &conditionExpression{deps: d} })
+	Register[empty](r, "empty")
+	Register[externalMediaStart](r, "external_media_start")
+	Register[externalMediaStop](r, "external_media_stop")
+	r.Add("fetch", func() Action { return &fetch{deps: d} })
+	Register[fetchFlow](r, "fetch_flow")
+	Register[queueJoin](r, "queue_join")
+	Register[streamEcho](r, "stream_echo")
+	r.Add("ai_summary", func() Action { return &aiSummary{deps: d} })
+	r.Add("ai_talk", func() Action { return &aiTalk{assistance: assistance{deps: d}} })
+	r.Add("ai_task", func() Action { return &aiTask{assistance{deps: d}} })
+	r.Add("case_create", func() Action { return &caseCreate{deps: d} })
+	r.Add("conversation_send", func() Action { return &conversationSend{deps: d} })
+	r.Add("email_send", func() Action { return &emailSend{deps: d} })
+	r.Add("message_send", func() Action { return &messageSend{deps: d} })
+	r.Add("transcribe_recording", func() Action { return &transcribeRecording{deps: d} })
+	Register[transcribeStart](r, "transcribe_start")
+	Register[transcribeStop](r, "transcribe_stop")
+	for old, name := range map[string]string{
+		"agent_call": "connect", "chatbot_talk": "ai_talk", "dtmf_receive": "digits_receive", "dtmf_send": "digits_send",
+		"hangup_relay": "hangup", "patch": "fetch", "patch_flow": "fetch_flow", "recording_to_text": "transcribe_recording",
+	} {
+		r.Alias(old, name)
 	}
 	return r
 }

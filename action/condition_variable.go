@@ -35,14 +35,7 @@ func (a *conditionVariable) SubstituteOption(option, text string, v *Vars) strin
 func (a *conditionVariable) Shape() Shape { return Shape{Result: []string{"result"}} }
 
 func (a *conditionVariable) Run(_ context.Context, _ Leg) (Outcome, error) {
-	holds := a.holds()
-	result := map[string]string{"result": strconv.FormatBool(holds)}
-	if holds {
-		return Outcome{Result: result}, nil
-	}
-	o, err := jump(a.FalseTargetID)
-	o.Result = result
-	return o, err
+	return conditional(a.holds(), a.FalseTargetID)
 }
 
 // holds compares the variable, which is its value by now; what is no number is not

@@ -49,7 +49,7 @@ func (a *connect) Run(ctx context.Context, leg Leg) (Outcome, error) {
 	if ctx.Err() != nil {
 		got.Reason = cmp.Or(got.Reason, "cancel")
 	}
-	o := Outcome{Result: got.result()}
+	o := Outcome{Result: got.result(), TimedOut: got.CallID == "" && (got.Reason == "dialout" || got.Reason == "noanswer")}
 	switch {
 	case ctx.Err() != nil:
 		return o, context.Cause(ctx)

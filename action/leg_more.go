@@ -28,9 +28,10 @@ type Stater interface {
 	CallStatus() string
 }
 
-// Listener lets others hear the leg: frames of both directions go to t until stop is called.
+// Listener lets others hear the leg: frames of both directions go to the tap that open makes for
+// their rate, until stop is called.
 type Listener interface {
-	Listen(ctx context.Context, t media.Tap) (rate int, stop func(), err error)
+	Listen(ctx context.Context, open func(rateHz int) (media.Tap, error)) (stop func(), err error)
 }
 
 // TranscribeOptions of one transcription of a leg.
@@ -57,16 +58,10 @@ type Recordings interface {
 	OpenRecording(ctx context.Context, id string) (name string, wav io.ReadCloser, err error)
 }
 
-// MachineOptions of a MachineDetector.
-type MachineOptions struct {
-	// Later takes the answer where the step does not wait for it: "human", "machine" or "notsure".
-	Later func(verdict string)
-}
-
-// MachineDetector tells whether a human or an answering machine has answered the leg.
+// MachineDetector tells whether a human or an answering machine has answered the leg: "human",
+// "machine" or "notsure". It waits for the verdict, or returns context.Cause(ctx).
 type MachineDetector interface {
-	// DetectMachine returns "human", "machine" or "notsure", or at once where Later is set.
-	DetectMachine(ctx context.Context, o MachineOptions) (verdict string, err error)
+	DetectMachine(ctx context.Context) (verdict string, err error)
 }
 
 // Queued tells what became of a caller in a queue.

@@ -132,9 +132,6 @@ func (r *Registry) Template(name string, data []byte, option *Node) (*Template, 
 	if option == nil || option.Kind == Null {
 		return t, nil
 	}
-	if _, ok := t.example.(Opaque); ok {
-		return t, nil
-	}
 	rt := reflect.TypeOf(t.example)
 	if rt.Kind() != reflect.Pointer || rt.Elem().Kind() != reflect.Struct {
 		if option.Kind != Object || len(option.Members) > 0 {

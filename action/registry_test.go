@@ -9,37 +9,33 @@ import (
 )
 
 func TestBuiltinNames(t *testing.T) {
-	want := strings.Fields("answer beep branch call condition_variable confbridge_join conference_join connect digits_receive digits_send echo goto hangup mute play recording_start recording_stop sleep stop talk variable_set webhook_send")
+	want := strings.Fields(`ai_summary ai_talk ai_task amd answer beep block branch call case_create condition_call_digits
+		condition_call_status condition_datetime condition_expression condition_variable confbridge_join conference_join connect
+		conversation_send digits_receive digits_send echo email_send empty external_media_start external_media_stop fetch
+		fetch_flow goto hangup message_send mute play queue_join recording_start recording_stop sleep stop stream_echo talk
+		transcribe_recording transcribe_start transcribe_stop variable_set webhook_send`)
 	r := Builtin(Deps{})
-	var ready []string
+	var names, old []string
 	for _, name := range r.Names() {
-		if _, ok := r.mk[name]().(*notYet); !ok {
-			ready = append(ready, name)
-		}
-	}
-	if !slices.Equal(ready, want) {
-		t.Errorf("got %q", ready)
-	}
-	if n := len(r.Names()); n != 43 {
-		t.Errorf("%d names, VoIPBIN has 44, one of them internal", n)
-	}
-}
-
-func TestLaterActionsAreRefusedByName(t *testing.T) {
-	for _, name := range later {
-		a, err := Builtin(Deps{}).Decode(name, json.RawMessage(`{"any":["option"]}`))
-		if err != nil {
-			t.Errorf("%s: %v", name, err)
+		if r.Canonical(name) != name {
+			old = append(old, name)
 			continue
 		}
-		c := NewCheckContext("", nil)
-		a.(Needer).Needs(c)
-		if needs := c.Abilities(); len(needs) != 1 || !strings.Contains(string(needs[0]), name) {
-			t.Errorf("%s needs %q", name, needs)
+		names = append(names, name)
+		if _, ok := r.New(name).(Shaped); !ok {
+			t.Errorf("%s: its shape is not known", name)
 		}
-		if _, err := a.Run(t.Context(), nil); !IsFatal(err) || !strings.Contains(err.Error(), name) {
-			t.Errorf("%s runs: %v", name, err)
+		for _, o := range r.Options(name) {
+			if o.Doc == "" && !o.Old {
+				t.Errorf("%s: option %q is not described", name, o.Name)
+			}
 		}
+	}
+	if !slices.Equal(names, want) {
+		t.Errorf("got %q", names)
+	}
+	if got := strings.Join(old, " "); got != "agent_call chatbot_talk dtmf_receive dtmf_send hangup_relay patch patch_flow recording_to_text" {
+		t.Errorf("old names: %s", got)
 	}
 }
 

@@ -1,10 +1,12 @@
 package action
 
 import (
+	"bytes"
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -124,10 +126,9 @@ func (a *webhookSend) try(ctx context.Context) (result map[string]string, again 
 	}
 	defer res.Body.Close()
 	body, readErr := io.ReadAll(io.LimitReader(res.Body, webhookBody+utf8.UTFMax))
-	result = map[string]string{
-		"http_code": strconv.Itoa(res.StatusCode),
-		"body":      cutText(strings.ToValidUTF8(string(body), "\uFFFD"), webhookBody),
-	}
+	result = jsonResult(body)
+	result["http_code"] = strconv.Itoa(res.StatusCode)
+	result["body"] = cutText(strings.ToValidUTF8(string(body), "\uFFFD"), webhookBody)
 	if res.StatusCode >= 500 {
 		return result, true, fmt.Errorf("action: webhook_send: %s answered %d", req.URL.Redacted(), res.StatusCode)
 	}
@@ -135,6 +136,24 @@ func (a *webhookSend) try(ctx context.Context) (result map[string]string, again 
 		return result, false, fmt.Errorf("action: webhook_send: read the answer: %w", readErr)
 	}
 	return result, false, nil
+}
+
+// jsonResult gives the strings, numbers and bools of an answer that is a JSON object as json.KEY.
+func jsonResult(body []byte) map[string]string {
+	result := make(map[string]string)
+	var object map[string]any
+	dec := json.NewDecoder(bytes.NewReader(body))
+	dec.UseNumber()
+	if dec.Decode(&object) != nil {
+		return result
+	}
+	for k, v := range object {
+		switch v := v.(type) {
+		case string, json.Number, bool:
+			result["json."+k] = fmt.Sprint(v)
+		}
+	}
+	return result
 }
 
 // sign is VoIPBIN's signature of a webhook's body.

@@ -104,13 +104,17 @@ func (c *Call) DropDigits() { c.digits.drop() }
 // CallStatus is VoIPBIN's status of the call.
 func (c *Call) CallStatus() string { return c.Record().Status }
 
-// Listen lets t see every frame of both directions until stop is called.
-func (c *Call) Listen(ctx context.Context, t media.Tap) (rate int, stop func(), err error) {
+// Listen lets the tap that open makes see every frame of both directions until stop is called.
+func (c *Call) Listen(ctx context.Context, open func(rateHz int) (media.Tap, error)) (stop func(), err error) {
 	p, err := c.port(ctx)
 	if err != nil {
-		return 0, nil, err
+		return nil, err
 	}
-	return p.Rate(), p.Tap(t), nil
+	t, err := open(p.Rate())
+	if err != nil {
+		return nil, err
+	}
+	return p.Tap(t), nil
 }
 
 // FlowByID finds a flow for fetch_flow.

@@ -273,6 +273,7 @@ func (p *parser) action(i int, n *action.Node) {
 	if option != nil && option.Kind != action.Null {
 		s.option = option
 	}
+	s.info.Type = p.opt.Registry.Canonical(info.Type) // findings go on with what is written
 	s.template, problems = p.opt.Registry.Template(info.Type, p.data, option)
 	for _, problem := range problems {
 		p.add(info, problem)

@@ -1,0 +1,65 @@
+package action
+
+import (
+	"cmp"
+	"context"
+	"errors"
+
+	"github.com/callbin/callbin/media"
+)
+
+// externalMediaStart forks the leg's sound to a program outside.
+type externalMediaStart struct {
+	ExternalHost    string `json:"external_host" opt:"required" doc:"host:port"`
+	Encapsulation   string `json:"encapsulation" opt:"enum=rtp|audiosocket|none,default=rtp" doc:"how the sound is packed"`
+	Transport       string `json:"transport" opt:"enum=udp|tcp|websocket,default=udp" doc:"how it is carried"`
+	TransportData   string `json:"transport_data" doc:"for the transport"`
+	ConnectionType  string `json:"connection_type" opt:"enum=client,default=client" doc:"who connects"`
+	Format          string `json:"format" opt:"default=ulaw" doc:"of the sound"`
+	DirectionListen string `json:"direction_listen" opt:"enum=in|out|both" doc:"what is sent"`
+	DirectionSpeak  string `json:"direction_speak" opt:"enum=in|out|both" doc:"where what comes back goes"`
+	Data            any    `json:"data" doc:"means nothing"`
+}
+
+func (a *externalMediaStart) Shape() Shape { return Shape{Result: []string{"external_media_id"}} }
+
+func (a *externalMediaStart) Needs(c *CheckContext) { c.Need(CanFork) }
+
+func (a *externalMediaStart) Run(ctx context.Context, leg Leg) (Outcome, error) {
+	l, err := Need[ExternalMedia](leg)
+	if err != nil {
+		return Continue(), err
+	}
+	if a.ExternalHost == "" {
+		return Continue(), errors.New("action: external_media_start: external_host is empty")
+	}
+	id, err := l.StartExternalMedia(ctx, ExternalMediaOptions{
+		Host:           a.ExternalHost,
+		Encapsulation:  cmp.Or(a.Encapsulation, "rtp"),
+		Transport:      cmp.Or(a.Transport, "udp"),
+		TransportData:  a.TransportData,
+		ConnectionType: cmp.Or(a.ConnectionType, "client"),
+		Format:         cmp.Or(a.Format, "ulaw"),
+		Listen:         media.Direction(a.DirectionListen),
+		Speak:          media.Direction(a.DirectionSpeak),
+	})
+	if err != nil {
+		return Continue(), err
+	}
+	return Resulting("external_media_id", id), nil
+}
+
+// externalMediaStop ends all forks of the leg's sound.
+type externalMediaStop struct{}
+
+func (a *externalMediaStop) Shape() Shape { return Shape{} }
+
+func (a *externalMediaStop) Needs(c *CheckContext) { c.Need(CanFork) }
+
+func (a *externalMediaStop) Run(ctx context.Context, leg Leg) (Outcome, error) {
+	l, err := Need[ExternalMedia](leg)
+	if err != nil {
+		return Continue(), err
+	}
+	return Continue(), l.StopExternalMedia(ctx)
+}
