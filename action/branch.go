@@ -22,7 +22,13 @@ func (a *branch) Check(c *CheckContext) {
 }
 
 func (a *branch) Shape() Shape {
-	return Shape{Jumps: true, Reads: []string{a.name()}, Result: []string{"variable", "value"}}
+	return Shape{
+		Jumps:  true,
+		MayEnd: CanonicalID(a.DefaultTargetID) == "",
+		Reads:  []string{a.name()},
+		Cases:  sortedKeys(a.TargetIDs),
+		Result: []string{"variable", "value"},
+	}
 }
 
 func (a *branch) name() string { return cmp.Or(a.Variable, VarDigits) }

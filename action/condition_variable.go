@@ -32,7 +32,13 @@ func (a *conditionVariable) SubstituteOption(option, text string, v *Vars) strin
 	return v.Substitute(text)
 }
 
-func (a *conditionVariable) Shape() Shape { return Shape{Result: []string{"result"}} }
+func (a *conditionVariable) Shape() Shape {
+	s := Shape{Result: []string{"result"}}
+	if !HasVar(a.Variable) {
+		s.Reads = []string{a.Variable}
+	}
+	return s
+}
 
 func (a *conditionVariable) Run(_ context.Context, _ Leg) (Outcome, error) {
 	return conditional(a.holds(), a.FalseTargetID)

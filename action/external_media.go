@@ -21,7 +21,9 @@ type externalMediaStart struct {
 	Data            any    `json:"data" doc:"means nothing"`
 }
 
-func (a *externalMediaStart) Shape() Shape { return Shape{Result: []string{"external_media_id"}} }
+func (a *externalMediaStart) Shape() Shape {
+	return Shape{Instant: true, Result: []string{"external_media_id"}}
+}
 
 func (a *externalMediaStart) Needs(c *CheckContext) { c.Need(CanFork) }
 
@@ -52,7 +54,7 @@ func (a *externalMediaStart) Run(ctx context.Context, leg Leg) (Outcome, error) 
 // externalMediaStop ends all forks of the leg's sound.
 type externalMediaStop struct{}
 
-func (a *externalMediaStop) Shape() Shape { return Shape{} }
+func (a *externalMediaStop) Shape() Shape { return Shape{Instant: true} }
 
 func (a *externalMediaStop) Needs(c *CheckContext) { c.Need(CanFork) }
 

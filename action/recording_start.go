@@ -24,7 +24,7 @@ var recordingVars = []string{
 func (a *recordingStart) Needs(c *CheckContext) { c.Need(CanRecord) }
 
 func (a *recordingStart) Shape() Shape {
-	return Shape{NeedsAnswer: true, Sets: recordingVars, Result: []string{"recording_id"}}
+	return Shape{NeedsAnswer: true, Instant: !a.BeepStart, Sets: recordingVars, Result: []string{"recording_id"}}
 }
 
 func (a *recordingStart) Run(ctx context.Context, leg Leg) (Outcome, error) {

@@ -43,7 +43,7 @@ func (a *transcribe) direction() media.Direction {
 type transcribeStart struct{ transcribe }
 
 func (a *transcribeStart) Shape() Shape {
-	return Shape{NeedsAnswer: true, Sets: transcribeVars, Result: []string{"transcribe_id"}}
+	return Shape{NeedsAnswer: true, Instant: true, Sets: transcribeVars, Result: []string{"transcribe_id"}}
 }
 
 func (a *transcribeStart) Needs(c *CheckContext) {

@@ -61,7 +61,7 @@ func checkWebhookURI(uri string) error {
 func (a *webhookSend) Needs(c *CheckContext) { c.Need(HasHTTP) }
 
 func (a *webhookSend) Shape() Shape {
-	return Shape{Result: []string{"http_code", "body"}, AnyResult: true}
+	return Shape{Instant: !a.Sync, Result: []string{"http_code", "body"}, AnyResult: true}
 }
 
 func (a *webhookSend) Run(ctx context.Context, leg Leg) (Outcome, error) {
