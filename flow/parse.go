@@ -23,6 +23,7 @@ type ParseOptions struct {
 	Name     string           // of the flow, if it has none of its own
 	Dir      string           // folder where its relative file: URLs start
 	File     string           // what findings call the file
+	Lenient  bool             // what VoIPBIN accepts and ignores is a warning, no error
 }
 
 // flowJSON lists VoIPBIN's keys of a flow, most of which are accepted and ignored.
