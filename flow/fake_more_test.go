@@ -73,7 +73,6 @@ var (
 	_ action.MailSender          = (*caller)(nil)
 	_ action.ConversationSender  = (*caller)(nil)
 	_ action.CaseCreator         = (*caller)(nil)
-	_ action.Expressions         = (*caller)(nil)
 )
 
 func (c *caller) FlowByID(_ context.Context, id string) (action.Program, error) {
@@ -406,28 +405,6 @@ func (c *caller) SendConversation(ctx context.Context, id, text string) error {
 func (c *caller) CreateCase(ctx context.Context, o action.Case) (string, error) {
 	c.logf("  case %+v", o)
 	return "case-1", c.send(ctx)
-}
-
-// equation is NAME == "TEXT", or fails.
-type equation struct{ name, text string }
-
-// Compile knows equations, and nothing else.
-func (c *caller) Compile(source string) (action.Expression, error) {
-	name, text, ok := strings.Cut(source, " == ")
-	if !ok || len(text) < 2 || text[0] != '"' || text[len(text)-1] != '"' {
-		return nil, fmt.Errorf("1:1: %s is no equation", source)
-	}
-	return equation{name, text[1 : len(text)-1]}, nil
-}
-
-func (e equation) Reads() []string { return []string{e.name} }
-
-func (e equation) Holds(lookup func(string) (string, bool)) (bool, error) {
-	value, ok := lookup(e.name)
-	if !ok {
-		return false, fmt.Errorf("%s is not there", e.name)
-	}
-	return value == e.text, nil
 }
 
 // uuid finds ids.

@@ -16,6 +16,7 @@ import (
 
 	"github.com/callbin/callbin/action"
 	"github.com/callbin/callbin/flow"
+	"github.com/callbin/callbin/flow/expr"
 	"github.com/callbin/callbin/media"
 )
 
@@ -357,7 +358,7 @@ func (c *caller) deps() action.Deps {
 		Beep:          func() media.Source { return c.newSound(8000, 300*time.Millisecond) },
 		WebhookSecret: "secret",
 
-		Expressions:          c,
+		Expressions:          expr.Expressions{},
 		Transcriber:          c,
 		RecordingTranscriber: c,
 		Assistant:            c,
