@@ -35,6 +35,7 @@ type world struct {
 	sends         []string // what becomes of messages, mails and cases, guarded by mu
 	transcription string   // id of the one that runs, guarded by mu
 	open          int      // recordings that are open, guarded by mu
+	forks         int      // external media that run, guarded by mu
 }
 
 // tape is a recording; its text is what a transcriber finds in it, or "error", or "hang".
@@ -75,10 +76,16 @@ var (
 	_ action.CaseCreator         = (*caller)(nil)
 )
 
-func (c *caller) FlowByID(_ context.Context, id string) (action.Program, error) {
+// FlowByID takes a second for a flow whose id begins with slow.
+func (c *caller) FlowByID(ctx context.Context, id string) (action.Program, error) {
 	text, ok := c.world.flows[id]
 	if !ok {
 		return nil, action.ErrNoFlow
+	}
+	if strings.HasPrefix(id, "slow") {
+		if err := wait(ctx, time.Second); err != nil {
+			return nil, err
+		}
 	}
 	return flow.Parse([]byte(text), flow.ParseOptions{Registry: c.world.registry, Name: id})
 }
@@ -138,17 +145,19 @@ func (c *caller) Listen(ctx context.Context, open func(rateHz int) (media.Tap, e
 func (c *caller) Transcribe(ctx context.Context, src media.Stream, o media.TranscribeOptions, tell func(media.Transcript)) error {
 	c.logf("  transcribe %q %q", o.Language, o.Provider)
 	ended := make(chan struct{})
+	reading, stop := context.WithCancel(ctx)
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		defer close(ended)
 		buf := make([]int16, 1600)
 		for {
-			if _, err := src.Read(ctx, buf); err != nil {
+			if _, err := src.Read(reading, buf); err != nil {
 				return
 			}
 		}
 	})
 	defer wg.Wait()
+	defer stop()
 	for _, s := range c.world.speech {
 		wait := s.at - time.Since(c.start)
 		if wait < 0 {
@@ -295,11 +304,20 @@ func (c *caller) StartExternalMedia(_ context.Context, o action.ExternalMediaOpt
 	if strings.HasPrefix(o.Host, "nobody") {
 		return "", errors.New("nobody is there")
 	}
-	return "media-1", nil
+	c.world.mu.Lock()
+	defer c.world.mu.Unlock()
+	c.world.forks++
+	return fmt.Sprintf("media-%d", c.world.forks), nil
 }
 
 func (c *caller) StopExternalMedia(context.Context) error {
-	c.logf("  external media ends")
+	c.world.mu.Lock()
+	defer c.world.mu.Unlock()
+	if c.world.forks == 0 {
+		return errors.New("no external media runs")
+	}
+	c.logf("  external media ends, %d", c.world.forks)
+	c.world.forks = 0
 	return nil
 }
 
