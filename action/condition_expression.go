@@ -45,16 +45,20 @@ func (a *conditionExpression) SubstituteOption(option, text string, v *Vars) str
 }
 
 func (a *conditionExpression) Run(_ context.Context, leg Leg) (Outcome, error) {
+	holds, err := a.holds(leg.Vars())
+	if err != nil {
+		return unknown(fmt.Errorf("action: condition_expression: %w", err), a.FalseTargetID)
+	}
+	return conditional(holds, a.FalseTargetID)
+}
+
+func (a *conditionExpression) holds(v *Vars) (bool, error) {
 	if a.deps.Expressions == nil {
-		return Continue(), missing(HasExpressions)
+		return false, missing(HasExpressions)
 	}
 	e, err := a.deps.Expressions.Compile(a.Expression)
 	if err != nil {
-		return Continue(), fmt.Errorf("action: condition_expression: %w", err)
+		return false, err
 	}
-	holds, err := e.Holds(leg.Vars().Lookup)
-	if err != nil {
-		return Continue(), fmt.Errorf("action: condition_expression: %w", err)
-	}
-	return conditional(holds, a.FalseTargetID)
+	return e.Holds(v.Lookup)
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/callbin/callbin/action"
 	"github.com/callbin/callbin/flow"
+	"github.com/callbin/callbin/flow/expr"
 	"github.com/callbin/callbin/media"
 )
 
@@ -28,6 +29,7 @@ type caller struct {
 
 	peers       map[string]peer // who can be called, by target
 	conferences []string
+	world       world
 
 	mu        sync.Mutex // guards all below
 	lines     []string
@@ -57,7 +59,8 @@ var (
 )
 
 func newCaller() *caller {
-	return &caller{start: time.Now(), pressed: make(chan struct{}), left: make(chan struct{}), peers: make(map[string]peer)}
+	return &caller{start: time.Now(), pressed: make(chan struct{}), left: make(chan struct{}), peers: make(map[string]peer),
+		world: world{flows: make(map[string]string), queues: make(map[string]queue)}}
 }
 
 func (c *caller) logf(format string, args ...any) {
@@ -354,5 +357,14 @@ func (c *caller) deps() action.Deps {
 		HTTP:          c,
 		Beep:          func() media.Source { return c.newSound(8000, 300*time.Millisecond) },
 		WebhookSecret: "secret",
+
+		Expressions:          expr.Expressions{},
+		Transcriber:          c,
+		RecordingTranscriber: c,
+		Assistant:            c,
+		Messages:             c,
+		Mail:                 c,
+		Conversations:        c,
+		Cases:                c,
 	}
 }

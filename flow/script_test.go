@@ -70,12 +70,22 @@ func eachScript(t *testing.T, dir string, f func(t *testing.T, script, flowJSON 
 //	peer TARGET REASON 2s 486
 //	peer TARGET unknown
 //	conference ID             there is such a conference
+//	status STATUS             of the call, in place of ringing and progressing
+//	flow ID JSON              there is such a flow
+//	recording ID TEXT         of this call; its text, or "error", "hang"
+//	hears 2.1s TEXT           what the peer says, as a transcriber understands it; "guess TEXT": not yet
+//	                          final; "error", "end"
+//	assistant 200ms TEXT|TEXT the next turn of the assistant, and END at its end; also "error", "hang"
+//	send 2s                   what becomes of the next message, mail or case; also "error", "hang"
+//	queue ID answers 2s       an agent of that queue answers; "leaves": the caller leaves it without
+//	machine 2s VERDICT        human, machine, notsure or error; without this line it never comes
 //	from ID                   begins at an action
 //	quiet                     leaves the steps out of the transcript
 //	at 1490ms press 12#       the caller presses keys
 //	at 5010ms hangup          the caller hangs up
 //	at 5010ms leave           what the caller is joined with ends
 //	at 5010ms skip            somebody skips the step
+//	at 5010ms continue        somebody continues a block
 func TestScripts(t *testing.T) {
 	eachScript(t, "script", func(t *testing.T, script, flowJSON []byte) (got string) {
 		synctest.Test(t, func(t *testing.T) { got = runScript(t, script, flowJSON) })
@@ -107,15 +117,28 @@ func runScript(t *testing.T, script, flowJSON []byte) string {
 			c.peers[word[1]] = parsePeer(t, word[2:])
 		case "conference":
 			c.conferences = append(c.conferences, word[1])
+		case "status":
+			c.world.status = word[1]
+		case "flow":
+			c.world.flows[word[1]] = strings.Join(word[2:], " ")
+		case "recording":
+			c.world.recordings = append(c.world.recordings, tape{word[1], strings.Join(word[2:], " ")})
+		case "hears":
+			c.world.speech = append(c.world.speech, parseSaid(t, word[1:]))
+		case "assistant":
+			c.world.replies = append(c.world.replies, strings.TrimPrefix(s.Text(), "assistant "))
+		case "send":
+			c.world.sends = append(c.world.sends, word[1])
+		case "queue":
+			c.world.queues[word[1]] = queue{parseTime(t, word[3]), word[2] == "answers"}
+		case "machine":
+			c.world.verdictAt, c.world.verdict = parseTime(t, word[1]), word[2]
 		case "quiet":
 			c.quiet = true
 		case "from":
 			from.ID = word[1]
 		case "at":
-			at, err := time.ParseDuration(word[1])
-			if err != nil {
-				t.Fatal(err)
-			}
+			at := parseTime(t, word[1])
 			do := func() {
 				switch word[2] {
 				case "press":
@@ -125,11 +148,11 @@ func runScript(t *testing.T, script, flowJSON []byte) string {
 					hangup(action.ErrHangup)
 				case "leave":
 					c.leave()
-				case "skip":
+				case "skip", "continue":
 					c.mu.Lock()
 					defer c.mu.Unlock()
-					c.logLocked("  skip")
-					c.skip(action.ErrSkip)
+					c.logLocked("  %s", word[2])
+					c.skip(map[string]error{"skip": action.ErrSkip, "continue": action.ErrContinue}[word[2]])
 				default:
 					t.Errorf("unknown: %s", s.Text())
 				}
@@ -139,7 +162,8 @@ func runScript(t *testing.T, script, flowJSON []byte) string {
 			t.Fatalf("unknown: %s", s.Text())
 		}
 	}
-	f, err := flow.Parse(flowJSON, flow.ParseOptions{Registry: action.Builtin(c.deps()), File: "flow.json", Dir: "/flows"})
+	c.world.registry = action.Builtin(c.deps())
+	f, err := flow.Parse(flowJSON, flow.ParseOptions{Registry: c.world.registry, File: "flow.json", Dir: "/flows"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -154,22 +178,39 @@ func runScript(t *testing.T, script, flowJSON []byte) string {
 	if c.sources != 0 {
 		t.Errorf("%d sources are still open", c.sources)
 	}
+	if c.world.open != 0 {
+		t.Errorf("%d recordings are still open", c.world.open)
+	}
 	got := c.transcript()
 	all := c.vars.All()
 	for _, name := range slices.Sorted(maps.Keys(all)) {
 		got += fmt.Sprintf("${%s} = %q\n", name, all[name])
 	}
-	return got
+	return hideIDs(got, strings.ToLower(string(script)+string(flowJSON)))
+}
+
+func parseTime(t *testing.T, s string) time.Duration {
+	d, err := time.ParseDuration(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+func parseSaid(t *testing.T, word []string) said {
+	s := said{at: parseTime(t, word[0]), final: true}
+	if word = word[1:]; word[0] == "guess" {
+		s.final, word = false, word[1:]
+	}
+	s.text = strings.Join(word, " ")
+	return s
 }
 
 func parsePeer(t *testing.T, word []string) peer {
 	if word[0] == "unknown" {
 		return peer{unknown: true}
 	}
-	after, err := time.ParseDuration(word[1])
-	if err != nil {
-		t.Fatal(err)
-	}
+	after := parseTime(t, word[1])
 	if word[0] == "answers" {
 		return peer{after: after}
 	}
