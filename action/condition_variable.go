@@ -1,7 +1,6 @@
 package action
 
 import (
-	"cmp"
 	"context"
 	"strconv"
 	"strings"
@@ -55,25 +54,6 @@ func (a *conditionVariable) holds() bool {
 	case "number":
 		n, err := strconv.ParseFloat(strings.TrimSpace(a.Variable), 64)
 		return err == nil && compare(n, a.Condition, a.ValueNumber)
-	default:
-		return false
-	}
-}
-
-func compare[T cmp.Ordered](a T, condition string, b T) bool {
-	switch condition {
-	case "==":
-		return a == b
-	case "!=":
-		return a != b
-	case ">":
-		return a > b
-	case ">=":
-		return a >= b
-	case "<":
-		return a < b
-	case "<=":
-		return a <= b
 	default:
 		return false
 	}
