@@ -170,13 +170,13 @@ func FuzzParse(f *testing.F) {
 		} else {
 			findings = flow.Check(got, action.Abilities{})
 		}
-		tree, _ := action.ParseJSON(data)
+		tree, double := action.ParseJSON(data)
 		lines := strings.Count(string(data), "\n") + 1
 		for _, x := range findings {
 			if x.Line < 1 || x.Line > lines || x.Column < 1 || x.Column > len(data)+1 || x.Message == "" || x.Rule == "" {
 				t.Fatalf("finding out of the text: %+v", x)
 			}
-			if tree != nil && !resolves(tree, x.Pointer) {
+			if tree != nil && len(double) == 0 && !resolves(tree, x.Pointer) { // of a key that stands twice the last one is found
 				t.Fatalf("the pointer %q leads nowhere: %+v", x.Pointer, x)
 			}
 		}
