@@ -18,6 +18,7 @@ import (
 	"github.com/callbin/callbin/flow"
 	"github.com/callbin/callbin/media"
 	"github.com/callbin/callbin/media/wav"
+	"github.com/callbin/callbin/store"
 )
 
 func mustFlow(t *testing.T, reg *action.Registry, text string) *flow.Flow {
@@ -83,7 +84,7 @@ func TestWhatTheCallCameToIsToldAfterIt(t *testing.T) {
 				h := open(t, nil, withFlows(t, &action.Deps{HTTP: w}, map[string]string{
 					"start": `{"on_complete_flow_id":"report","actions":[{"type":"answer"},{"id":"keys","type":"digits_receive","option":{"length":1,"duration":500}},
 						{"type":"variable_set","option":{"key":"lang","value":"nl"}},{"type":"sleep","option":{"duration":3000}}]}`,
-					"report": `[{"type":"webhook_send","option":{"uri":"https://x/","sync":true,"data":"{\"by\":\"${voipbin.call.hangup_by}\",\"reason\":\"${voipbin.call.hangup_reason}\",\"code\":\"${voipbin.call.sip_code}\",\"talk\":\"${voipbin.call.talk_ms}\",\"lang\":\"${lang}\",\"keys\":\"${keys.status}\",\"status\":\"${voipbin.call.status}\",\"ref\":\"${voipbin.activeflow.reference_id}\"}"}},
+					"report": `[{"type":"webhook_send","option":{"uri":"https://x/","sync":true,"data":"{\"by\":\"${voipbin.call.hangup_by}\",\"reason\":\"${voipbin.call.hangup_reason}\",\"code\":\"${voipbin.call.sip_code}\",\"talk\":\"${voipbin.call.talk_ms}\",\"lang\":\"${lang}\",\"keys\":\"${keys.status}\",\"status\":\"${voipbin.call.status}\",\"ref\":\"${voipbin.activeflow.reference_id}\",\"flow\":\"${voipbin.activeflow.flow_id}\"}"}},
 						{"type":"answer"}]`,
 				}))
 				c := calltest.NewPhone(t, h.net, calltest.PhoneConfig{}).Dial(t, "100")
@@ -102,7 +103,7 @@ func TestWhatTheCallCameToIsToldAfterIt(t *testing.T) {
 					t.Fatal(err)
 				}
 				want := map[string]string{"by": rec.HangupBy, "reason": "normal", "code": "200", "talk": fmt.Sprint(rec.TalkMS),
-					"lang": "nl", "keys": "timeout", "status": "hangup", "ref": rec.ID}
+					"lang": "nl", "keys": "timeout", "status": "hangup", "ref": rec.ID, "flow": "report"}
 				for k, v := range want {
 					if got[k] != v {
 						t.Errorf("%s is %q, want %q", k, got[k], v)
@@ -280,6 +281,25 @@ func TestFetchedActionsRunOnACall(t *testing.T) {
 		stop()
 		if len(w.all()) != 1 {
 			t.Errorf("fetched %d times", len(w.all()))
+		}
+	})
+}
+
+// TestFlowHandsTheWholeCallOn reads voipbin.flow.reference_data: the call as it stands then.
+func TestFlowHandsTheWholeCallOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &web{}
+		h := open(t, nil, withFlows(t, &action.Deps{HTTP: w}, map[string]string{
+			"start": `{"id":"f-1","actions":[{"type":"answer"},{"type":"webhook_send","option":{"uri":"https://x/","sync":true,"data":"${voipbin.flow.reference_data}"}}]}`,
+		}))
+		calltest.NewPhone(t, h.net, calltest.PhoneConfig{}).Dial(t, "100").WaitEnd(t)
+		rec := h.records(t)[0]
+		var got store.Call
+		if err := json.Unmarshal([]byte(w.all()[0]), &got); err != nil {
+			t.Fatal(err)
+		}
+		if got.ID != rec.ID || got.Status != store.StatusProgressing || got.FlowID != "f-1" {
+			t.Errorf("got %+v", got)
 		}
 	})
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	_ "time/tzdata" // condition_datetime knows its time zones on any machine
 
 	"github.com/callbin/callbin/call"
 	"github.com/callbin/callbin/call/httpapi"
