@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"strings"
 )
 
 // branch jumps by the exact value of a variable, which it empties.
@@ -18,6 +19,14 @@ func (a *branch) Timing() Timing { return TimeNone }
 func (a *branch) Check(c *CheckContext) {
 	if CanonicalID(a.DefaultTargetID) == "" && len(a.TargetIDs) == 0 {
 		c.At("target_ids").Errorf("is required, or default_target_id")
+	}
+	if a.name() != VarDigits {
+		return
+	}
+	for value := range a.TargetIDs {
+		if strings.Trim(value, digitAlphabet) != "" {
+			c.At("target_ids", value).Warnf("is never gone to: %.40q cannot be pressed, there are the digits %s", value, digitAlphabet)
+		}
 	}
 }
 

@@ -17,7 +17,7 @@ type externalMediaStart struct {
 	Encapsulation   string `json:"encapsulation" opt:"enum=rtp|audiosocket|none,default=rtp" doc:"how the sound is packed"`
 	Transport       string `json:"transport" opt:"enum=udp|tcp|websocket,default=udp" doc:"how it is carried"`
 	TransportData   string `json:"transport_data" doc:"for the transport"`
-	ConnectionType  string `json:"connection_type" opt:"enum=client,default=client" doc:"who connects"`
+	ConnectionType  string `json:"connection_type" opt:"default=client" doc:"who connects"`
 	Format          string `json:"format" opt:"default=ulaw" doc:"of the sound"`
 	DirectionListen string `json:"direction_listen" opt:"enum=in|out|both" doc:"what is sent"`
 	DirectionSpeak  string `json:"direction_speak" opt:"enum=in|out|both" doc:"where what comes back goes"`

@@ -46,6 +46,7 @@ type Vars struct {
 	m       map[string]string            // guarded by mu
 	results map[string]map[string]string // by id of the step, and LastResult; the maps never change; guarded by mu
 	size    int                          // bytes of all names and values, results among them; guarded by mu
+	defined map[string]func() string     // guarded by mu
 }
 
 // Get returns the variable's value, "" when there is none.
@@ -57,11 +58,27 @@ func (v *Vars) Get(name string) string {
 // Lookup returns the variable's value and whether there is one.
 func (v *Vars) Lookup(name string) (string, bool) {
 	v.mu.RLock()
-	defer v.mu.RUnlock()
-	if s, ok := v.m[name]; ok {
-		return s, true
+	s, ok := v.m[name]
+	define := v.defined[name]
+	if !ok && define == nil {
+		s, ok = v.result(name)
 	}
-	return v.result(name)
+	v.mu.RUnlock()
+	if !ok && define != nil {
+		return define(), true
+	}
+	return s, ok
+}
+
+// Define makes name a variable whose value is what f returns when it is read, unless it is set. All does
+// not have it. f is called on any goroutine.
+func (v *Vars) Define(name string, f func() string) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.defined == nil {
+		v.defined = make(map[string]func() string)
+	}
+	v.defined[name] = f
 }
 
 // Set writes a variable. Its error matches ErrVarLimit, or the name is empty; then

@@ -342,8 +342,12 @@ func (c *Call) answerCommand(ref int, text string) {
 // runFlow is the flow's goroutine.
 func (c *Call) runFlow() {
 	in := FlowInput{}
+	c.vars.Define(varReferenceData, func() string { return referenceData(c.Record()) })
 	if f, ok := c.program.(*flow.Flow); ok {
 		in.OnComplete = f.OnCompleteFlowID()
+		if id := f.ID(); id != "" {
+			c.vars.Define(varFlowID, func() string { return id })
+		}
 	}
 	program := c.program
 	if f, ok := program.(*flow.Flow); ok && c.from != nil {

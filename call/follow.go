@@ -2,6 +2,7 @@ package call
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"log/slog"
@@ -29,6 +30,9 @@ const (
 	varRefID       = "voipbin.activeflow.reference_id"
 	varCompletions = "voipbin.activeflow.complete_count"
 	varCallID      = "voipbin.call.id"
+
+	varFlowID        = "voipbin.activeflow.flow_id"
+	varReferenceData = "voipbin.flow.reference_data"
 )
 
 // follow runs a flow after something of the call has ended: a recording, a transcription
@@ -42,8 +46,19 @@ func (c *Call) follow(flowID string, vars map[string]string) {
 // complete runs a flow after the call (on_complete_flow_id): what the call came to is in its variables.
 func (c *Call) complete(flowID string) {
 	vars := c.followVars()
-	maps.Copy(vars, sums(c.Record()))
+	rec := c.Record()
+	maps.Copy(vars, sums(rec))
+	vars[varReferenceData] = referenceData(rec)
 	c.engine.goFollow(flowID, vars)
+}
+
+// referenceData is the call as JSON, for flows that hand all of it on.
+func referenceData(r store.Call) string {
+	b, err := json.Marshal(r)
+	if err != nil {
+		return "" // a record is always JSON
+	}
+	return string(b)
 }
 
 // followVars are the call's variables, and the results of its steps as variables.
@@ -126,6 +141,7 @@ func (e *Engine) follow(flowID string, vars map[string]string) {
 		}
 		vars[varCompletions] = strconv.Itoa(n)
 		vars[varParent], vars[varActiveflow] = vars[varActiveflow], newID()
+		vars[varFlowID] = flowID
 		p, err := e.flowByID(e.followCtx, flowID)
 		if err != nil {
 			log.Warn("following flow not found", "err", err)

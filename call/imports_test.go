@@ -24,6 +24,7 @@ var allowed = map[string][]string{
 	"media/wav":       {"media"},
 	"media/tone":      {"media"},
 	"media/speech":    {"media", "media/wav", "call/safehttp"},
+	"media/vosk":      {"media"},
 	"sip":             {},
 	"action":          {"media", "call/address"},
 	"flow":            {"action", "call/address"},
@@ -37,7 +38,7 @@ var allowed = map[string][]string{
 
 // budget is every third-party module that a program may get by importing the core.
 var budget = []string{
-	"github.com/emiago/sipgo", "github.com/gobwas/httphead", "github.com/gobwas/pool", "github.com/gobwas/ws",
+	"github.com/coder/websocket", "github.com/emiago/sipgo", "github.com/gobwas/httphead", "github.com/gobwas/pool", "github.com/gobwas/ws",
 	"github.com/google/uuid", "github.com/icholy/digest", "github.com/nyaruka/phonenumbers",
 	"github.com/pion/randutil", "github.com/pion/rtp", "github.com/pion/sdp/v3", "github.com/zaf/g711", "golang.org/x/net",
 	"golang.org/x/sync", "golang.org/x/sys", "golang.org/x/text", "google.golang.org/protobuf",

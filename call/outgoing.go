@@ -26,10 +26,10 @@ type DialOptions struct {
 	Source address.Address
 	// Flow runs once the call is answered; its end hangs up. Nil: the call is hung up at once.
 	Flow           flow.Program
-	EarlyExecution bool          // Flow begins at ringing
-	Anonymous      string        // "yes": the number is hidden (RFC 3323); "", "no", "auto": it is not
-	RingTimeout    time.Duration // 0: Config.RingTimeout
-	Variables      map[string]string
+	EarlyExecution bool              // Flow begins at ringing
+	Anonymous      string            // "yes": the number is hidden (RFC 3323); "", "no", "auto": it is not
+	RingTimeout    time.Duration     // 0: Config.RingTimeout
+	Variables      map[string]string // of the flow, within MaxInjected and MaxInjectedSize; VoIPBIN's own names are left out
 	Metadata       map[string]string
 	Headers        []sip.Header // more headers of the INVITE
 	JourneyID      string       // "": a new journey
@@ -108,11 +108,13 @@ func (e *Engine) place(o outgoing) (*Call, *Refusal) {
 	o.joined = make(chan struct{})
 	c.out, c.program = &o, o.program
 	c.vars = e.callVars(&Incoming{ID: id, Source: o.source, Destination: o.destination}, activeflow, o.journey)
-	for k, v := range o.vars {
-		if !strings.HasPrefix(strings.ToLower(k), "voipbin.") {
-			if err := c.vars.Set(k, v); err != nil {
-				c.log().Warn("variable not set", "name", k, "err", err)
-			}
+	vars, err := injected(o.vars)
+	if err != nil {
+		c.log().Warn("variables not taken", "err", err)
+	}
+	for k, v := range vars {
+		if err := c.vars.Set(k, v); err != nil {
+			c.log().Warn("variable not set", "name", k, "err", err)
 		}
 	}
 	for k, v := range map[string]string{"voipbin.call.direction": store.DirectionOutgoing, "voipbin.call.master_call_id": o.master} {

@@ -147,3 +147,32 @@ func ExampleSchema() {
 	// Output:
 	// "description": "how long; seconds", "type": [ "integer", "string" ], "pattern": "\\$\\{", "minimum": 1
 }
+
+// A flow in JSON runs programs in Go, and a program in Go runs flows in JSON.
+func ExampleFunc_mixed() {
+	reg := action.Builtin(action.Deps{})
+	greet := flow.Func(func(_ context.Context, leg action.Leg) error {
+		return leg.Vars().Set("greeting", "Hello, "+leg.Vars().Get("name"))
+	})
+	menu, err := flow.Parse([]byte(`[
+	  {"type": "variable_set", "option": {"key": "name", "value": "Ann"}},
+	  {"type": "fetch_flow", "option": {"flow_id": "greet"}},
+	  {"type": "variable_set", "option": {"key": "said", "value": "${greeting}!"}}
+	]`), flow.ParseOptions{Registry: reg})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	program := flow.Func(func(ctx context.Context, leg action.Leg) error {
+		if err := menu.Run(ctx, leg); err != nil {
+			return err
+		}
+		fmt.Println(leg.Vars().Get("said"))
+		return nil
+	})
+	leg := &library{flows: map[string]flow.Program{"greet": greet}}
+	fmt.Println(program.Run(context.Background(), leg))
+	// Output:
+	// Hello, Ann!
+	// <nil>
+}

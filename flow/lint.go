@@ -64,7 +64,11 @@ func (l *linter) unreachable() {
 			i++
 		}
 		message := "is never reached"
-		if more := i - first; more > 0 {
+		switch more := i - first; more {
+		case 0:
+		case 1:
+			message += ", nor is the action after it"
+		default:
 			message += fmt.Sprintf(", nor are the %d actions after it", more)
 		}
 		l.warn(first, l.flow.steps[first].offset, RuleUnreachable, "", message, "let a target or next_id lead to it, or take it out")

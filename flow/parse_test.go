@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -151,6 +152,10 @@ func FuzzParse(f *testing.F) {
 			f.Add(ar.Files[0].Data)
 		}
 	}
+	_, texts := readValid(f)
+	for _, text := range texts {
+		f.Add(text)
+	}
 	reg := action.Builtin(action.Deps{})
 	f.Fuzz(func(t *testing.T, data []byte) {
 		got, err := flow.Parse(data, flow.ParseOptions{Registry: reg})
@@ -165,13 +170,41 @@ func FuzzParse(f *testing.F) {
 		} else {
 			findings = flow.Check(got, action.Abilities{})
 		}
+		tree, double := action.ParseJSON(data)
 		lines := strings.Count(string(data), "\n") + 1
 		for _, x := range findings {
-			if x.Line < 1 || x.Line > lines || x.Column < 1 || x.Column > len(data)+1 || x.Message == "" {
+			if x.Line < 1 || x.Line > lines || x.Column < 1 || x.Column > len(data)+1 || x.Message == "" || x.Rule == "" {
 				t.Fatalf("finding out of the text: %+v", x)
 			}
+			if tree != nil && len(double) == 0 && !resolves(tree, x.Pointer) { // of a key that stands twice the last one is found
+				t.Fatalf("the pointer %q leads nowhere: %+v", x.Pointer, x)
+			}
+		}
+		// A lenient reader takes what a strict one takes, and tells of nothing but warnings where it takes it.
+		lenient, err := flow.Parse(data, flow.ParseOptions{Registry: reg, Lenient: true})
+		if got != nil && err != nil {
+			t.Fatalf("refused by a lenient reader only: %v", err)
+		}
+		if lenient != nil {
+			flow.Check(lenient, action.AllAbilities())
 		}
 	})
+}
+
+// resolves tells whether a JSON pointer leads to a value.
+func resolves(n *action.Node, pointer string) bool {
+	for part := range strings.SplitSeq(strings.TrimPrefix(pointer, "/"), "/") {
+		if pointer == "" {
+			break
+		}
+		key := strings.ReplaceAll(strings.ReplaceAll(part, "~1", "/"), "~0", "~")
+		if index, err := strconv.Atoi(part); err == nil && n.Kind == action.Array && index < len(n.Elems) {
+			n = n.Elems[index]
+		} else if n = n.Member(key); n == nil {
+			return false
+		}
+	}
+	return true
 }
 
 // TestBenchFlows reads flows that are written elsewhere, where they are at hand.

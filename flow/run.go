@@ -154,12 +154,14 @@ func (r *runner) run(ctx context.Context, index int) error {
 		default:
 			target = outcome.Target
 		}
-		next, ok := r.after(s)
-		if target != "" {
-			next, ok = r.jump(target)
+		target = cmp.Or(target, s.next)
+		if target == "" {
+			index++
+			continue
 		}
+		next, ok := r.jump(target)
 		if !ok {
-			return r.fail(s, fmt.Errorf("there is no action with the id %.80q", cmp.Or(target, s.next)))
+			return r.fail(s, fmt.Errorf("there is no action with the id %.80q", target))
 		}
 		index = next
 	}

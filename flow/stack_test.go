@@ -74,6 +74,7 @@ func TestStacks(t *testing.T) {
 		{"a list without actions is passed over", `[{"id":"a","type":"push","option":{"actions":[]}},{"id":"b","type":"mute"}]`, `a b`},
 		{"a jump outward leaves the inner flows", `[{"id":"a","type":"push","option":{"actions":[{"type":"push","option":{"actions":[{"type":"mute","next_id":"z"}]}},{"type":"mute"}]}},{"id":"y","type":"mute"},{"id":"z","type":"mute"}]`, `a >action-1 >>action-1 z`},
 		{"the innermost id wins", `[{"id":"a","type":"push","option":{"actions":[{"type":"mute","next_id":"z"},{"type":"mute"},{"id":"z","type":"mute"}]}},{"id":"z","type":"mute"}]`, `a >action-1 >z z`},
+		{"a target wins over next_id, wherever that leads", `[{"id":"a","type":"push","option":{"actions":[{"id":"i","type":"branch","option":{"default_target_id":"j"},"next_id":"z"},{"id":"j","type":"mute"}]}},{"id":"z","type":"mute"}]`, `a >i >j z`},
 		{"stop within ends all", `[{"id":"a","type":"push","option":{"actions":[{"type":"stop"}]}},{"id":"b","type":"mute"}]`, `a >action-1`},
 		{"gotos start afresh in a flow that is pushed again", `[{"id":"a","type":"push","option":{"flow":"out"}},{"type":"goto","option":{"target_id":"a","loop_count":1}}]`, `a >o1 >o2 >o1 >o2 action-2 a >o1 >o2 >o1 >o2 action-2`},
 		{"plain Go is a part of the step", `[{"id":"a","type":"push","option":{"flow":"go"}},{"id":"b","type":"mute"}]`, `a b`},

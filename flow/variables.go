@@ -81,6 +81,7 @@ type setters struct {
 	number map[string]int // of each variable, and of the result of each named step
 	any    []bool         // before the step, anything may have been set
 	before [][]uint64     // bits by number, before each step
+	hints  map[string]string
 }
 
 // resultOf is the name under which the result of a step is counted.
@@ -88,7 +89,7 @@ func resultOf(id string) string { return id + "." }
 
 func newSetters(l *linter) *setters {
 	n := len(l.flow.steps)
-	set := &setters{linter: l, number: make(map[string]int), any: make([]bool, n), before: make([][]uint64, n)}
+	set := &setters{linter: l, number: make(map[string]int), any: make([]bool, n), before: make([][]uint64, n), hints: make(map[string]string)}
 	gives := make([][]int, n)
 	for i := range l.flow.steps {
 		s := &l.flow.steps[i]
@@ -161,19 +162,25 @@ func (s *setters) doubt(i int, name string) string {
 	if s.any[i] {
 		return ""
 	}
-	all := slices.Concat(slices.Collect(maps.Keys(s.number)), slices.Collect(maps.Keys(known)))
-	all = slices.DeleteFunc(all, func(name string) bool { return strings.HasSuffix(name, ".") })
-	hint := action.Suggest(name, all, "")
-	switch {
-	case !strings.Contains(hint, "did you mean"):
-		hint = ""
-	case strings.HasPrefix(name, "voipbin."):
-		return fmt.Sprintf("reads %q, which is no variable of a call%s", name, hint)
-	}
 	if strings.HasPrefix(name, "voipbin.") {
-		return fmt.Sprintf("reads %q, which is no variable of a call", name)
+		return fmt.Sprintf("reads %q, which is no variable of a call%s", name, s.hint(name))
 	}
-	return fmt.Sprintf("reads %q, which no action before it sets: it is empty, unless the program gives it%s", name, hint)
+	return fmt.Sprintf("reads %q, which no action before it sets: it is empty, unless the program gives it%s", name, s.hint(name))
+}
+
+// hint suggests the nearest variable that there is.
+func (s *setters) hint(name string) string {
+	hint, ok := s.hints[name]
+	if ok {
+		return hint
+	}
+	all := slices.Concat(slices.Collect(maps.Keys(s.number)), slices.Collect(maps.Keys(known)))
+	all = slices.DeleteFunc(all, func(n string) bool { return n == name || strings.HasSuffix(n, ".") })
+	if hint = action.Suggest(name, all, ""); !strings.Contains(hint, "did you mean") {
+		hint = ""
+	}
+	s.hints[name] = hint
+	return hint
 }
 
 // doubtResult is doubt for what reads as the result of a step; ok says that it is one.
