@@ -27,6 +27,7 @@ var allowed = map[string][]string{
 	"media/vosk":      {"media"},
 	"sip":             {},
 	"action":          {"media", "call/address"},
+	"action/mail":     {"action", "call/address"},
 	"action/openai":   {"action", "media", "call/safehttp"},
 	"flow":            {"action", "call/address"},
 	"flow/expr":       {"action"},
