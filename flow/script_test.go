@@ -65,17 +65,33 @@ func eachScript(t *testing.T, dir string, f func(t *testing.T, script, flowJSON 
 // from the start where it has one:
 //
 //	var NAME=VALUE            a variable at the start
-//	http STATUS [BODY]        the next answer of the HTTP server; also "error", "hang"
+//	http STATUS [BODY]        the next answer of the HTTP server; also "error", "hang", "200 LARGE"
 //	peer TARGET answers 2s    who is called by that target; without this line it rings for ever
 //	peer TARGET REASON 2s 486
 //	peer TARGET unknown
 //	conference ID             there is such a conference
+//	flow ID JSON              there is such a flow
+//	program ID [FAULT]        there is such a program in plain Go; it does what FAULT says
+//	provider NAME FAULT       what becomes of the use of: answer hangup echo digits bridge conference
+//	                          listen transcriber transcription last-words recordings reader external
+//	                          messages mail conversations cases follow; FAULT is fails, hangs, panics
+//	                          or takes 2s
+//	status STATUS             of the call; without this line by whether it is answered
+//	amd VERDICT 2s            what the detector finds out; without this line it never does
+//	queue ID served 5s 10s    the caller waits and talks; also "abandoned 5s", "error 5s"
+//	recorded ID [TEXT]        there is such a recording, in which that is said; "noise" is not understood
+//	assistant 500ms TEXT      the assistant's next turn and how long it takes; parts of it are divided by
+//	                          bars, and each takes so long; at its end END ends the conversation; also
+//	                          "error", "hang"
 //	from ID                   begins at an action
 //	quiet                     leaves the steps out of the transcript
 //	at 1490ms press 12#       the caller presses keys
 //	at 5010ms hangup          the caller hangs up
 //	at 5010ms leave           what the caller is joined with ends
 //	at 5010ms skip            somebody skips the step
+//	at 5010ms continue        somebody continues the step
+//	at 5010ms says TEXT       the caller has said that
+//	at 5010ms saying TEXT     the caller has said that so far
 func TestScripts(t *testing.T) {
 	eachScript(t, "script", func(t *testing.T, script, flowJSON []byte) (got string) {
 		synctest.Test(t, func(t *testing.T) { got = runScript(t, script, flowJSON) })
@@ -91,18 +107,19 @@ func runScript(t *testing.T, script, flowJSON []byte) string {
 	var from flow.Position
 	s := bufio.NewScanner(bytes.NewReader(script))
 	for s.Scan() {
-		word := strings.Fields(s.Text())
+		line := s.Text()
+		word := strings.Fields(line)
 		if len(word) == 0 || strings.HasPrefix(word[0], "#") {
 			continue
 		}
 		switch word[0] {
 		case "var":
-			name, value, _ := strings.Cut(strings.TrimPrefix(s.Text(), "var "), "=")
+			name, value, _ := strings.Cut(strings.TrimPrefix(line, "var "), "=")
 			if err := c.vars.Set(name, value); err != nil {
 				t.Fatal(err)
 			}
 		case "http":
-			c.answers = append(c.answers, strings.TrimPrefix(s.Text(), "http "))
+			c.answers = append(c.answers, strings.TrimPrefix(line, "http "))
 		case "peer":
 			c.peers[word[1]] = parsePeer(t, word[2:])
 		case "conference":
@@ -125,18 +142,23 @@ func runScript(t *testing.T, script, flowJSON []byte) string {
 					hangup(action.ErrHangup)
 				case "leave":
 					c.leave()
-				case "skip":
+				case "skip", "continue":
 					c.mu.Lock()
 					defer c.mu.Unlock()
-					c.logLocked("  skip")
-					c.skip(action.ErrSkip)
+					c.logLocked("  %s", word[2])
+					c.skip(map[string]error{"skip": action.ErrSkip, "continue": action.ErrContinue}[word[2]])
+				case "says", "saying":
+					_, text, _ := strings.Cut(line, word[2]+" ")
+					c.say(map[string]int16{"says": speechFinal, "saying": speechPartial}[word[2]], text)
 				default:
-					t.Errorf("unknown: %s", s.Text())
+					t.Errorf("unknown: %s", line)
 				}
 			}
 			defer time.AfterFunc(at, do).Stop()
 		default:
-			t.Fatalf("unknown: %s", s.Text())
+			if ok, err := c.read(word, line); err != nil || !ok {
+				t.Fatalf("unknown: %s: %v", line, err)
+			}
 		}
 	}
 	f, err := flow.Parse(flowJSON, flow.ParseOptions{Registry: action.Builtin(c.deps()), File: "flow.json", Dir: "/flows"})
@@ -151,11 +173,11 @@ func runScript(t *testing.T, script, flowJSON []byte) string {
 	default:
 		c.logf("end: %v", err)
 	}
-	if c.sources != 0 {
+	if c.sources != 0 { // sounds, ears and files
 		t.Errorf("%d sources are still open", c.sources)
 	}
 	got := c.transcript()
-	all := c.vars.All()
+	all := masked(c.vars.All())
 	for _, name := range slices.Sorted(maps.Keys(all)) {
 		got += fmt.Sprintf("${%s} = %q\n", name, all[name])
 	}
