@@ -1,10 +1,10 @@
 package action
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -53,16 +53,13 @@ func (a *aiTalk) Needs(c *CheckContext) {
 const (
 	endedByAssistant = "assistant"
 	endedByDuration  = "duration"
+	endedByHangup    = "hangup"
+	endedBySkip      = "skip"
+	endedByError     = "error"
 )
 
 func (a *aiTalk) Run(ctx context.Context, leg Leg) (Outcome, error) {
-	if a.deps.Transcriber == nil {
-		return Continue(), Fatal(missing(HasTranscriber))
-	}
-	if a.deps.Speaker == nil {
-		return Continue(), Fatal(missing(HasSpeaker))
-	}
-	l, err := Need[Listener](leg)
+	l, err := a.able(leg)
 	if err != nil {
 		return Continue(), Fatal(err)
 	}
@@ -84,18 +81,33 @@ func (a *aiTalk) Run(ctx context.Context, leg Leg) (Outcome, error) {
 		defer cancel()
 	}
 	t := &conversation{aiTalk: a, leg: leg}
-	ended, err := t.run(limit, l)
-	o := Resulting("turns", strconv.Itoa(t.turns), "ended_by", ended)
+	err = t.run(limit, l)
+	ended := endedByAssistant
 	switch {
+	case errors.Is(context.Cause(ctx), ErrSkip):
+		ended, err = endedBySkip, ErrSkip
 	case ctx.Err() != nil:
-		return o, context.Cause(ctx)
+		ended, err = endedByHangup, context.Cause(ctx)
 	case limit.Err() != nil:
-		o.Result["ended_by"] = endedByDuration
-		return o, nil
+		ended, err = endedByDuration, nil // as it was meant to
 	case err != nil:
-		return o, Fatal(fmt.Errorf("action: ai_talk: %w", err))
+		ended, err = endedByError, Fatal(fmt.Errorf("action: ai_talk: %w", err))
 	}
-	return o, nil
+	return Resulting("turns", strconv.Itoa(t.turns), "ended_by", ended), err
+}
+
+// able tells what is missing for a conversation.
+func (a *aiTalk) able(leg Leg) (Listener, error) {
+	switch {
+	case a.deps.Transcriber == nil:
+		return nil, missing(HasTranscriber)
+	case a.deps.Speaker == nil:
+		return nil, missing(HasSpeaker)
+	}
+	if _, err := Need[Player](leg); err != nil {
+		return nil, err
+	}
+	return Need[Listener](leg)
 }
 
 // conversation is one run of an aiTalk; owned by the goroutine of the step.
@@ -106,24 +118,21 @@ type conversation struct {
 	turns    int // of the assistant
 }
 
-// run listens until the conversation is over.
-func (t *conversation) run(ctx context.Context, l Listener) (ended string, err error) {
+// run listens and answers until the assistant ends the conversation.
+func (t *conversation) run(ctx context.Context, l Listener) error {
 	ctx, cancel := context.WithCancel(ctx)
-	var ear *media.Ear
-	stop, err := l.Listen(ctx, func(rate int) (media.Tap, error) {
-		ear, err = media.NewEar(media.EarOptions{Direction: media.In, Rate: rate})
-		return ear, err
-	})
+	defer cancel()
+	in, stop, err := hear(ctx, l)
 	if err != nil {
-		cancel()
-		return "", err
+		return err
 	}
 	heard := make(chan media.Transcript)
 	deaf := make(chan error, 1)
 	go func() { // waited for below
+		defer close(deaf)
 		deaf <- guard(func() error {
-			return t.deps.Transcriber.Transcribe(ctx, ear, media.TranscribeOptions{Language: t.Language, Provider: ""}, func(s media.Transcript) {
-				if strings.TrimSpace(s.Text) == "" {
+			return t.deps.Transcriber.Transcribe(ctx, in, media.TranscribeOptions{Language: t.Language}, func(s media.Transcript) {
+				if s.Text = strings.TrimSpace(s.Text); s.Text == "" {
 					return
 				}
 				select {
@@ -132,195 +141,143 @@ func (t *conversation) run(ctx context.Context, l Listener) (ended string, err e
 				}
 			})
 		})
-		close(deaf)
 	}()
 	defer func() {
 		stop()
-		_ = ear.Close() // never fails
 		cancel()
 		for range deaf { // until the transcriber is done
 		}
 	}()
 	say := t.Greeting
 	for {
-		end, cut, err := t.turn(ctx, say, heard)
-		switch {
-		case err != nil:
-			return "", err
-		case end:
-			return endedByAssistant, nil
+		said, end, err := t.turn(ctx, say, heard)
+		if err != nil || end {
+			return err
 		}
 		say = ""
-		if err := t.listen(ctx, cut, heard, deaf); err != nil {
-			return "", err
+		if err := t.listen(ctx, said, heard, deaf); err != nil {
+			return err
 		}
 	}
 }
 
-// listen waits until the caller has said something. cut is what it has said so far: it spoke
-// while the assistant did.
-func (t *conversation) listen(ctx context.Context, cut *media.Transcript, heard <-chan media.Transcript, deaf <-chan error) error {
-	for cut == nil || !cut.Final {
+// utterances is what the caller has said and nobody has answered.
+type utterances struct {
+	texts []string
+	more  bool // it is still speaking
+}
+
+func (u *utterances) add(s media.Transcript) {
+	if u.more = !s.Final; s.Final {
+		u.texts = append(u.texts, s.Text)
+	}
+}
+
+// listen waits until the caller has said something. said is what it has said already: it spoke while the
+// assistant did.
+func (t *conversation) listen(ctx context.Context, said utterances, heard <-chan media.Transcript, deaf <-chan error) error {
+	for said.more || len(said.texts) == 0 {
 		select {
 		case s := <-heard:
-			cut = &s
+			said.add(s)
 		case err := <-deaf:
-			return cmp.Or(err, errors.New("the transcriber has ended"))
+			if err == nil {
+				err = errors.New("the transcriber has ended")
+			}
+			return err
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
 	}
-	t.add(RoleUser, cut.Text)
+	t.add(RoleUser, strings.Join(said.texts, " "))
 	return nil
 }
 
 func (t *conversation) add(role, text string) {
 	t.messages = append(t.messages, AssistantMessage{Role: role, Text: text})
-	if over := len(t.messages) - MaxTalkMessages; over > 0 {
-		t.messages = t.messages[over:]
-	}
+	t.messages = t.messages[max(0, len(t.messages)-MaxTalkMessages):]
 }
 
 var errBargeIn = errors.New("action: the caller speaks")
 
 // turn asks the assistant, unless there is something to say, and speaks sentence by sentence while the
-// answer comes. Where the caller speaks meanwhile it is silent at once; cut is what the caller said.
-func (t *conversation) turn(ctx context.Context, say string, heard <-chan media.Transcript) (end bool, cut *media.Transcript, err error) {
+// answer comes. Where the caller speaks meanwhile it is silent at once; said is what the caller said.
+func (t *conversation) turn(ctx context.Context, say string, heard <-chan media.Transcript) (said utterances, end bool, err error) {
 	t.turns++
-	speaking, stop := context.WithCancelCause(ctx)
-	defer stop(nil)
-	lines := make(chan string, 64)
-	var spoken []string // owned by the speaker's goroutine until done is closed
-	done := make(chan error, 2)
-	go func() { // waited for below
-		done <- guard(func() error {
-			for line := range lines {
-				if err := t.speak(speaking, line); err != nil {
-					return err
-				}
-				spoken = append(spoken, line)
-			}
-			return nil
-		})
-	}()
-	go func() { // waited for below
-		defer close(lines)
-		done <- guard(func() error { return t.answer(speaking, say, lines, &end) })
-	}()
-	for n := 0; n < 2; {
+	speaking, cut := context.WithCancelCause(ctx)
+	defer cut(nil)
+	lines := make(chan string)
+	v := newVoice(t.leg, t.speech())
+	done := make(chan error, 3)
+	for _, work := range []func() error{ // each of which ends when the one before it has, or speaking ends
+		func() (err error) {
+			defer close(lines)
+			end, err = t.answer(speaking, say, lines)
+			return err
+		},
+		func() error { return v.synthesize(speaking, lines) },
+		func() error { return v.play(speaking) },
+	} {
+		go func() { done <- guard(work) }() // waited for below
+	}
+	for working := cap(done); working > 0; {
 		select {
 		case s := <-heard:
-			cut = &s
-			stop(errBargeIn)
-		case err1 := <-done:
-			n++
-			if err1 != nil && err == nil {
-				err = err1
-				stop(err)
+			said.add(s)
+			cut(errBargeIn)
+		case werr := <-done:
+			working--
+			if werr != nil && err == nil {
+				err = werr
+				cut(werr)
 			}
 		}
 	}
-	if len(spoken) > 0 {
-		t.add(RoleAssistant, strings.Join(spoken, " "))
+	if text := v.said(); text != "" {
+		t.add(RoleAssistant, text)
 	}
-	switch {
-	case ctx.Err() != nil:
-		return false, cut, context.Cause(ctx)
-	case errors.Is(context.Cause(speaking), errBargeIn):
-		return false, cut, nil
+	if ctx.Err() == nil && errors.Is(context.Cause(speaking), errBargeIn) {
+		return said, false, nil
 	}
-	return end, cut, err
+	return said, end, err
 }
 
 // answer gives the sentences of the assistant's turn to lines.
-func (t *conversation) answer(ctx context.Context, say string, lines chan<- string, end *bool) error {
-	tell := func(line string) {
-		select {
-		case lines <- line:
-		case <-ctx.Done():
+func (t *conversation) answer(ctx context.Context, say string, lines chan<- string) (end bool, err error) {
+	tell := func(all ...string) {
+		for _, line := range all {
+			select {
+			case lines <- line:
+			case <-ctx.Done():
+			}
 		}
 	}
 	if say != "" {
 		tell(say)
-		return nil
+		return false, nil
 	}
 	var s sentences
 	told := false
 	r := t.request(t.leg, AssistantTalk)
-	r.Language, r.Messages = t.Language, t.messages
+	r.Language, r.Messages = t.Language, slices.Clone(t.messages)
 	r.Tell = func(part string) {
 		told = true
-		for _, line := range s.add(part) {
-			tell(line)
-		}
+		tell(s.add(part)...)
 	}
-	reply, err := ask(ctx, t.deps, r)
+	reply, err := ask(ctx, t.deps, "ai_talk", r)
 	if err != nil {
-		return err
+		return false, err
 	}
 	if !told {
-		for _, line := range s.add(reply.Text) {
-			tell(line)
-		}
+		tell(s.add(reply.Text)...)
 	}
 	if rest := s.rest(); rest != "" {
 		tell(rest)
 	}
-	*end = reply.End
-	return nil
+	return reply.End, nil
 }
 
-func (t *conversation) speak(ctx context.Context, line string) error {
-	p := prompt{Text: line, Language: t.Language, Provider: t.Provider, VoiceID: t.VoiceID, Gender: t.Gender}
-	return p.say(ctx, t.leg, t.deps)
-}
-
-// sentences cuts text that comes in parts into sentences.
-type sentences struct{ text string }
-
-// longSentence is how many bytes are spoken at once where there is no full stop.
-const longSentence = 400
-
-// add takes a part and returns the sentences that are complete with it.
-func (s *sentences) add(part string) (complete []string) {
-	s.text += part
-	for {
-		i := strings.IndexAny(s.text, ".!?\n;。！？")
-		// A full stop may be a decimal point, as long as nothing comes after it.
-		for i >= 0 && i+1 < len(s.text) && s.text[i] == '.' && s.text[i+1] > ' ' {
-			next := strings.IndexAny(s.text[i+1:], ".!?\n;。！？")
-			if next < 0 {
-				i = -1
-				break
-			}
-			i += 1 + next
-		}
-		switch {
-		case i >= 0 && i+1 < len(s.text):
-			i += len(firstRune(s.text[i:]))
-		case len(s.text) > longSentence:
-			i = len(cutText(s.text, longSentence))
-			if space := strings.LastIndexByte(s.text[:i], ' '); space > 0 {
-				i = space
-			}
-		default:
-			return complete
-		}
-		if line := strings.TrimSpace(s.text[:i]); line != "" {
-			complete = append(complete, line)
-		}
-		s.text = s.text[i:]
-	}
-}
-
-// rest is what has no end yet.
-func (s *sentences) rest() string { return strings.TrimSpace(s.text) }
-
-func firstRune(s string) string {
-	for i := range s {
-		if i > 0 {
-			return s[:i]
-		}
-	}
-	return s
+// speech is how the assistant speaks.
+func (a *aiTalk) speech() talk {
+	return talk{Language: a.Language, Provider: a.Provider, VoiceID: a.VoiceID, Gender: a.Gender, deps: a.deps}
 }

@@ -15,12 +15,15 @@ const machine = "machine"
 // amd finds out whether a human or an answering machine has answered.
 type amd struct {
 	MachineHandle string `json:"machine_handle" opt:"enum=hangup|continue,default=continue" doc:"what happens at a machine"`
-	Async         bool   `json:"async" doc:"goes on at once; the verdict is in the result once it is known"`
+	Async         bool   `json:"async" doc:"goes on at once; the verdict is in the result of the step, by its id, once it is known"`
 	Timeout       int    `json:"timeout" opt:"ms,min=0,default=20000" doc:"longest wait for the verdict"`
 }
 
 func (a *amd) Timing() Timing { return TimeWait }
-func (a *amd) Shape() Shape   { return Shape{NeedsAnswer: true, Result: []string{"verdict"}} }
+
+func (a *amd) Shape() Shape {
+	return Shape{NeedsAnswer: true, Instant: a.Async, MayEnd: a.MachineHandle == "hangup", Result: []string{"verdict"}}
+}
 
 func (a *amd) Needs(c *CheckContext) {
 	c.Need(CanDetect)
@@ -36,9 +39,15 @@ func (a *amd) Run(ctx context.Context, leg Leg) (Outcome, error) {
 	}
 	limit := ms(cmp.Or(max(a.Timeout, 0), defaultMachineMS))
 	if a.Async {
-		id := FlowInfo(ctx).ID
+		id, run := FlowInfo(ctx).ID, runOf(ctx)
 		return Continue(), Background(ctx, leg, func(bg context.Context) error {
+			bg, cancel := context.WithCancelCause(bg)
+			defer cancel(nil)
+			defer context.AfterFunc(run, func() { cancel(context.Cause(run)) })() // nobody wants to know any more
 			o, err := a.detect(bg, leg, l, limit)
+			if run.Err() != nil {
+				return nil
+			}
 			return errors.Join(err, leg.Vars().SetResult(id, ResultOf(o, err), false))
 		})
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"strings"
 )
 
 // branch jumps by the exact value of a variable, which it empties.
@@ -19,10 +20,24 @@ func (a *branch) Check(c *CheckContext) {
 	if CanonicalID(a.DefaultTargetID) == "" && len(a.TargetIDs) == 0 {
 		c.At("target_ids").Errorf("is required, or default_target_id")
 	}
+	if a.name() != VarDigits {
+		return
+	}
+	for value := range a.TargetIDs {
+		if strings.Trim(value, digitAlphabet) != "" {
+			c.At("target_ids", value).Warnf("is never gone to: %.40q cannot be pressed, there are the digits %s", value, digitAlphabet)
+		}
+	}
 }
 
 func (a *branch) Shape() Shape {
-	return Shape{Jumps: true, Reads: []string{a.name()}, Result: []string{"variable", "value"}}
+	return Shape{
+		Jumps:  true,
+		MayEnd: CanonicalID(a.DefaultTargetID) == "",
+		Reads:  []string{a.name()},
+		Cases:  sortedKeys(a.TargetIDs),
+		Result: []string{"variable", "value"},
+	}
 }
 
 func (a *branch) name() string { return cmp.Or(a.Variable, VarDigits) }

@@ -33,7 +33,8 @@ func Builtin(d Deps) *Registry {
 	Register[conditionCallDigits](r, "condition_call_digits")
 	Register[conditionCallStatus](r, "condition_call_status")
 	r.Add("condition_datetime", func() Action { return newConditionDatetime() })
-	r.Add("condition_expression", func() Action { return &conditionExpression{deps: d} })
+	compiler := &compiler{Expressions: d.Expressions}
+	r.Add("condition_expression", func() Action { return &conditionExpression{compiler: compiler} })
 	Register[empty](r, "empty")
 	Register[externalMediaStart](r, "external_media_start")
 	Register[externalMediaStop](r, "external_media_stop")

@@ -66,7 +66,7 @@ func (a *call) SubstituteOption(option, text string, v *Vars) string {
 	return filled
 }
 
-func (a *call) Shape() Shape { return Shape{Result: []string{"call_ids"}} }
+func (a *call) Shape() Shape { return Shape{Instant: true, Result: []string{"call_ids"}} }
 
 func (a *call) Run(ctx context.Context, leg Leg) (Outcome, error) {
 	l, err := Need[Dialer](leg)

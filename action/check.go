@@ -35,6 +35,8 @@ type CheckContext struct {
 	problems Problems
 	targets  []Target
 	needs    []Ability
+
+	anyTarget bool
 }
 
 // Target is the id of another action that a step may go to.
@@ -55,6 +57,9 @@ func (c *CheckContext) Problems() Problems { return c.problems }
 
 // Targets returns the ids that were named so far.
 func (c *CheckContext) Targets() []Target { return c.targets }
+
+// AnyTarget tells whether a target has variables in it, so that it may be any action.
+func (c *CheckContext) AnyTarget() bool { return c.anyTarget }
 
 // Abilities returns what was needed so far.
 func (c *CheckContext) Abilities() []Ability { return c.needs }
@@ -127,26 +132,26 @@ func (s Spot) offset() int {
 	return s.c.option.at(s.path).Start
 }
 
-func (s Spot) add(warning bool, format string, args ...any) {
+func (s Spot) add(rule string, warning bool, format string, args ...any) {
 	path := s.String()
 	message := fmt.Sprintf(format, args...)
 	if path != "" {
 		message = fmt.Sprintf("option %q %s", path, message)
 	}
-	s.c.problems = append(s.c.problems, Problem{Warning: warning, Offset: s.offset(), Path: path, Message: message})
+	s.c.problems = append(s.c.problems, Problem{Rule: rule, Warning: warning, Offset: s.offset(), Path: path, Message: message})
 }
 
 // Errorf tells of a fault that makes the flow unusable. The message goes on after the
 // option's name: "must be positive, not -1".
-func (s Spot) Errorf(format string, args ...any) { s.add(false, format, args...) }
+func (s Spot) Errorf(format string, args ...any) { s.add(RuleBadValue, false, format, args...) }
 
 // Warnf tells of something that is allowed and probably not meant.
-func (s Spot) Warnf(format string, args ...any) { s.add(true, format, args...) }
+func (s Spot) Warnf(format string, args ...any) { s.add(RuleBadValue, true, format, args...) }
 
 // Required tells of an option that is left out, if given is false.
 func (s Spot) Required(given bool) {
 	if !given {
-		s.Errorf("is required")
+		s.add(RuleRequired, false, "is required")
 	}
 }
 
@@ -156,7 +161,7 @@ func (s Spot) OneOf(text string, allowed ...string) {
 	switch {
 	case HasVar(text) || slices.Contains(allowed, text):
 	case text == "":
-		s.Errorf("is required: one of %s", list)
+		s.add(RuleRequired, false, "is required: one of %s", list)
 	default:
 		hint := Suggest(text, allowed, "")
 		if !strings.Contains(hint, "did you mean") {
@@ -179,8 +184,10 @@ func (s Spot) Target(id string) {
 	id = CanonicalID(id)
 	switch {
 	case id == "":
-		s.Errorf("is required: the id of an action")
-	case !HasVar(id):
+		s.add(RuleRequired, false, "is required: the id of an action")
+	case HasVar(id):
+		s.c.anyTarget = true
+	default:
 		s.c.targets = append(s.c.targets, Target{ID: id, Offset: s.offset(), Path: s.String()})
 	}
 }

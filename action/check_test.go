@@ -35,10 +35,10 @@ func TestSpotsHaveTheirPlace(t *testing.T) {
 	c.At("a", "b", 1, "c").Target("menu")
 	c.At("a").Target("${x}")
 	want := Problems{
-		{Offset: 18, Path: "a.b[1].c", Message: `option "a.b[1].c" is wrong`},
-		{Warning: true, Offset: 10, Path: "a.b[7]", Message: `option "a.b[7]" is far`},
-		{Offset: 0, Path: "none", Message: `option "none" is required`},
-		{Offset: 0, Message: "the whole"},
+		{Rule: RuleBadValue, Offset: 18, Path: "a.b[1].c", Message: `option "a.b[1].c" is wrong`},
+		{Rule: RuleBadValue, Warning: true, Offset: 10, Path: "a.b[7]", Message: `option "a.b[7]" is far`},
+		{Rule: RuleRequired, Offset: 0, Path: "none", Message: `option "none" is required`},
+		{Rule: RuleBadValue, Offset: 0, Message: "the whole"},
 	}
 	if d := cmp.Diff(want, c.Problems()); d != "" {
 		t.Error(d)

@@ -1,7 +1,6 @@
 package action
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -9,9 +8,10 @@ import (
 	"time"
 )
 
-// conditionDatetime goes on when the time of day and date are as it says, else it jumps. The present
-// stands left of the operator. Hour and minute together are a time of day, month and day
-// together a date; each of them alone is a number. What is left out is not compared.
+// conditionDatetime goes on when the time of day and date are as it says, else it jumps: all that is
+// given must hold. The present stands left of the operator. Hour and minute together are a time of
+// day, month and day together a date; each of them alone is a number, so that hour 8 with > is from
+// 09:00 on. What is left out is not compared.
 type conditionDatetime struct {
 	Condition     string `json:"condition" opt:"enum===|!=|>|>=|<|<=" doc:"how the present compares with the values; needed beside hour, minute, day or month"`
 	Minute        int    `json:"minute" opt:"min=-1,max=59,default=-1" doc:"-1: any"`
@@ -23,7 +23,7 @@ type conditionDatetime struct {
 
 	TimeZone string `json:"time_zone" opt:"default=UTC" doc:"IANA name, as Europe/Amsterdam"`
 	From     string `json:"from" doc:"HH:MM at which a range of the day begins"`
-	To       string `json:"to" doc:"HH:MM before which it ends, on the next day where that is not after from; weekdays are of the day on which it began"`
+	To       string `json:"to" doc:"HH:MM before which it ends, on the next day where that is not after from (the same: all day); weekdays are of the day on which it began"`
 }
 
 func newConditionDatetime() *conditionDatetime { return &conditionDatetime{Minute: -1, Hour: -1} }
@@ -35,22 +35,22 @@ func (a *conditionDatetime) Check(c *CheckContext) {
 	if a.Condition == "" && a.compares() && !c.At("condition").HasVar() {
 		c.At("condition").Errorf("is required beside hour, minute, day and month: one of == != > >= < <=")
 	}
-	if (a.From == "") != (a.To == "") {
-		c.At(cmp.Or(map[bool]string{true: "from"}[a.From == ""], "to")).Errorf("is required: from and to stand together")
+	for _, x := range []struct{ name, value, other string }{{"from", a.From, a.To}, {"to", a.To, a.From}} {
+		switch {
+		case x.value == "" && x.other != "":
+			c.At(x.name).Errorf("is required: from and to stand together")
+		case x.value != "" && !HasVar(x.value):
+			if _, err := clock(x.value); err != nil {
+				c.At(x.name).Errorf("%v", err)
+			}
+		}
 	}
 	if !HasVar(a.TimeZone) {
 		if _, err := zone(a.TimeZone); err != nil {
 			c.At("time_zone").Errorf("%v", err)
 		}
 	}
-	for name, s := range map[string]string{"from": a.From, "to": a.To} {
-		if s != "" && !HasVar(s) {
-			if _, err := clock(s); err != nil {
-				c.At(name).Errorf("%v", err)
-			}
-		}
-	}
-	if !a.compares() && len(a.Weekdays) == 0 && a.From == "" && !c.At().HasVar() {
+	if !a.compares() && len(a.Weekdays) == 0 && a.From == "" && a.To == "" && !c.At().HasVar() {
 		c.At().Warnf("says nothing about the time: it always holds")
 	}
 }
@@ -60,45 +60,54 @@ func (a *conditionDatetime) compares() bool {
 }
 
 func (a *conditionDatetime) Run(context.Context, Leg) (Outcome, error) {
-	loc, err := zone(a.TimeZone)
-	if err != nil {
-		return Continue(), fmt.Errorf("action: condition_datetime: time_zone %w", err)
-	}
-	holds, err := a.holds(time.Now().In(loc))
-	if err != nil {
-		return Continue(), fmt.Errorf("action: condition_datetime: %w", err)
+	holds, err := a.holds(time.Now())
+	if err != nil { // made so by a variable
+		return unknown(fmt.Errorf("action: condition_datetime: %w", err), a.FalseTargetID)
 	}
 	return conditional(holds, a.FalseTargetID)
 }
 
 func (a *conditionDatetime) holds(now time.Time) (bool, error) {
-	day := now
+	loc, err := zone(a.TimeZone)
+	if err != nil {
+		return false, fmt.Errorf("time_zone %w", err)
+	}
+	now = now.In(loc)
+	weekday := int(now.Weekday())
 	if a.From != "" || a.To != "" {
-		from, err := clock(a.From)
-		if err != nil {
+		in, yesterday, err := a.inRange(now.Hour()*60 + now.Minute())
+		if err != nil || !in {
 			return false, err
 		}
-		to, err := clock(a.To)
-		if err != nil {
-			return false, err
-		}
-		minute := now.Hour()*60 + now.Minute()
-		switch {
-		case from < to:
-			if minute < from || minute >= to {
-				return false, nil
-			}
-		case minute >= from:
-		case minute < to: // after midnight: the range began the day before
-			day = now.AddDate(0, 0, -1)
-		default:
-			return false, nil
+		if yesterday {
+			weekday = (weekday + 6) % 7
 		}
 	}
-	if len(a.Weekdays) > 0 && slices.Contains(a.Weekdays, int(day.Weekday())) == (a.Condition == "!=") {
+	if len(a.Weekdays) > 0 && slices.Contains(a.Weekdays, weekday) == (a.Condition == "!=") {
 		return false, nil
 	}
 	return a.field(now.Hour(), now.Minute(), a.Hour, a.Minute, -1) && a.field(int(now.Month()), now.Day(), a.Month, max(a.Day, 0), 0), nil
+}
+
+// inRange tells whether a minute of the day is between from and to, and whether that range began
+// the day before.
+func (a *conditionDatetime) inRange(minute int) (in, yesterday bool, err error) {
+	from, err := clock(a.From)
+	if err != nil {
+		return false, false, fmt.Errorf("from %w", err)
+	}
+	to, err := clock(a.To)
+	if err != nil {
+		return false, false, fmt.Errorf("to %w", err)
+	}
+	switch {
+	case from < to:
+		return from <= minute && minute < to, false, nil
+	case minute >= from:
+		return true, false, nil
+	default:
+		return minute < to, true, nil
+	}
 }
 
 // field compares a number and the smaller one that belongs to it with what is wanted; none stands for any.
@@ -115,7 +124,8 @@ func (a *conditionDatetime) field(big, small, wantBig, wantSmall, none int) bool
 	}
 }
 
-// zone finds a time zone; "Local" would depend on the machine.
+// zone finds a time zone, in the machine's database or the program's own (time/tzdata); "Local" would
+// depend on the machine.
 func zone(name string) (*time.Location, error) {
 	if name == "" {
 		return time.UTC, nil
@@ -125,7 +135,7 @@ func zone(name string) (*time.Location, error) {
 	}
 	loc, err := time.LoadLocation(name)
 	if err != nil {
-		return nil, fmt.Errorf("must be an IANA name, as Europe/Amsterdam, not %.40q", name)
+		return nil, fmt.Errorf("must be an IANA name, as Europe/Amsterdam: %w", err)
 	}
 	return loc, nil
 }

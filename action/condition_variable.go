@@ -1,7 +1,6 @@
 package action
 
 import (
-	"cmp"
 	"context"
 	"strconv"
 	"strings"
@@ -32,7 +31,13 @@ func (a *conditionVariable) SubstituteOption(option, text string, v *Vars) strin
 	return v.Substitute(text)
 }
 
-func (a *conditionVariable) Shape() Shape { return Shape{Result: []string{"result"}} }
+func (a *conditionVariable) Shape() Shape {
+	s := Shape{Result: []string{"result"}}
+	if !HasVar(a.Variable) {
+		s.Reads = []string{a.Variable}
+	}
+	return s
+}
 
 func (a *conditionVariable) Run(_ context.Context, _ Leg) (Outcome, error) {
 	return conditional(a.holds(), a.FalseTargetID)
@@ -49,25 +54,6 @@ func (a *conditionVariable) holds() bool {
 	case "number":
 		n, err := strconv.ParseFloat(strings.TrimSpace(a.Variable), 64)
 		return err == nil && compare(n, a.Condition, a.ValueNumber)
-	default:
-		return false
-	}
-}
-
-func compare[T cmp.Ordered](a T, condition string, b T) bool {
-	switch condition {
-	case "==":
-		return a == b
-	case "!=":
-		return a != b
-	case ">":
-		return a > b
-	case ">=":
-		return a >= b
-	case "<":
-		return a < b
-	case "<=":
-		return a <= b
 	default:
 		return false
 	}

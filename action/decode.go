@@ -28,8 +28,8 @@ func CheckType(data []byte, n *Node, v any, what string) Problems {
 	return c.problems
 }
 
-func (c *typeCheck) add(offset int, path, format string, args ...any) {
-	c.problems = append(c.problems, Problem{Offset: offset, Path: path, Message: fmt.Sprintf(format, args...)})
+func (c *typeCheck) add(rule string, offset int, path, format string, args ...any) {
+	c.problems = append(c.problems, Problem{Rule: rule, Offset: offset, Path: path, Message: fmt.Sprintf(format, args...)})
 }
 
 // name is how a fault calls the value at path.
@@ -45,7 +45,7 @@ func (c *typeCheck) mismatch(n *Node, path, want string) {
 	if n.Kind == String && HasVar(n.Text) {
 		hint = "; a variable is a string, a number, or true or false"
 	}
-	c.add(n.Start, path, "%s must be %s, not %s%s", c.name(path), want, n.Kind, hint)
+	c.add(RuleWrongType, n.Start, path, "%s must be %s, not %s%s", c.name(path), want, n.Kind, hint)
 }
 
 func (c *typeCheck) value(n *Node, t reflect.Type, path string) {
@@ -55,7 +55,7 @@ func (c *typeCheck) value(n *Node, t reflect.Type, path string) {
 		}
 		v := reflect.New(t).Interface().(json.Unmarshaler)
 		if err := v.UnmarshalJSON(c.data[n.Start:n.End]); err != nil {
-			c.add(n.Start, path, "%s: %v", c.name(path), err)
+			c.add(RuleBadValue, n.Start, path, "%s: %v", c.name(path), err)
 		}
 		return
 	}
@@ -65,7 +65,7 @@ func (c *typeCheck) value(n *Node, t reflect.Type, path string) {
 		} else if !HasVar(n.Text) {
 			v := reflect.New(t).Interface().(encoding.TextUnmarshaler)
 			if err := v.UnmarshalText([]byte(n.Text)); err != nil {
-				c.add(n.Start, path, "%s: %v", c.name(path), err)
+				c.add(RuleBadValue, n.Start, path, "%s: %v", c.name(path), err)
 			}
 		}
 		return
@@ -95,19 +95,19 @@ func (c *typeCheck) value(n *Node, t reflect.Type, path string) {
 		if n.Kind != Number {
 			c.mismatch(n, path, "a whole number")
 		} else if _, err := strconv.ParseInt(n.Text, 10, t.Bits()); err != nil {
-			c.add(n.Start, path, "%s must be a whole number in range, not %.40s", c.name(path), n.Text)
+			c.add(RuleBadValue, n.Start, path, "%s must be a whole number in range, not %.40s", c.name(path), n.Text)
 		}
 	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
 		if n.Kind != Number {
 			c.mismatch(n, path, "a whole number")
 		} else if _, err := strconv.ParseUint(n.Text, 10, t.Bits()); err != nil {
-			c.add(n.Start, path, "%s must be a whole number from 0 in range, not %.40s", c.name(path), n.Text)
+			c.add(RuleBadValue, n.Start, path, "%s must be a whole number from 0 in range, not %.40s", c.name(path), n.Text)
 		}
 	case reflect.Float32, reflect.Float64:
 		if n.Kind != Number {
 			c.mismatch(n, path, "a number")
 		} else if _, err := strconv.ParseFloat(n.Text, t.Bits()); err != nil {
-			c.add(n.Start, path, "%s: %.40s is out of range", c.name(path), n.Text)
+			c.add(RuleBadValue, n.Start, path, "%s: %.40s is out of range", c.name(path), n.Text)
 		}
 	case reflect.Slice, reflect.Array:
 		c.list(n, t, path)
@@ -154,7 +154,7 @@ func (c *typeCheck) object(n *Node, t reflect.Type, path string) {
 			for name := range fields {
 				names = append(names, name)
 			}
-			c.add(m.Start, join(path, m.Key), "%s is unknown%s", c.name(join(path, m.Key)), Suggest(m.Key, names, "there are"))
+			c.add(RuleUnknownKey, m.Start, join(path, m.Key), "%s is unknown%s", c.name(join(path, m.Key)), Suggest(m.Key, names, "there are"))
 		case m.Value.Kind == Null: // as if it were not there
 		default:
 			c.value(m.Value, ft, join(path, m.Key))

@@ -43,7 +43,10 @@ func newDigitsReceive(d Deps) *digitsReceive {
 func (a *digitsReceive) Timing() Timing { return TimeDigits }
 
 func (a *digitsReceive) Shape() Shape {
-	return Shape{Sets: []string{VarDigits}, Result: []string{"digits", "ended_by"}}
+	return Shape{
+		Sets: []string{VarDigits}, Result: []string{"digits", "ended_by"},
+		Says: []string{a.Prompt.Text}, OneDigit: a.Length == 1,
+	}
 }
 
 func (a *digitsReceive) Check(c *CheckContext) {

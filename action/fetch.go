@@ -24,7 +24,7 @@ type fetch struct {
 }
 
 func (a *fetch) Shape() Shape {
-	return Shape{SetsAny: true, Answers: true, Result: []string{"http_code"}}
+	return Shape{Anywhere: true, SetsAny: true, Answers: true, Result: []string{"http_code"}}
 }
 
 func (a *fetch) Check(c *CheckContext) {
@@ -72,7 +72,7 @@ func (a *fetch) fetch(ctx context.Context, leg Leg) (Outcome, error) {
 	}
 	res, err := a.deps.HTTP.Do(req)
 	if err != nil {
-		return Continue(), fmt.Errorf("action: fetch: %w", err)
+		return Continue(), fmt.Errorf("action: fetch: %w", err) // names method and URL
 	}
 	defer res.Body.Close()
 	o := Resulting("http_code", strconv.Itoa(res.StatusCode))

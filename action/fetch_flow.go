@@ -10,7 +10,7 @@ type fetchFlow struct {
 	FlowID string `json:"flow_id" opt:"required" doc:"the flow to run"`
 }
 
-func (a *fetchFlow) Shape() Shape { return Shape{SetsAny: true, Answers: true} }
+func (a *fetchFlow) Shape() Shape { return Shape{Anywhere: true, SetsAny: true, Answers: true} }
 
 func (a *fetchFlow) Needs(c *CheckContext) { c.Need(CanFindFlows) }
 

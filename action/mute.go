@@ -15,7 +15,7 @@ type mute struct {
 
 func (a *mute) Needs(c *CheckContext) { c.Need(CanMute) }
 
-func (a *mute) Shape() Shape { return Shape{} }
+func (a *mute) Shape() Shape { return Shape{Instant: true} }
 
 func (a *mute) Run(ctx context.Context, leg Leg) (Outcome, error) {
 	l, err := Need[Muter](leg)

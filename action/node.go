@@ -111,7 +111,20 @@ type Problem struct {
 	Offset  int    // bytes from the start of the text
 	Path    string // of the value, like "stream_urls[0]"; may be empty
 	Message string
+	Rule    string // one of the Rule constants
+	Mend    string // how to mend it, where the message does not say so
 }
+
+// Rules that options and keys are checked by.
+const (
+	RuleSyntax     = "syntax"      // it is no JSON
+	RuleLimit      = "limit"       // it is too large
+	RuleDuplicate  = "duplicate"   // a key or an id stands twice
+	RuleUnknownKey = "unknown-key" // there is no such key or option
+	RuleWrongType  = "wrong-type"  // a value of another type is needed
+	RuleRequired   = "required"    // something is left out
+	RuleBadValue   = "bad-value"   // the value cannot be used, or does not do what it seems to
+)
 
 // Problems are all the faults of a JSON text; as an error they are one line each.
 type Problems []Problem
@@ -142,7 +155,7 @@ func ParseJSON(data []byte) (*Node, Problems) {
 				offset--
 			}
 		}
-		return nil, Problems{{Offset: offset, Message: "not valid JSON: " + err.Error()}}
+		return nil, Problems{{Rule: RuleSyntax, Offset: offset, Message: "not valid JSON: " + err.Error()}}
 	}
 	p := nodeParser{data: data, base: bom, dec: json.NewDecoder(bytes.NewReader(data[bom:]))}
 	p.dec.UseNumber()
@@ -166,7 +179,7 @@ type nodeParser struct {
 func (p *nodeParser) fail(offset int, message string) *Node {
 	if !p.broken {
 		p.broken = true
-		p.problems = Problems{{Offset: offset, Message: message}}
+		p.problems = Problems{{Rule: RuleLimit, Offset: offset, Message: message}}
 	}
 	return nil
 }
@@ -237,7 +250,7 @@ func (p *nodeParser) members(n *Node, depth int) {
 			return
 		}
 		if seen[key] {
-			p.problems = append(p.problems, Problem{Offset: start, Path: key, Message: fmt.Sprintf("key %q stands twice", key)})
+			p.problems = append(p.problems, Problem{Rule: RuleDuplicate, Offset: start, Path: key, Message: fmt.Sprintf("key %q stands twice", key)})
 		}
 		seen[key] = true
 		n.Members = append(n.Members, Member{Key: key, Start: start, Value: v})

@@ -41,6 +41,18 @@ func OptionsOf(a Action) []Option {
 	return fieldOptions(t.Elem())
 }
 
+// FieldsOf describes the keys of a struct that stands within an option; none if t is no struct.
+// What their tags say beside their type holds only where the action checks it.
+func FieldsOf(t reflect.Type) []Option {
+	if t.Kind() != reflect.Struct {
+		return nil
+	}
+	return fieldOptions(t)
+}
+
+// In returns the field of a that the option is; a is an action that OptionsOf has described.
+func (o *Option) In(a Action) reflect.Value { return reflect.ValueOf(a).Elem().FieldByIndex(o.index) }
+
 // fieldOptions returns the JSON keys of a struct, those of embedded structs among them.
 func fieldOptions(t reflect.Type) []Option {
 	var all []Option
@@ -140,7 +152,10 @@ func kindOf(t reflect.Type) Kind {
 // check tells what is wrong with the option of a, by its tags.
 func (o *Option) check(c *CheckContext, a Action) {
 	at := c.At(o.Name)
-	v := reflect.ValueOf(a).Elem().FieldByIndex(o.index)
+	v := o.In(a)
+	for v.Kind() == reflect.Pointer && !v.IsNil() {
+		v = v.Elem()
+	}
 	if o.Variable && v.Kind() == reflect.String && HasVar(v.String()) {
 		at.Warnf("names a variable, without ${}: as it stands, the variable's value is taken for a name")
 	}

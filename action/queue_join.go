@@ -1,9 +1,9 @@
 package action
 
 import (
-	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"strconv"
 )
 
@@ -26,15 +26,32 @@ func (a *queueJoin) Run(ctx context.Context, leg Leg) (Outcome, error) {
 		return Continue(), err
 	}
 	StopPlaying(ctx) // it would cover the wait flow
-	got, err := l.JoinQueue(ctx, CanonicalID(a.QueueID))
+	id := CanonicalID(a.QueueID)
+	if id == "" {
+		return Continue(), Fatal(fmt.Errorf("action: queue_join: the id is empty: %w", ErrNoQueue))
+	}
+	got, err := l.JoinQueue(ctx, id)
+	o := got.outcome()
 	switch {
 	case ctx.Err() != nil:
-		return Continue(), context.Cause(ctx)
+		return o, context.Cause(ctx)
 	case errors.Is(err, ErrNoQueue):
 		return Continue(), Fatal(err)
-	case err != nil:
-		return Continue(), err
 	}
-	return Resulting(ResultStatus, cmp.Or(got.Status, StatusOK), "queuecall_id", got.QueuecallID,
-		"agent_call_id", got.AgentCallID, "waited_ms", strconv.FormatInt(got.Waited.Milliseconds(), 10)), nil
+	return o, err
+}
+
+func (q Queued) outcome() Outcome {
+	if q == (Queued{}) {
+		return Outcome{}
+	}
+	o := Outcome{TimedOut: q.AgentCallID == "" && q.Status == "abandoned", Result: map[string]string{
+		"waited_ms": strconv.FormatInt(q.Waited.Milliseconds(), 10),
+	}}
+	for key, value := range map[string]string{ResultStatus: q.Status, "queuecall_id": q.QueuecallID, "agent_call_id": q.AgentCallID} {
+		if value != "" {
+			o.Result[key] = value
+		}
+	}
+	return o
 }

@@ -2,13 +2,12 @@ package action
 
 import (
 	"context"
-	"fmt"
 	"time"
 )
 
 // recordingStart starts a recording of both directions and goes on at once.
 type recordingStart struct {
-	Format       string `json:"format" opt:"enum=wav,default=wav" doc:"of the file"`
+	Format       string `json:"format" opt:"enum=wav|mp3|ogg,default=wav" doc:"of the file; wav, whatever is asked for"`
 	EndOfSilence int    `json:"end_of_silence" opt:"s,min=0" doc:"silence of the peer that ends it; 0: none does"`
 	EndOfKey     string `json:"end_of_key" opt:"enum=none|any|*|#,default=none" doc:"key that ends it"`
 	Duration     int    `json:"duration" opt:"s,min=0" doc:"longest length; 0: no limit"`
@@ -21,10 +20,16 @@ var recordingVars = []string{
 	"voipbin.recording.recording_name", "voipbin.recording.filenames",
 }
 
+func (a *recordingStart) Check(c *CheckContext) {
+	if a.Format == "mp3" || a.Format == "ogg" {
+		c.At("format").Warnf("is %s: wav is what is recorded", a.Format)
+	}
+}
+
 func (a *recordingStart) Needs(c *CheckContext) { c.Need(CanRecord) }
 
 func (a *recordingStart) Shape() Shape {
-	return Shape{NeedsAnswer: true, Sets: recordingVars, Result: []string{"recording_id"}}
+	return Shape{NeedsAnswer: true, Instant: !a.BeepStart, Sets: recordingVars, Result: []string{"recording_id"}}
 }
 
 func (a *recordingStart) Run(ctx context.Context, leg Leg) (Outcome, error) {
@@ -32,12 +37,7 @@ func (a *recordingStart) Run(ctx context.Context, leg Leg) (Outcome, error) {
 	if err != nil {
 		return Continue(), err
 	}
-	if a.Format == "" {
-		a.Format = "wav"
-	}
-	if a.Format != "wav" { // possible by a variable only
-		return Continue(), fmt.Errorf("action: recording_start: format %.20q is not supported, only wav", a.Format)
-	}
+	a.Format = "wav" // whatever is asked for: VoIPBIN's documentation has others, which it cannot do either
 	id, err := l.StartRecording(ctx, RecordOptions{
 		Format:       a.Format,
 		EndOfSilence: units(a.EndOfSilence, time.Second),

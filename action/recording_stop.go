@@ -7,7 +7,7 @@ type recordingStop struct{}
 
 func (a *recordingStop) Needs(c *CheckContext) { c.Need(CanRecord) }
 
-func (a *recordingStop) Shape() Shape { return Shape{} }
+func (a *recordingStop) Shape() Shape { return Shape{Instant: true} }
 
 func (a *recordingStop) Run(ctx context.Context, leg Leg) (Outcome, error) {
 	l, err := Need[Recorder](leg)

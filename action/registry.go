@@ -3,6 +3,7 @@ package action
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"reflect"
@@ -113,6 +114,7 @@ type Template struct {
 	example Action               // decoded from option as it is written
 	subst   Substituter          // nil: the usual substitution
 	dynamic bool                 // option holds variables
+	loose   bool                 // option has values of a wrong type, which are left out
 	typed   map[int]reflect.Kind // see typeCheck; places in option
 }
 
@@ -124,7 +126,8 @@ type Substituter interface {
 }
 
 // Template checks option, a node of data or nil, against the action of that name and
-// prepares it for runs. The name must be known.
+// prepares it for runs. The name must be known. Where there are problems the template does without
+// the options that they are about.
 func (r *Registry) Template(name string, data []byte, option *Node) (*Template, Problems) {
 	mk := r.mk[name]
 	t := &Template{mk: mk, option: json.RawMessage("{}"), example: mk()}
@@ -135,18 +138,16 @@ func (r *Registry) Template(name string, data []byte, option *Node) (*Template, 
 	rt := reflect.TypeOf(t.example)
 	if rt.Kind() != reflect.Pointer || rt.Elem().Kind() != reflect.Struct {
 		if option.Kind != Object || len(option.Members) > 0 {
-			return nil, Problems{{Offset: option.Start, Message: fmt.Sprintf("%s has no options", name)}}
+			return t, Problems{{Rule: RuleUnknownKey, Offset: option.Start, Message: fmt.Sprintf("%s has no options", name)}}
 		}
 		return t, nil
 	}
-	if problems := CheckType(data, option, t.example, "option"); len(problems) > 0 {
-		return nil, problems
-	}
+	problems := CheckType(data, option, t.example, "option")
 	var b bytes.Buffer
 	if err := json.Compact(&b, data[option.Start:option.End]); err != nil {
-		return nil, Problems{{Offset: option.Start, Message: err.Error()}}
+		return t, append(problems, Problem{Rule: RuleSyntax, Offset: option.Start, Message: err.Error()})
 	}
-	t.option = b.Bytes()
+	t.option, t.loose = b.Bytes(), len(problems) > 0
 	t.dynamic = option.hasVar() || t.subst != nil
 	if option.hasVar() {
 		if n, _ := ParseJSON(t.option); n != nil {
@@ -155,10 +156,10 @@ func (r *Registry) Template(name string, data []byte, option *Node) (*Template, 
 			t.typed = c.typed
 		}
 	}
-	if err := json.Unmarshal(t.option, t.example); err != nil && !option.hasVar() {
-		return nil, Problems{{Offset: option.Start, Message: err.Error()}}
+	if err := json.Unmarshal(t.option, t.example); err != nil && !option.hasVar() && !t.loose {
+		problems = append(problems, Problem{Rule: RuleBadValue, Offset: option.Start, Message: err.Error()})
 	}
-	return t, nil
+	return t, problems
 }
 
 // Example is the action with its options as they are written, variables not filled
@@ -188,7 +189,8 @@ func (t *Template) Make(v *Vars) (Action, json.RawMessage, error) {
 		return nil, nil, err
 	}
 	a := t.mk()
-	if err := json.Unmarshal(option, a); err != nil {
+	err = json.Unmarshal(option, a)
+	if _, wrongType := errors.AsType[*json.UnmarshalTypeError](err); err != nil && !(t.loose && wrongType) {
 		return nil, option, fmt.Errorf("action: read option: %w", err)
 	}
 	return a, option, nil

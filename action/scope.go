@@ -106,6 +106,14 @@ func scopeOf(ctx context.Context) *Scope {
 	return s
 }
 
+// runOf returns the context of the run that ctx belongs to: it outlives the step.
+func runOf(ctx context.Context) context.Context {
+	if s := scopeOf(ctx); s != nil {
+		return s.ctx
+	}
+	return ctx
+}
+
 // NewScope returns the scope of a run on leg and a context that carries it. Close must be
 // called at the end.
 func NewScope(ctx context.Context, leg Leg) (*Scope, context.Context) {

@@ -15,6 +15,15 @@ type Shape struct {
 	SetsAny bool     // may set any variable
 	Reads   []string // variables that it reads by their bare name
 	Result  []string // keys of its result, beside status and error
+	// Instant says that no time passes in it, in spite of its Timing.
+	Instant bool
+	// MayEnd says that the flow may end with it, though it need not.
+	MayEnd bool
+
+	Says     []string // text that is spoken to the caller
+	OneDigit bool     // waits for one digit, or lets one end it
+	Cases    []string // values of the first of Reads that have a target of their own
+
 	// AnyResult says that its result has keys that are known at run time only.
 	AnyResult bool
 }

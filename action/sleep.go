@@ -8,11 +8,15 @@ import (
 // sleep waits.
 type sleep struct {
 	Duration int `json:"duration" opt:"ms,min=0,default=0" doc:"how long"`
+
+	variable bool // Duration is a variable's
 }
 
 func (a *sleep) Timing() Timing { return TimeWait }
 
-func (a *sleep) Shape() Shape { return Shape{} }
+func (a *sleep) Check(c *CheckContext) { a.variable = c.At("duration").HasVar() }
+
+func (a *sleep) Shape() Shape { return Shape{Instant: a.Duration <= 0 && !a.variable} }
 
 func (a *sleep) Run(ctx context.Context, _ Leg) (Outcome, error) {
 	return Continue(), pause(ctx, ms(a.Duration))

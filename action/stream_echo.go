@@ -2,7 +2,6 @@ package action
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"time"
 )
@@ -31,21 +30,25 @@ func (a *streamEcho) Run(ctx context.Context, leg Leg) (Outcome, error) {
 	if a.Duration <= 0 {
 		a.Duration = defaultEchoMS
 	}
-	return Continue(), within(ctx, ms(a.Duration), func(ctx context.Context) error {
-		var digits error
+	var digits error
+	err = within(ctx, ms(a.Duration), func(ctx context.Context) error {
+		ctx, cancel := context.WithCancel(ctx)
 		var wg sync.WaitGroup
-		wg.Go(func() { digits = echoDigits(ctx, leg) })
+		wg.Go(func() { digits = guard(func() error { return echoDigits(ctx, leg) }) })
 		err := l.Echo(ctx)
+		cancel() // where Echo could not begin
 		wg.Wait()
-		if digits != nil && ctx.Err() == nil {
-			err = errors.Join(err, digits)
-		}
 		return err
 	})
+	if err != nil {
+		return Continue(), err
+	}
+	return Continue(), digits
 }
 
-// echoDigits sends each digit back until ctx ends.
-func echoDigits(ctx context.Context, leg Leg) error {
+// echoDigits sends each digit back until ctx ends. What it returns is the first failure, after which
+// it goes on.
+func echoDigits(ctx context.Context, leg Leg) (first error) {
 	in, inErr := Need[DigitReader](leg)
 	out, outErr := Need[DigitSender](leg)
 	if inErr != nil || outErr != nil {
@@ -53,14 +56,16 @@ func echoDigits(ctx context.Context, leg Leg) error {
 	}
 	for {
 		d, err := in.ReadDigit(ctx)
-		if err != nil {
-			return err
+		if err != nil { // ctx has ended
+			return first
 		}
-		if err := leg.Vars().Set(VarDigits, string(rune(d))); err != nil {
-			return err
+		digit := string(rune(d))
+		err = leg.Vars().Set(VarDigits, digit) // as after all that lets time pass; the digit is taken from the buffer
+		if err == nil {
+			err = out.SendDigits(ctx, digit, echoDigit, echoInterval)
 		}
-		if err := out.SendDigits(ctx, string(rune(d)), echoDigit, echoInterval); err != nil {
-			return err
+		if err != nil && ctx.Err() == nil && first == nil {
+			first = err
 		}
 	}
 }

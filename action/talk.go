@@ -74,7 +74,9 @@ func (a *talk) utterance() media.Utterance {
 	}
 }
 
-func (a *talk) Shape() Shape { return Shape{Answers: true} }
+func (a *talk) Shape() Shape {
+	return Shape{Answers: true, Instant: a.Async, Says: []string{a.Text}, OneDigit: a.DigitsHandle == "next"}
+}
 
 func (a *talk) Run(ctx context.Context, leg Leg) (Outcome, error) {
 	if a.deps.Speaker == nil {

@@ -2,6 +2,7 @@ package action
 
 import (
 	"context"
+	"fmt"
 	"time"
 )
 
@@ -51,6 +52,24 @@ func within(ctx context.Context, d time.Duration, f func(ctx context.Context) er
 		return nil
 	default:
 		return err
+	}
+}
+
+// limited runs f, what somebody else does for an action, for at most d: what is late is
+// ErrTimeout. Its error names what was done; the end of ctx itself is returned by its cause.
+func limited(ctx context.Context, what string, d time.Duration, f func(ctx context.Context) error) error {
+	inner, cancel := context.WithTimeoutCause(ctx, d, ErrTimeout)
+	defer cancel()
+	err := f(inner)
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case err != nil && inner.Err() != nil:
+		return fmt.Errorf("action: %s: not done after %s: %w", what, d, ErrTimeout)
+	case err != nil:
+		return fmt.Errorf("action: %s: %w", what, err)
+	default:
+		return nil
 	}
 }
 

@@ -72,6 +72,15 @@ func (v *Vars) Set(name, value string) error {
 	return v.set(name, value)
 }
 
+// setAll sets variables, given as name, value, name, value.
+func setAll(v *Vars, pairs ...string) error {
+	var errs []error
+	for i := 0; i+1 < len(pairs); i += 2 {
+		errs = append(errs, v.Set(pairs[i], pairs[i+1]))
+	}
+	return errors.Join(errs...)
+}
+
 // Empty makes a variable that exists "". Results stay.
 func (v *Vars) Empty(name string) {
 	v.mu.Lock()

@@ -21,6 +21,7 @@ const (
 	webhookTries = 3
 	webhookPause = time.Second // between tries
 	webhookBody  = 4 << 10     // bytes of the answer that are kept
+	webhookJSON  = 64 << 10    // bytes of the answer that are looked into
 
 	defaultHTTPTimeoutMS = 10_000
 )
@@ -61,7 +62,7 @@ func checkWebhookURI(uri string) error {
 func (a *webhookSend) Needs(c *CheckContext) { c.Need(HasHTTP) }
 
 func (a *webhookSend) Shape() Shape {
-	return Shape{Result: []string{"http_code", "body"}, AnyResult: true}
+	return Shape{Instant: !a.Sync, Result: []string{"http_code", "body"}, AnyResult: true}
 }
 
 func (a *webhookSend) Run(ctx context.Context, leg Leg) (Outcome, error) {
@@ -125,10 +126,10 @@ func (a *webhookSend) try(ctx context.Context) (result map[string]string, again 
 		return nil, true, fmt.Errorf("action: webhook_send: %w", err)
 	}
 	defer res.Body.Close()
-	body, readErr := io.ReadAll(io.LimitReader(res.Body, webhookBody+utf8.UTFMax))
+	body, readErr := io.ReadAll(io.LimitReader(res.Body, webhookJSON))
 	result = jsonResult(body)
 	result["http_code"] = strconv.Itoa(res.StatusCode)
-	result["body"] = cutText(strings.ToValidUTF8(string(body), "\uFFFD"), webhookBody)
+	result["body"] = cutText(strings.ToValidUTF8(string(body[:min(len(body), webhookBody+utf8.UTFMax)]), "\uFFFD"), webhookBody)
 	if res.StatusCode >= 500 {
 		return result, true, fmt.Errorf("action: webhook_send: %s answered %d", req.URL.Redacted(), res.StatusCode)
 	}
@@ -138,7 +139,11 @@ func (a *webhookSend) try(ctx context.Context) (result map[string]string, again 
 	return result, false, nil
 }
 
-// jsonResult gives the strings, numbers and bools of an answer that is a JSON object as json.KEY.
+// maxJSONKeys leaves room in a result for what is not of the answer.
+const maxJSONKeys = MaxResultKeys - 4
+
+// jsonResult gives the strings, numbers and bools of an answer that is a JSON object as json.KEY, the
+// first ones in the order of their keys where there are too many.
 func jsonResult(body []byte) map[string]string {
 	result := make(map[string]string)
 	var object map[string]any
@@ -147,10 +152,12 @@ func jsonResult(body []byte) map[string]string {
 	if dec.Decode(&object) != nil {
 		return result
 	}
-	for k, v := range object {
-		switch v := v.(type) {
+	for _, k := range sortedKeys(object) {
+		switch v := object[k].(type) {
 		case string, json.Number, bool:
-			result["json."+k] = fmt.Sprint(v)
+			if len(result) < maxJSONKeys && len(k) <= MaxVarName {
+				result["json."+k] = fmt.Sprint(v)
+			}
 		}
 	}
 	return result

@@ -157,7 +157,7 @@ func TestCheckWarnsOfDestinations(t *testing.T) {
 	cfg := Config{Outbound: Outbound{SIP: []string{"10.0.1.1"}}}
 	cfg.Deps = NewDeps(Settings{Outbound: cfg.Outbound}, nil, nil)
 	f, err := flow.Parse([]byte(`[{"type":"connect","option":{"destinations":[{"type":"sip","target":"a@10.0.1.1"},
-		{"type":"sip","target":"a@10.0.1.2"},{"type":"sip","target":"${who}"},{"type":"conference","target":"blue"}]}}]`),
+		{"type":"sip","target":"a@10.0.1.2"},{"type":"sip","target":"${who|nobody@10.0.1.1}"},{"type":"conference","target":"blue"}]}}]`),
 		flow.ParseOptions{Registry: action.Builtin(cfg.Deps), File: "f.json"})
 	if err != nil {
 		t.Fatal(err)

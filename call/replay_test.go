@@ -186,7 +186,7 @@ func checkReplay(t *testing.T, h *house, rec store.Call) {
 	var live, again []string
 	h.mu.Lock()
 	for _, e := range h.events {
-		if c, ok := e.Data.(store.Call); ok && c.ID == rec.ID {
+		if e.CallID == rec.ID {
 			live = append(live, e.Type)
 		}
 	}

@@ -113,7 +113,7 @@ func TestDirWithoutAbilityServesTheRest(t *testing.T) {
 			t.Errorf("%s is answered by %q, want %q", destination, got, want)
 		}
 	}
-	if _, ok := d.Destinations()["200"]; ok || !strings.Contains(log.String(), "200.json:1:2") || !strings.Contains(log.String(), "support for queue_join") {
+	if _, ok := d.Destinations()["200"]; ok || !strings.Contains(log.String(), "200.json:1:2") || !strings.Contains(log.String(), "action.Queuer") {
 		t.Errorf("the refusal is not told: %s", &log)
 	}
 	for _, destination := range []string{"../100", "..", ".", "a/b", `a\b`, "100\x00", "a\nb", "\xff", strings.Repeat("1", 129)} {

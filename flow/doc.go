@@ -2,8 +2,8 @@
 //
 // There are three types to know. A Flow is a program as data, read from JSON by Parse
 // and checked against an engine by Check. A Func is one in plain Go. Both are a
-// Program, which is what runs on a call. A Dir is a folder of flows, one file for each
-// destination.
+// Program, which is what runs on a call; a flow runs programs of both kinds by fetch_flow. A Dir is a
+// folder of flows, one file for each destination.
 //
 //	f, err := flow.Parse(data, flow.ParseOptions{Registry: actions, File: "100.json"})
 //	if err != nil {
@@ -18,7 +18,7 @@
 //	{"name": "menu", "actions": [
 //	  {"type": "answer"},
 //	  {"id": "menu", "type": "talk", "option": {"text": "Sales: one. Support: two.", "language": "en-GB"}},
-//	  {"type": "digits_receive", "option": {"duration": 5000, "length": 1}},
+//	  {"type": "digits_receive", "option": {"duration": 5000, "length": 1}, "on_timeout": "again"},
 //	  {"type": "branch", "option": {"target_ids": {"1": "sales", "2": "support"}, "default_target_id": "again"}},
 //	  {"id": "again", "type": "goto", "option": {"target_id": "menu", "loop_count": 2}},
 //	  {"type": "hangup"},
@@ -27,69 +27,250 @@
 //	  {"id": "end", "type": "hangup"}
 //	]}
 //
-// An action is {"id", "next_id", "type", "option"}; all but type may be left out. Actions run
-// one after another. What changes the order: next_id, which names the action to go on
-// with, and the targets of branch, goto and condition_variable. After the last one the
-// flow is over, and with it the call.
+// An action is {"id", "type", "option", "next_id", "on_error", "on_timeout"}; all but type may be left
+// out. Actions run one after another. What changes the order: next_id, which names the action to go on
+// with; on_timeout, where the flow goes on if what the action waits for does not come; on_error,
+// where it goes on if the action fails; and the targets of branch, goto and the conditions. After the
+// last one the flow is over, and with it the call.
+//
+// An action that fails and has no on_error is noted, and the flow goes on with the next one. These failures
+// are fatal without it and end the flow: a target that does not exist, a branch without match and
+// default, a conference, queue or flow that does not exist, a fetch that fails, a call none of whose destinations
+// can be tried, a message that is not accepted, an assistant that fails, and a panic. A loop in which no time passes
+// (MaxIdleSteps) ends the flow in any case.
+//
+// # Variables
 //
 // ${name} in a string of an option is replaced by the variable of that name when the
-// action begins; an unknown one is empty. There are no expressions, and numbers cannot be
-// variables. In SSML, values are escaped.
+// action begins; an unknown one is empty, and in ${name|fallback} an unknown or empty one is the fallback. A
+// number, or true or false, may be such a string, too: what it becomes is checked when the action begins. In SSML, values
+// are escaped. Limits are action.MaxVars and the constants beside it.
+//
+// What an action found is its result: ${ID.key} for an action with an id, ${last.key} for the latest action
+// that was no mere condition, jump or variable_set. Each result has status, which is ok, error, timeout,
+// skipped, or a word of the action's own (connect: answered busy noanswer failed dialout cancel normal), and error, if
+// it failed. A variable of the same name comes first.
 //
 // The option actions of a call holds a flow of its own, with ids of its own, at most
 // MaxNesting deep. Its variables are filled in when the call action begins: ${voipbin.call.id}
 // in it is the id of the call that makes the new one, not of the new one.
 //
-// An action that fails is noted, and the flow goes on with the next one. These failures
-// are fatal and end the flow: a target that does not exist, a branch without match and
-// default, a conference that does not exist, a call none of whose destinations can be
-// tried, a panic, and a loop in which no time passes (MaxIdleSteps).
+// # Flows within flows
+//
+// fetch and fetch_flow push a flow: its actions run, and then the flow goes on behind the action that
+// pushed it. A target is looked for in the innermost flow first, then in those around it; a jump outward
+// leaves the inner ones. At most MaxStacks flows are within each other. A flow's on_complete_flow_id names one that runs
+// after the call, with its variables and what the call came to (voipbin.call.hangup_reason, .hangup_by, .sip_code,
+// .cause, .talk_ms, .ring_ms, .recording_ids, ...); at most call.MaxCompletions follow each other.
+//
+// # Checks
+//
+// Parse finds what keeps a flow from running: unknown and misspelled keys, options and types, wrong types, what is missing,
+// values out of range, targets to nowhere, ids that stand twice. Check adds, as errors, actions that need something that
+// the engine lacks, and, as warnings, what a way through the flow comes to: actions that are never reached, loops
+// without way out in which no time passes, ways that never end the call, variables and results that nothing before has set,
+// actions on a call that is not answered yet, and digits that the caller is told to press and that no branch
+// has. Each Finding tells line, column, JSON pointer, rule, and how to mend it. Lenient makes warnings of all that is not
+// needed to run. Schema writes a JSON Schema for editors, and examples/flowcheck does all of this on the command line.
 //
 // # The actions
 //
-// Times are in milliseconds where nothing else is said; "-" stands for no option. An address
-// is {"type", "target", "target_name", "name"}; type is tel, sip, extension, agent or, for
-// connect, conference.
+// This is every action and option of VoIPBIN, and what it does here; those marked with + are ours. Times are in the unit
+// that is given; an address is {"type", "target", "target_name", "name"}, type is tel, sip, extension, agent, for
+// connect also conference, for email_send email. Older names work as well: agent_call (connect), chatbot_talk (ai_talk),
+// dtmf_receive (digits_receive), dtmf_send (digits_send), hangup_relay (hangup), patch (fetch), patch_flow
+// (fetch_flow), recording_to_text (transcribe_recording).
 //
-//	answer             -                              answers; goes on at once
-//	beep               -                              plays a beep
-//	branch             variable, target_ids,          jumps by the exact value of a variable (its name; default
-//	                   default_target_id              voipbin.call.digits), and empties the variable
-//	call               source, destinations,          calls each of the destinations (addresses), which then run the flow
-//	                   flow_id or actions, chained,   flow_id, or actions; goes on at once. chained: they end with this
-//	                   early_execution, anonymous     call; early_execution: their flow begins at ringing
-//	condition_variable condition, variable,           goes on if variable == != > >= < <= value_string, value_number
-//	                   value_type, value_string,      or (length) value_length holds, by value_type string, number
-//	                   value_number, value_length,    or length; else jumps
-//	                   false_target_id
-//	confbridge_join    confbridge_id                  puts the call into a bridge, until it leaves
-//	conference_join    conference_id                  puts the call into a conference, until it leaves
-//	connect            source, destinations,          calls all of the destinations (addresses) at once, and joins the
-//	                   early_media, relay_reason,     first that answers, until one of the two leaves. early_media: what it
-//	                   anonymous, timeout             sends before is heard; anonymous: yes no auto; timeout: of the ringing;
-//	                                                  relay_reason: then ends the call as the other one ended
-//	digits_receive     duration, length, key          collects digits into voipbin.call.digits until there are length of
-//	                                                  them, one is in key, or duration after its start is over
-//	digits_send        digits, duration, interval     sends up to 100 DTMF digits, each 100 (default) to 1000 long, 0
-//	                                                  (default) to 5000 between them
-//	echo               duration                       sends the caller's audio back; default 180000
-//	goto               target_id, loop_count          jumps loop_count times, then goes on once
-//	hangup             reason, reference_id           hangs up, or refuses an unanswered call: normal failed busy cancel
-//	                                                  timeout noanswer dialout amd; or as the call reference_id ended
-//	mute               direction, off                 drops what the caller says (in), what it hears (out), or both; off ends it
-//	play               stream_urls                    plays file:, http: and https: URLs; does not answer
-//	recording_start    format, end_of_silence s,      records both directions; goes on at once
-//	                   end_of_key, duration s,
-//	                   beep_start, on_end_flow_id
-//	recording_stop     -                              ends the recording
-//	sleep              duration                       waits
-//	stop               -                              ends the flow
-//	talk               text, language, provider,      answers and speaks; digits_handle "next": a digit ends it; async:
-//	                   voice_id, gender,              goes on at once, and the speech plays under the next actions
-//	                   digits_handle, async           until a play, talk, beep, connect, join or hangup
-//	variable_set       key, value                     writes a variable
-//	webhook_send       sync, uri, method,             sends an HTTP request, up to 3 times 1 s apart, signed as
-//	                   data_type, data                X-VoIPBIN-Signature: sha256=<HMAC>; sync waits for the answer
+//	ai_summary             sums up what was transcribed, or a recording, by Deps.Assistant; waits, 60 s at most; voipbin.ai_summary.*; a failure is fatal
+//	  on_end_flow_id       flow that runs after it
+//	  reference_type       (call conference transcribe recording; default call) what is summed up; recording is turned into text first, of all others the text is what was transcribed on this call
+//	  reference_id         id of the recording
+//	  language             of the summary, BCP 47
+//	ai_talk                answers; an assistant talks with the caller (Deps.Transcriber, Assistant, Speaker), who may interrupt it; until the assistant ends it, the duration, or the hang-up; a failure is fatal
+//	  assistance_type      (ai team; default ai) what assistance_id names
+//	  assistance_id        which assistant
+//	  ai_id                (older) older name of assistance_id
+//	  duration             (s; default 0) longest length; 0: no limit
+//	  +greeting            what is said first; empty: the assistant begins
+//	  +language            BCP 47, as en-GB
+//	  +provider            name of a speech engine
+//	  +voice_id            a voice of the engine's
+//	  +gender              (male female neutral) of the voice
+//	ai_task                an assistant does what it is told, once; waits, 60 s at most; a failure is fatal
+//	  assistance_type      (ai team; default ai) what assistance_id names
+//	  assistance_id        which assistant
+//	  ai_id                (older) older name of assistance_id
+//	amd                    tells a human from an answering machine: ${ID.verdict} human machine notsure; refused by Check until the engine can do it
+//	  machine_handle       (hangup continue; default continue) what happens at a machine
+//	  async                goes on at once; the verdict is in the result once it is known
+//	  +timeout             (ms; default 20000) longest wait for the verdict
+//	answer                 answers (200), waits for the ACK, half a second at most, and goes on
+//	beep                   plays a beep, until its end
+//	block                  waits until the program continues the flow (call.Call.Continue)
+//	  +timeout             (ms; default 0) longest wait; 0: as long as the call lasts
+//	branch                 goes to a target by the exact value of a variable, and empties it; no match and no default is fatal
+//	  variable             (default voipbin.call.digits) name of the variable, without ${}
+//	  target_ids           value of the variable to the action to go to
+//	  default_target_id    where to go for any other value
+//	call                   places a call to each of the destinations, which run a flow of their own; goes on at once; fatal if none can be placed
+//	  source               who is shown as calling
+//	  destinations         (required) who is called
+//	  anonymous            (yes no auto; default auto) whether the number is hidden
+//	  flow_id              flow that the new calls run
+//	  actions              in place of flow_id: a flow, or a list of actions
+//	  chained              the new calls end with this one
+//	  early_execution      the new calls' flow begins at ringing
+//	case_create            opens a case (Deps.Cases); contact_case_id; waits, 30 s at most
+//	  name                 (required) of the case
+//	  detail               of the case
+//	  note                 of the case
+//	  sync                 (older) means nothing
+//	condition_call_digits  goes on if there are enough digits in voipbin.call.digits, or one of key; else it jumps
+//	  length               (default 0) it holds with so many digits; 0: with any number, unless there is a key
+//	  key                  it holds if one of these is among the digits
+//	  false_target_id      (required) where to go if it does not hold
+//	condition_call_status  goes on if the call has the status; else it jumps
+//	  status               (required; dialing ringing progressing terminating canceling hangup) of the call
+//	  false_target_id      (required) where to go if it has another
+//	condition_datetime     goes on if the time is as it says; else it jumps. Hour and minute together are a time of day, month and day a date
+//	  condition            (== != > >= < <=) how the present compares with the values; needed beside hour, minute, day or month
+//	  minute               (default -1) -1: any
+//	  hour                 (default -1) -1: any
+//	  day                  (default 0) of the month; 0: any
+//	  month                (default 0) 0: any
+//	  weekdays             0 is Sunday; it is one of them, with != none of them
+//	  false_target_id      (required) where to go if it does not hold
+//	  +time_zone           (default UTC) IANA name, as Europe/Amsterdam
+//	  +from                HH:MM at which a range of the day begins
+//	  +to                  HH:MM before which it ends, on the next day where that is not after from (the same: all day); weekdays are of the day on which it began
+//	+condition_expression  goes on if the expression (package flow/expr) is true; else it jumps
+//	  +expression          (required) condition in which variables stand by name
+//	  +false_target_id     (required) where to go if it does not hold
+//	condition_variable     goes on if the comparison holds; else it jumps
+//	  condition            (required; == != > >= < <=) how the variable compares with the value
+//	  variable             (required) text with ${}, or the bare name of a variable
+//	  value_type           (required; string number length) which of the values counts
+//	  value_string         compared as text
+//	  value_number         compared as a number
+//	  value_length         compared with the number of characters
+//	  false_target_id      (required) where to go if it does not hold
+//	confbridge_join        puts the call into a bridge, until it has left it
+//	  confbridge_id        (required) the bridge
+//	conference_join        puts the call into a conference, until it has left it; one that there is not is fatal
+//	  conference_id        (required) the conference
+//	connect                calls all of the destinations at once and joins the first that answers, until one of the two leaves; nobody answering is no failure
+//	  source               who is shown as calling
+//	  destinations         (required) who is called
+//	  anonymous            (yes no auto; default auto) whether the number is hidden
+//	  early_media          what the far end sends before it answers is heard
+//	  relay_reason         then the call ends as the other one ended
+//	  +timeout             (ms) of the ringing; 0 is the engine's
+//	conversation_send      adds a message to a conversation (Deps.Conversations)
+//	  conversation_id      (required) the conversation
+//	  text                 (required) what is added
+//	  sync                 waits until it is accepted
+//	digits_receive         collects digits into voipbin.call.digits, until there are length of them, one is in key, or time is up (on_timeout)
+//	  duration             (ms; default 5000) for all digits together, from the start of the action, or the end of its prompt
+//	  length               (default 0) how many digits end it; 0: any number
+//	  key                  set of keys, each of which ends it
+//	  +prompt              what is said first
+//	  +barge_in            (default true) a digit cuts the prompt, and counts
+//	  +clear               true: what was typed ahead does not count; false: all that nobody has read yet does
+//	  +first_timeout       (ms) longest wait for the first digit
+//	  +digit_timeout       (ms) longest wait from one digit to the next
+//	  +keep_key            (default true) the end key is the last of the digits
+//	  +pattern             regular expression that the digits have to match, without the end key
+//	  +retries             how often it asks again where there is no digit, or no match
+//	  +timeout_prompt      said before it asks again because no digit came
+//	  +invalid_prompt      said before it asks again because the digits do not match
+//	digits_send            sends DTMF digits, until the last one is sent
+//	  digits               (required) 0-9 A-D * #, at most 100
+//	  duration             (ms; default 100) of each digit, 100 to 1000
+//	  interval             (ms; default 0) between digits, 0 to 5000
+//	echo                   sends the audio of the caller back, until the duration is over
+//	  duration             (ms; default 180000) how long
+//	email_send             sends an e-mail (Deps.Mail); waits, 30 s at most
+//	  destinations         (required) who gets it, addresses of type email
+//	  subject              of the mail
+//	  content              plain text, or HTML if it begins with <html or <!doctype html
+//	  attachments          recordings that go with it
+//	empty                  does nothing
+//	external_media_start   forks the sound of the call to another program; refused by Check until the engine can do it
+//	  external_host        (required) host:port
+//	  encapsulation        (rtp audiosocket none; default rtp) how the sound is packed
+//	  transport            (udp tcp websocket; default udp) how it is carried
+//	  transport_data       for the transport
+//	  connection_type      (default client) who connects
+//	  format               (default ulaw) of the sound
+//	  direction_listen     (in out both) what is sent
+//	  direction_speak      (in out both) where what comes back goes
+//	  data                 means nothing
+//	external_media_stop    ends all forks
+//	fetch                  POSTs {"activeflow_id","reference_id"} and runs the actions of the answer (200; MaxFetch bytes), then goes on behind; a failure is fatal
+//	  event_url            (required) http: or https: URL that answers with actions
+//	  event_method         (POST GET PUT DELETE; default POST) of the request
+//	  +timeout             (ms; default 10000) of the whole request
+//	fetch_flow             runs another flow, then goes on behind; one that there is not is fatal
+//	  flow_id              (required) the flow to run
+//	goto                   jumps loop_count times, then goes on once, and starts afresh
+//	  target_id            (required) the action to go to
+//	  loop_count           (default 0) how often it jumps before it goes on; 0: never
+//	hangup                 hangs up, or refuses an unanswered call by the status of the reason; the flow ends
+//	  reason               (normal failed busy cancel timeout noanswer dialout amd; default normal) why the call ends
+//	  reference_id         another call whose end is copied; wins over reason
+//	message_send           sends a text message (Deps.Messages); waits, 30 s at most; a failure is fatal
+//	  source               who is shown as sending
+//	  destinations         (required) who gets it
+//	  text                 (required) what it says
+//	mute                   drops what the caller says, hears, or both; goes on at once
+//	  +direction           (both in out; default both) in is what the peer says, out what it hears
+//	  +off                 ends the muting
+//	play                   plays files, until their end; does not answer
+//	  stream_urls          (required) file:, http: or https: URLs of WAV files, played one after another
+//	queue_join             puts the call into a queue; refused by Check until the engine can do it
+//	  queue_id             (required) the queue
+//	recording_start        records both directions, from an answered call; goes on at once; voipbin.recording.*
+//	  format               (wav mp3 ogg; default wav) of the file; wav, whatever is asked for
+//	  end_of_silence       (s) silence of the peer that ends it; 0: none does
+//	  end_of_key           (none any * #; default none) key that ends it
+//	  duration             (s) longest length; 0: no limit
+//	  beep_start           plays a beep before it starts
+//	  on_end_flow_id       flow that runs after it
+//	recording_stop         ends the recording, once its file is complete
+//	sleep                  waits
+//	  duration             (ms; default 0) how long
+//	stop                   ends the flow, and with it the call
+//	stream_echo            sends audio and digits of the caller back, until the duration is over
+//	  duration             (ms; default 180000) how long
+//	talk                   answers and speaks, until the end of the speech
+//	  text                 (required) plain text, or SSML
+//	  language             BCP 47, as en-GB
+//	  provider             name of a speech engine
+//	  voice_id             a voice of the engine's
+//	  gender               (male female neutral) of the voice
+//	  digits_handle        (next) next: a digit ends it
+//	  async                goes on at once, the speech plays under the next actions
+//	transcribe_recording   turns all recordings of the call into text (Deps.RecordingTranscriber): voipbin.transcribe.text; waits, 5 min at most for each; the first that fails ends it
+//	  language             BCP 47, as en-GB
+//	  provider             name of an engine
+//	  direction            (in out both; default both) in is what the peer says, out what it hears
+//	  on_end_flow_id       flow that runs after it
+//	transcribe_start       turns what is said into text from now on (Deps.Transcriber): events, and voipbin.transcribe.text; goes on at once
+//	  language             BCP 47, as en-GB
+//	  provider             name of an engine
+//	  direction            (in out both; default both) in is what the peer says, out what it hears
+//	  on_end_flow_id       flow that runs after it
+//	transcribe_stop        ends that, once the last words are there
+//	variable_set           writes a variable
+//	  key                  (required) name of the variable
+//	  value                its new value
+//	webhook_send           sends an HTTP request, up to 3 times 1 s apart, signed as X-VoIPBIN-Signature: sha256=<HMAC>; ${ID.http_code}, .body, and .json.KEY of an answer that is an object
+//	  sync                 waits for the answer, which is the result
+//	  uri                  (required) http: or https: URL
+//	  method               (POST GET PUT DELETE; default POST) of the request
+//	  data_type            content type of data
+//	  data                 body of the request
+//	  +timeout             (ms; default 10000) of each of the three tries
 //
 // # Digits
 //
@@ -107,8 +288,8 @@
 //
 // A flow that works at VoIPBIN works here. These are on purpose different:
 //
-//   - The names of VoIPBIN's actions that are not there yet (queue_join, fetch, ...) are known:
-//     a flow with one of them is read, and refused by Check.
+//   - amd, queue_join and external_media_* are read and checked, and refused by Check while the
+//     engine cannot do them.
 //   - Flows are checked when they are loaded. An unknown type, option or key, a wrong type, a
 //     missing option, a target that does not exist or an id that stands twice is an error
 //     then, with line and column; VoIPBIN finds them in a live call, ignores unknown
@@ -132,8 +313,8 @@
 //   - echo with duration 0 takes the default, like one without.
 //   - hangup with an unknown reason is an error when the flow is loaded; where a variable
 //     held it, normal.
-//   - recording_start with a format other than wav is an error when the flow is loaded:
-//     VoIPBIN accepts mp3 and ogg and fails. beep_start works.
+//   - recording_start records wav where mp3 or ogg is asked for, with a warning: VoIPBIN accepts them and
+//     fails. beep_start works.
 //   - connect to somebody who is busy, refuses or does not answer goes on with the next
 //     action, and so does one that can call nobody: VoIPBIN leaves the caller ringing, or
 //     ends the flow. The step's result tells: status (answered busy noanswer failed dialout
@@ -151,9 +332,22 @@
 //   - digits_send takes what is nearest to an interval or duration out of range, small
 //     letters too, and nothing that is no digit.
 //   - mute works, and has options.
-//   - webhook_send with sync waits for the answer: status and body (4 KiB at most) are
-//     the step's result. VoIPBIN waits for nothing. Each try ends after 10 s.
-//   - Numbers within lists of an option stay numbers; VoIPBIN makes them strings.
+//   - webhook_send with sync waits for the answer, which is the result (4 KiB of body at most).
+//     VoIPBIN waits for nothing. Each try ends after its timeout.
+//   - Numbers within lists of an option stay numbers; VoIPBIN makes them strings, so that
+//     weekdays always end the flow there.
+//   - condition_datetime compares the present with the option, as VoIPBIN's documentation says; its code
+//     does it the other way round. Hour and minute left out mean any, not 0, and both
+//     together are one time of day: at 09:10 it is >= 08:30. It knows time zones, and ranges over midnight.
+//   - A condition that cannot be told (a time zone that a variable made unusable) does not hold.
+//   - condition_call_digits with a length of 0 and a key looks at the key; VoIPBIN always goes on.
+//   - fetch takes actions without ids, which VoIPBIN passes over, and a flow object; it has a timeout and a
+//     limit, and its requests are guarded. What is wrong with the actions but not needed to run is let pass.
+//   - block, ai_task and ai_summary run on calls, too; VoIPBIN passes them over there.
+//   - transcribe_stop works; transcripts are put into voipbin.transcribe.text, a line for each.
+//   - on_complete_flow_id runs when the call is over, not when its flow is, so that it can tell what became
+//     of it; a flow that follows itself ends after call.MaxCompletions, where VoIPBIN's chain never does.
+//   - on_error makes a branch of a fatal failure, a panic of an action in Go among them.
 //   - There is no limit of 100 steps in a flow, which cuts waiting callers; there is one of
 //     MaxIdleSteps without time passing.
 package flow

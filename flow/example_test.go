@@ -3,7 +3,9 @@ package flow_test
 import (
 	"context"
 	"fmt"
+	"strings"
 	"testing/fstest"
+	"time"
 
 	"github.com/callbin/callbin/action"
 	"github.com/callbin/callbin/flow"
@@ -114,4 +116,34 @@ func ExampleDir() {
 	// answered
 	// hung up: failed
 	// no flow for ../../etc/passwd
+}
+
+// pause is an action of one's own: {"type": "pause", "option": {"seconds": 5}}.
+type pause struct {
+	Seconds int `json:"seconds" opt:"required,s,min=1" doc:"how long"`
+}
+
+func (p *pause) Run(ctx context.Context, _ action.Leg) (action.Outcome, error) {
+	select {
+	case <-ctx.Done():
+		return action.Continue(), context.Cause(ctx)
+	case <-time.After(time.Duration(p.Seconds) * time.Second):
+		return action.Continue(), nil
+	}
+}
+
+func ExampleSchema() {
+	reg := action.Builtin(action.Deps{})
+	action.Register[pause](reg, "pause")
+	text, err := flow.Schema(reg)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	_, after, _ := strings.Cut(string(text), `"option_pause": {`)
+	_, after, _ = strings.Cut(after, `"seconds": {`)
+	option, _, _ := strings.Cut(after, "}")
+	fmt.Println(strings.Join(strings.Fields(option), " "))
+	// Output:
+	// "description": "how long; seconds", "type": [ "integer", "string" ], "pattern": "\\$\\{", "minimum": 1
 }

@@ -25,13 +25,28 @@ type Finding struct {
 	File     string   `json:"file,omitempty"`
 	Line     int      `json:"line"`             // from 1; 0: the file as a whole
 	Column   int      `json:"column"`           // from 1, in bytes
+	Offset   int      `json:"offset"`           // of the same place, in bytes from the start of the file
 	Action   string   `json:"action,omitempty"` // id of the action, if it is about one; with flows within flows, of the outermost
 	Type     string   `json:"type,omitempty"`   // type of the action
 	Path     string   `json:"path,omitempty"`   // of the option or key, like "target_ids.1"
 	Pointer  string   `json:"pointer"`          // JSON pointer (RFC 6901) of the value in the file
 	Message  string   `json:"message"`          // with what was expected, and the nearest valid name
-	Mend     string   `json:"mend,omitempty"`   // how to mend it, where that can be told
+	Mend     string   `json:"mend,omitempty"`   // how to mend it, where the message does not say so
 }
+
+// Rules that findings are about; those of keys and options are in package action.
+const (
+	RuleNoActions     = "no-actions"         // there is no list of actions, or it is empty
+	RuleUnknownType   = "unknown-type"       // there is no such action
+	RuleNoTarget      = "no-target"          // there is no action with that id
+	RuleAbility       = "missing-ability"    // the engine cannot do it
+	RuleUnreachable   = "unreachable"        // no way leads to the action
+	RuleBusyLoop      = "busy-loop"          // a loop without way out in which no time passes
+	RuleNeverEnds     = "never-ends"         // nothing but the caller ends the call
+	RuleUnsetVariable = "unset-variable"     // a variable that nothing has set
+	RuleCallState     = "call-state"         // not possible yet, or no more
+	RuleDigit         = "digit-not-branched" // the caller is told to press a key that leads nowhere
+)
 
 // String is the finding in one line, as compilers write it:
 //
@@ -102,12 +117,53 @@ func hasError(findings []Finding) bool {
 	return slices.ContainsFunc(findings, func(f Finding) bool { return f.Severity == SeverityError })
 }
 
-// sortFindings puts findings in the order of the text.
-func sortFindings(findings []Finding) {
-	slices.SortStableFunc(findings, func(a, b Finding) int {
-		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
-	})
+// locate puts findings in the order of the text, and tells their places.
+func locate(findings []Finding, data []byte, tree *action.Node) {
+	slices.SortStableFunc(findings, func(a, b Finding) int { return cmp.Compare(a.Offset, b.Offset) })
+	line, column, at := 1, 1, 0
+	for i := range findings {
+		f := &findings[i]
+		offset := max(0, min(f.Offset, len(data)))
+		between := data[at:offset]
+		if n := bytes.Count(between, []byte("\n")); n > 0 {
+			line, column = line+n, 1
+			between = between[bytes.LastIndexByte(between, '\n')+1:]
+		}
+		column, at = column+len(between), offset
+		f.Line, f.Column = line, column
+		f.Pointer = pointer(tree, offset)
+	}
 }
+
+// pointer is the JSON pointer (RFC 6901) of the innermost value that offset is in, or whose key it is in.
+func pointer(n *action.Node, offset int) string {
+	var b strings.Builder
+	for n != nil {
+		var next *action.Node
+		for _, m := range n.Members {
+			if offset >= m.Start && offset < m.Value.End {
+				b.WriteByte('/')
+				b.WriteString(pointerEscape.Replace(m.Key))
+				if next = m.Value; offset < next.Start {
+					return b.String()
+				}
+			}
+		}
+		for i, e := range n.Elems {
+			if offset >= e.Start && offset < e.End {
+				fmt.Fprintf(&b, "/%d", i)
+				next = e
+			}
+		}
+		if next != nil && offset == next.Start && (next.Kind == action.Object || next.Kind == action.Array) {
+			return b.String()
+		}
+		n = next
+	}
+	return b.String()
+}
+
+var pointerEscape = strings.NewReplacer("~", "~0", "/", "~1")
 
 // position returns line and column, from 1 and in bytes, of an offset.
 func position(data []byte, offset int) (line, column int) {

@@ -30,6 +30,8 @@ type Flow struct {
 	warnings   []Finding
 	file       string
 	registry   *action.Registry
+	data       []byte       // the text, for the places of findings
+	tree       *action.Node // of data
 }
 
 // step is one action of a flow.
@@ -43,10 +45,12 @@ type step struct {
 	named     bool         // the user gave it its id: its result is kept under it
 	nested    []nestedFlow // for checks
 
-	// where it stands, for findings of Check
-	line, column int
-	option       *action.Node // the option, or the action itself where there is none
-	data         []byte       // the text that option is a node of
+	// for checks
+	offset    int          // of the action in the text
+	option    *action.Node // the option, or the action itself where there is none
+	shape     action.Shape
+	targets   []string // ids that its options name
+	anyTarget bool     // a target is known at run time only
 }
 
 // nestedFlow is a flow that stands in an option of an action.

@@ -1,6 +1,7 @@
 package flow
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -63,7 +64,7 @@ func Parse(data []byte, opt ParseOptions) (*Flow, error) {
 	}
 	p := newParser(slices.Clone(data), opt)
 	p.text()
-	sortFindings(p.findings)
+	p.finish()
 	if hasError(p.findings) {
 		return nil, &Error{Findings: p.findings}
 	}
@@ -75,8 +76,9 @@ func Parse(data []byte, opt ParseOptions) (*Flow, error) {
 type parser struct {
 	data     []byte
 	opt      ParseOptions
-	depth    int  // 0: the outermost flow
-	actions  *int // of all flows so far
+	tree     *action.Node // of data; nil where it is no JSON
+	depth    int          // 0: the outermost flow
+	actions  *int         // of all flows so far
 	flow     *Flow
 	findings []Finding
 	targets  []stepTarget
@@ -87,7 +89,7 @@ func newParser(data []byte, opt ParseOptions) *parser {
 		data:    data,
 		opt:     opt,
 		actions: new(int),
-		flow:    &Flow{name: opt.Name, dir: opt.Dir, file: opt.File, registry: opt.Registry, byID: make(map[string]int)},
+		flow:    &Flow{name: opt.Name, dir: opt.Dir, file: opt.File, registry: opt.Registry, data: data, byID: make(map[string]int)},
 	}
 }
 
@@ -97,30 +99,38 @@ type stepTarget struct {
 	target action.Target
 }
 
+// hard are the rules without which there is nothing to run; all others are warnings to a lenient reader.
+var hard = []string{action.RuleSyntax, action.RuleLimit, RuleNoActions}
+
 func (p *parser) add(i action.Info, problem action.Problem) {
 	f := Finding{
 		Severity: SeverityError,
+		Rule:     problem.Rule,
 		File:     p.opt.File,
 		Action:   i.ID,
 		Type:     i.Type,
 		Path:     problem.Path,
 		Message:  problem.Message,
+		Mend:     problem.Mend,
+		Offset:   problem.Offset,
 	}
-	if problem.Warning {
+	if problem.Warning || p.opt.Lenient && !slices.Contains(hard, problem.Rule) {
 		f.Severity = SeverityWarning
 	}
-	f.Line, f.Column = position(p.data, problem.Offset)
 	p.findings = append(p.findings, f)
 }
 
-func (p *parser) errorf(i action.Info, offset int, path, format string, args ...any) {
-	p.add(i, action.Problem{Offset: offset, Path: path, Message: fmt.Sprintf(format, args...)})
+// finish puts the findings in order and tells their places.
+func (p *parser) finish() { locate(p.findings, p.data, p.tree) }
+
+func (p *parser) errorf(rule string, i action.Info, offset int, path, format string, args ...any) {
+	p.add(i, action.Problem{Rule: rule, Offset: offset, Path: path, Message: fmt.Sprintf(format, args...)})
 }
 
 func (p *parser) text() {
 	none := action.Info{}
 	if len(p.data) > MaxSize {
-		p.errorf(none, 0, "", "the flow has %d bytes, at most %d", len(p.data), MaxSize)
+		p.errorf(action.RuleLimit, none, 0, "", "the flow has %d bytes, at most %d", len(p.data), MaxSize)
 		return
 	}
 	root, problems := action.ParseJSON(p.data)
@@ -128,6 +138,7 @@ func (p *parser) text() {
 		p.add(none, problem)
 	}
 	if root != nil {
+		p.tree, p.flow.tree = root, root
 		p.root(root)
 	}
 }
@@ -142,15 +153,15 @@ func (p *parser) root(root *action.Node) {
 		}
 	}
 	if list.Kind != action.Array {
-		p.errorf(none, list.Start, "", "a flow is a list of actions, or an object with one as %q, not %s", "actions", list.Kind)
+		p.errorf(RuleNoActions, none, list.Start, "", "a flow is a list of actions, or an object with one as %q, not %s", "actions", list.Kind)
 		return
 	}
 	if *p.actions += len(list.Elems); *p.actions > MaxActions {
-		p.errorf(none, list.Start, "", "the flow has %d actions, at most %d", *p.actions, MaxActions)
+		p.errorf(action.RuleLimit, none, list.Start, "", "the flow has %d actions, at most %d", *p.actions, MaxActions)
 		return
 	}
 	if len(list.Elems) == 0 {
-		p.add(none, action.Problem{Warning: true, Offset: list.Start, Message: "the flow has no actions: a call to it ends at once"})
+		p.add(none, action.Problem{Rule: RuleNoActions, Warning: true, Offset: list.Start, Message: "the flow has no actions: a call to it ends at once"})
 	}
 	p.collectIDs(list)
 	for i, n := range list.Elems {
@@ -158,7 +169,7 @@ func (p *parser) root(root *action.Node) {
 	}
 	for _, t := range p.targets {
 		if _, ok := p.flow.byID[t.target.ID]; !ok {
-			p.errorf(t.info, t.target.Offset, t.target.Path, "%s: there is no action with the id %q%s",
+			p.errorf(RuleNoTarget, t.info, t.target.Offset, t.target.Path, "%s: there is no action with the id %q%s",
 				t.target.Path, t.target.ID, p.suggestID(t.target.ID))
 		}
 	}
@@ -183,7 +194,7 @@ func (p *parser) object(root *action.Node) *action.Node {
 	}
 	list := root.Member("actions")
 	if list == nil || list.Kind == action.Null {
-		p.errorf(none, root.Start, "actions", "key %q is required: the list of actions", "actions")
+		p.errorf(RuleNoActions, none, root.Start, "actions", "key %q is required: the list of actions", "actions")
 		return nil
 	}
 	return list
@@ -207,11 +218,11 @@ func (p *parser) collectIDs(list *action.Node) {
 		if first, ok := p.flow.byID[id]; ok {
 			_, firstAt := idOf(list.Elems[first])
 			line, column := position(p.data, firstAt.Start)
-			p.errorf(action.Info{ID: id, Type: typeOf(n)}, at.Start, "id", "the id stands twice, first at %d:%d", line, column)
+			p.errorf(action.RuleDuplicate, action.Info{ID: id, Type: typeOf(n)}, at.Start, "id", "the id stands twice, first at %d:%d", line, column)
 			continue
 		}
 		if len(id) > maxID {
-			p.errorf(action.Info{}, at.Start, "id", "the id has %d bytes, at most %d", len(id), maxID)
+			p.errorf(action.RuleLimit, action.Info{}, at.Start, "id", "the id has %d bytes, at most %d", len(id), maxID)
 		}
 		p.flow.byID[id] = i
 	}
@@ -243,8 +254,7 @@ func (p *parser) action(i int, n *action.Node) {
 	if !named {
 		info.ID = p.newID(i)
 	}
-	s := step{info: info, option: n, data: p.data, named: named}
-	s.line, s.column = position(p.data, n.Start)
+	s := step{info: info, option: n, offset: n.Start, named: named}
 	// The step is kept also where it has faults: indexes must stay right for further findings.
 	defer func() { p.flow.steps = append(p.flow.steps, s) }()
 
@@ -252,6 +262,7 @@ func (p *parser) action(i int, n *action.Node) {
 	for _, problem := range problems {
 		p.add(info, problem)
 	}
+	s.template, _ = broken(info.Type)
 	if n.Kind != action.Object {
 		return
 	}
@@ -260,12 +271,12 @@ func (p *parser) action(i int, n *action.Node) {
 	s.onTimeout = p.target(info, n, "on_timeout")
 	if info.Type == "" {
 		if t := n.Member("type"); t == nil || t.Kind == action.String || t.Kind == action.Null {
-			p.errorf(info, n.Start, "type", "key %q is required: the name of an action", "type")
+			p.errorf(action.RuleRequired, info, n.Start, "type", "key %q is required: the name of an action", "type")
 		}
 		return
 	}
 	if !p.opt.Registry.Has(info.Type) {
-		p.errorf(info, n.Member("type").Start, "type", "type %q is unknown%s", info.Type,
+		p.errorf(RuleUnknownType, info, n.Member("type").Start, "type", "type %q is unknown%s", info.Type,
 			action.Suggest(info.Type, p.opt.Registry.Names(), "there are"))
 		return
 	}
@@ -278,18 +289,20 @@ func (p *parser) action(i int, n *action.Node) {
 	for _, problem := range problems {
 		p.add(info, problem)
 	}
-	if s.template == nil {
-		return
-	}
 	s.timing = action.TimingOf(s.template.Example())
 	c := action.NewCheckContext(p.opt.Dir, s.option)
 	action.CheckAction(c, s.template.Example())
 	for _, problem := range c.Problems() {
-		p.add(info, problem)
+		if !follows(problem, problems) {
+			p.add(info, problem)
+		}
 	}
 	for _, t := range c.Targets() {
 		p.targets = append(p.targets, stepTarget{info, t})
+		s.targets = append(s.targets, t.ID)
 	}
+	s.anyTarget = c.AnyTarget()
+	s.shape = action.ShapeOf(s.template.Example())
 	if outer, ok := s.template.Example().(action.Nested); ok {
 		for _, key := range outer.NestedOptions() {
 			if root := s.option.Member(key); root != nil && root.Kind != action.Null {
@@ -312,17 +325,45 @@ func (p *parser) target(info action.Info, n *action.Node, key string) string {
 	return id
 }
 
+// follows tells whether a problem is only there because of one of others: the option was misspelled, or is of a
+// wrong type.
+func follows(problem action.Problem, others action.Problems) bool {
+	for _, o := range others {
+		rest, within := strings.CutPrefix(problem.Path, o.Path)
+		switch {
+		case problem.Path == "", o.Path == "":
+			return true
+		case within && (rest == "" || rest[0] == '.' || rest[0] == '['):
+			return true
+		case strings.HasSuffix(o.Message, fmt.Sprintf("did you mean %q?", problem.Path)):
+			return true
+		}
+	}
+	return false
+}
+
 // nested reads the flow root, which stands in an option of s.
 func (p *parser) nested(s *step, key string, root *action.Node) {
 	if p.depth == MaxNesting {
-		p.errorf(s.info, root.Start, key, "flows stand within flows more than %d deep", MaxNesting)
+		p.errorf(action.RuleLimit, s.info, root.Start, key, "flows stand within flows more than %d deep", MaxNesting)
 		return
 	}
 	inner := newParser(p.data, p.opt)
-	inner.depth, inner.actions = p.depth+1, p.actions
+	inner.depth, inner.actions, inner.tree, inner.flow.tree = p.depth+1, p.actions, p.tree, p.tree
 	inner.root(root)
 	p.findings = append(p.findings, within(s.info, key, inner.findings)...)
 	s.nested = append(s.nested, nestedFlow{key, inner.flow})
+}
+
+// broken stands for an action of which nothing is known: a lenient reader lets it fail when it runs.
+func broken(typ string) (*action.Template, action.Problems) {
+	reg := action.NewRegistry()
+	reg.Add("broken", func() action.Action {
+		return action.Func(func(context.Context, action.Leg) (action.Outcome, error) {
+			return action.Outcome{}, fmt.Errorf("flow: there is no action of the type %.80q", typ)
+		})
+	})
+	return reg.Template("broken", nil, nil)
 }
 
 // suggestID helps with an id that does not exist.

@@ -41,7 +41,8 @@ func TestFindingsHaveFields(t *testing.T) {
 		t.Fatalf("error is %T", err)
 	}
 	want := []flow.Finding{{
-		Severity: flow.SeverityError, File: "100.json", Line: 3, Column: 13, Action: "menu", Type: "digits_receive", Path: "lenght",
+		Severity: flow.SeverityError, Rule: action.RuleUnknownKey, File: "100.json", Line: 3, Column: 13, Offset: 53,
+		Action: "menu", Type: "digits_receive", Path: "lenght", Pointer: "/0/option/lenght",
 		Message: `option "lenght" is unknown, did you mean "length"?`,
 	}}
 	if d := cmp.Diff(want, bad.Findings); d != "" {

@@ -65,33 +65,27 @@ func eachScript(t *testing.T, dir string, f func(t *testing.T, script, flowJSON 
 // from the start where it has one:
 //
 //	var NAME=VALUE            a variable at the start
-//	http STATUS [BODY]        the next answer of the HTTP server; also "error", "hang", "200 LARGE"
+//	http STATUS [BODY]        the next answer of the HTTP server; also "error", "hang"
 //	peer TARGET answers 2s    who is called by that target; without this line it rings for ever
 //	peer TARGET REASON 2s 486
 //	peer TARGET unknown
 //	conference ID             there is such a conference
+//	status STATUS             of the call, in place of ringing and progressing
 //	flow ID JSON              there is such a flow
-//	program ID [FAULT]        there is such a program in plain Go; it does what FAULT says
-//	provider NAME FAULT       what becomes of the use of: answer hangup echo digits bridge conference
-//	                          listen transcriber transcription last-words recordings reader external
-//	                          messages mail conversations cases follow; FAULT is fails, hangs, panics
-//	                          or takes 2s
-//	status STATUS             of the call; without this line by whether it is answered
-//	amd VERDICT 2s            what the detector finds out; without this line it never does
-//	queue ID served 5s 10s    the caller waits and talks; also "abandoned 5s", "error 5s"
-//	recorded ID [TEXT]        there is such a recording, in which that is said; "noise" is not understood
-//	assistant 500ms TEXT      the assistant's next turn and how long it takes; parts of it are divided by
-//	                          bars, and each takes so long; at its end END ends the conversation; also
-//	                          "error", "hang"
+//	recording ID TEXT         of this call; its text, or "error", "hang"
+//	hears 2.1s TEXT           what the peer says, as a transcriber understands it; "guess TEXT": not yet
+//	                          final; "error", "end"
+//	assistant 200ms TEXT|TEXT the next turn of the assistant, and END at its end; also "error", "hang"
+//	send 2s                   what becomes of the next message, mail or case; also "error", "hang"
+//	queue ID answers 2s       an agent of that queue answers; "leaves": the caller leaves it without
+//	machine 2s VERDICT        human, machine, notsure or error; without this line it never comes
 //	from ID                   begins at an action
 //	quiet                     leaves the steps out of the transcript
 //	at 1490ms press 12#       the caller presses keys
 //	at 5010ms hangup          the caller hangs up
 //	at 5010ms leave           what the caller is joined with ends
 //	at 5010ms skip            somebody skips the step
-//	at 5010ms continue        somebody continues the step
-//	at 5010ms says TEXT       the caller has said that
-//	at 5010ms saying TEXT     the caller has said that so far
+//	at 5010ms continue        somebody continues a block
 func TestScripts(t *testing.T) {
 	eachScript(t, "script", func(t *testing.T, script, flowJSON []byte) (got string) {
 		synctest.Test(t, func(t *testing.T) { got = runScript(t, script, flowJSON) })
@@ -107,32 +101,44 @@ func runScript(t *testing.T, script, flowJSON []byte) string {
 	var from flow.Position
 	s := bufio.NewScanner(bytes.NewReader(script))
 	for s.Scan() {
-		line := s.Text()
-		word := strings.Fields(line)
+		word := strings.Fields(s.Text())
 		if len(word) == 0 || strings.HasPrefix(word[0], "#") {
 			continue
 		}
 		switch word[0] {
 		case "var":
-			name, value, _ := strings.Cut(strings.TrimPrefix(line, "var "), "=")
+			name, value, _ := strings.Cut(strings.TrimPrefix(s.Text(), "var "), "=")
 			if err := c.vars.Set(name, value); err != nil {
 				t.Fatal(err)
 			}
 		case "http":
-			c.answers = append(c.answers, strings.TrimPrefix(line, "http "))
+			c.answers = append(c.answers, strings.TrimPrefix(s.Text(), "http "))
 		case "peer":
 			c.peers[word[1]] = parsePeer(t, word[2:])
 		case "conference":
 			c.conferences = append(c.conferences, word[1])
+		case "status":
+			c.world.status = word[1]
+		case "flow":
+			c.world.flows[word[1]] = strings.Join(word[2:], " ")
+		case "recording":
+			c.world.recordings = append(c.world.recordings, tape{word[1], strings.Join(word[2:], " ")})
+		case "hears":
+			c.world.speech = append(c.world.speech, parseSaid(t, word[1:]))
+		case "assistant":
+			c.world.replies = append(c.world.replies, strings.TrimPrefix(s.Text(), "assistant "))
+		case "send":
+			c.world.sends = append(c.world.sends, word[1])
+		case "queue":
+			c.world.queues[word[1]] = queue{parseTime(t, word[3]), word[2] == "answers"}
+		case "machine":
+			c.world.verdictAt, c.world.verdict = parseTime(t, word[1]), word[2]
 		case "quiet":
 			c.quiet = true
 		case "from":
 			from.ID = word[1]
 		case "at":
-			at, err := time.ParseDuration(word[1])
-			if err != nil {
-				t.Fatal(err)
-			}
+			at := parseTime(t, word[1])
 			do := func() {
 				switch word[2] {
 				case "press":
@@ -147,21 +153,17 @@ func runScript(t *testing.T, script, flowJSON []byte) string {
 					defer c.mu.Unlock()
 					c.logLocked("  %s", word[2])
 					c.skip(map[string]error{"skip": action.ErrSkip, "continue": action.ErrContinue}[word[2]])
-				case "says", "saying":
-					_, text, _ := strings.Cut(line, word[2]+" ")
-					c.say(map[string]int16{"says": speechFinal, "saying": speechPartial}[word[2]], text)
 				default:
-					t.Errorf("unknown: %s", line)
+					t.Errorf("unknown: %s", s.Text())
 				}
 			}
 			defer time.AfterFunc(at, do).Stop()
 		default:
-			if ok, err := c.read(word, line); err != nil || !ok {
-				t.Fatalf("unknown: %s: %v", line, err)
-			}
+			t.Fatalf("unknown: %s", s.Text())
 		}
 	}
-	f, err := flow.Parse(flowJSON, flow.ParseOptions{Registry: action.Builtin(c.deps()), File: "flow.json", Dir: "/flows"})
+	c.world.registry = action.Builtin(c.deps())
+	f, err := flow.Parse(flowJSON, flow.ParseOptions{Registry: c.world.registry, File: "flow.json", Dir: "/flows"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -173,25 +175,42 @@ func runScript(t *testing.T, script, flowJSON []byte) string {
 	default:
 		c.logf("end: %v", err)
 	}
-	if c.sources != 0 { // sounds, ears and files
+	if c.sources != 0 {
 		t.Errorf("%d sources are still open", c.sources)
 	}
+	if c.world.open != 0 {
+		t.Errorf("%d recordings are still open", c.world.open)
+	}
 	got := c.transcript()
-	all := masked(c.vars.All())
+	all := c.vars.All()
 	for _, name := range slices.Sorted(maps.Keys(all)) {
 		got += fmt.Sprintf("${%s} = %q\n", name, all[name])
 	}
-	return got
+	return hideIDs(got, strings.ToLower(string(script)+string(flowJSON)))
+}
+
+func parseTime(t *testing.T, s string) time.Duration {
+	d, err := time.ParseDuration(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+func parseSaid(t *testing.T, word []string) said {
+	s := said{at: parseTime(t, word[0]), final: true}
+	if word = word[1:]; word[0] == "guess" {
+		s.final, word = false, word[1:]
+	}
+	s.text = strings.Join(word, " ")
+	return s
 }
 
 func parsePeer(t *testing.T, word []string) peer {
 	if word[0] == "unknown" {
 		return peer{unknown: true}
 	}
-	after, err := time.ParseDuration(word[1])
-	if err != nil {
-		t.Fatal(err)
-	}
+	after := parseTime(t, word[1])
 	if word[0] == "answers" {
 		return peer{after: after}
 	}

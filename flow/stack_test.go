@@ -81,7 +81,7 @@ func TestStacks(t *testing.T) {
 		{"so is its panic", `[{"id":"a","type":"push","option":{"flow":"panics"},"on_error":"c"},{"id":"b","type":"mute"},{"id":"c","type":"mute"}]`, `a c`},
 		{"a flow that nobody knows is fatal", `[{"id":"a","type":"push","option":{"flow":"none"}},{"id":"b","type":"mute"}]`, `a flow: test: action "a" (push): flow: flow "none": action: there is no such flow`},
 		{"unless there is on_error", `[{"id":"a","type":"push","option":{"flow":"none"},"on_error":"b"},{"id":"b","type":"mute"}]`, `a b`},
-		{"actions that are no flow are fatal", `[{"id":"a","type":"push","option":{"actions":[7]}}]`, `a flow: test: action "a" (push): flow: the actions that were fetched: 1:2: error: action "action-1": the value must be an object, not a number`},
+		{"actions that are no flow are fatal", `[{"id":"a","type":"push","option":{"actions":{}}}]`, `a flow: test: action "a" (push): flow: the actions that were fetched: 1:1: error: key "actions" is required: the list of actions`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			f := mustParse(t, reg, c.flow)

@@ -3,7 +3,8 @@
 //
 // There are only a few types that matter. A [Source] gives frames, a [Clip] is sound in
 // memory that many sources share, a [Port] is the two-way audio of one leg, a [Bridge] joins
-// Ports, a [Tap] watches a Port or a Bridge, a [Recorder] is a Tap that writes, [Shards] are the
+// Ports, a [Tap] watches a Port or a Bridge, a [Recorder] is a Tap that writes, an [Ear] is one
+// that lets somebody slow read along, [Shards] are the
 // threads. A [Line] is what carries a Port's audio: media/rtp has one.
 //
 //	shards := media.NewShards(media.ShardsConfig{})

@@ -13,6 +13,7 @@ import (
 	"github.com/callbin/callbin/call"
 	"github.com/callbin/callbin/call/httpapi"
 	"github.com/callbin/callbin/call/safehttp"
+	"github.com/callbin/callbin/flow/expr"
 	"github.com/callbin/callbin/media/speech"
 	"github.com/callbin/callbin/store/sqlite"
 )
@@ -47,6 +48,7 @@ func run(flags *call.Flags, web, flowDir, data string) error {
 		return err
 	}
 	cfg.Store, cfg.Deps, cfg.OpenRooms = db, call.NewDeps(settings, voice, client), true
+	cfg.Deps.Expressions = expr.Expressions{}
 	flows, err := openFlows(flowDir, filepath.Join(data, "recordings"), &cfg)
 	if err != nil {
 		return err

@@ -1,0 +1,90 @@
+// Command flowcheck tells what is wrong with flows before a call does, a finding a line:
+//
+//	flowcheck [-sarif] [-lenient] [-without LIST] [-schema] FILE...
+//
+// A FILE holds a flow, as JSON; of a folder it is all *.json files, - is standard input. The
+// status is 1 where a flow has an error, 2 where a file cannot be read, and 0 where there are
+// warnings at most. Flows are checked as for a server that can do everything, -without takes
+// something away: types of actions, which are then errors where they stand, or what is in powers.
+// -schema prints the JSON Schema of flows, for editors.
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/callbin/callbin/flow"
+)
+
+func main() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
+
+// run is the command; it returns its exit status.
+func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	flags := flag.NewFlagSet("flowcheck", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	flags.Usage = func() {
+		fmt.Fprintln(stderr, "usage: flowcheck [-sarif] [-lenient] [-without LIST] [-schema] FILE...")
+		flags.PrintDefaults()
+	}
+	asSARIF := flags.Bool("sarif", false, "write the findings as SARIF 2.1.0, which editors read")
+	lenient := flags.Bool("lenient", false, "warn of what VoIPBIN accepts and ignores, in place of an error")
+	without := flags.String("without", "", "what there is not: types of actions, and "+strings.Join(words(), " ")+", by commas")
+	schema := flags.Bool("schema", false, "print the JSON Schema of flows")
+	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
+		return 0
+	} else if err != nil {
+		return 2
+	}
+	c, err := newChecker(*without, *lenient)
+	if err != nil {
+		fmt.Fprintln(stderr, "flowcheck:", err)
+		return 2
+	}
+	switch {
+	case *schema && flags.NArg() == 0:
+		text, err := flow.Schema(c.registry)
+		return status(err, write(stdout, text), stderr)
+	case *schema || flags.NArg() == 0:
+		flags.Usage()
+		return 2
+	}
+	texts, err := readAll(flags.Args(), stdin)
+	var findings []flow.Finding
+	for _, t := range texts {
+		findings = append(findings, c.check(t)...)
+	}
+	var out strings.Builder
+	if *asSARIF {
+		text, serr := sarif(findings, texts)
+		err = errors.Join(err, serr)
+		out.Write(text)
+	} else {
+		for _, f := range findings {
+			fmt.Fprintln(&out, f)
+		}
+	}
+	code := status(err, write(stdout, []byte(out.String())), stderr)
+	if code == 0 && slices.ContainsFunc(findings, func(f flow.Finding) bool { return f.Severity == flow.SeverityError }) {
+		return 1
+	}
+	return code
+}
+
+func write(w io.Writer, text []byte) error {
+	_, err := w.Write(text)
+	return err
+}
+
+// status reports what could not be read or written.
+func status(read, written error, stderr io.Writer) int {
+	if err := errors.Join(read, written); err != nil {
+		fmt.Fprintln(stderr, "flowcheck:", err)
+		return 2
+	}
+	return 0
+}

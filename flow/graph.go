@@ -1,0 +1,212 @@
+package flow
+
+import (
+	"slices"
+
+	"github.com/callbin/callbin/action"
+)
+
+// graph is the ways that a flow can take: nothing that may happen is missing, and what it has
+// more than that is never used to tell that something cannot happen.
+type graph struct {
+	next  [][]int // steps that may follow each step
+	ends  []bool  // the flow may end after the step
+	waits []bool  // time passes in the step
+}
+
+// ways makes the graph of f.
+func (f *Flow) ways() *graph {
+	n := len(f.steps)
+	g := &graph{next: make([][]int, n), ends: make([]bool, n), waits: make([]bool, n)}
+	for i := range f.steps {
+		s := &f.steps[i]
+		g.waits[i] = s.timing != action.TimeNone && !s.shape.Instant
+		g.ends[i] = s.shape.Ends || s.shape.MayEnd || s.shape.Anywhere
+		follow := func(index int) {
+			if index == n {
+				g.ends[i] = true
+			} else if !slices.Contains(g.next[i], index) {
+				g.next[i] = append(g.next[i], index)
+			}
+		}
+		to := func(id string) {
+			if index, ok := f.byID[id]; ok && id != "" {
+				follow(index)
+			}
+		}
+		if !s.shape.Ends && !s.shape.Jumps {
+			if s.next == "" {
+				follow(i + 1)
+			} else {
+				to(s.next)
+			}
+		}
+		if !s.shape.Falls {
+			for _, id := range s.targets {
+				to(id)
+			}
+		}
+		if s.shape.Anywhere || s.anyTarget && !s.shape.Falls {
+			for _, index := range f.byID {
+				follow(index)
+			}
+		}
+		to(s.onError)
+		to(s.onTimeout)
+		slices.Sort(g.next[i])
+	}
+	return g
+}
+
+// reachable tells which steps a way leads to from the start.
+func (g *graph) reachable() []bool {
+	seen := make([]bool, len(g.next))
+	if len(seen) == 0 {
+		return seen
+	}
+	todo := []int{0}
+	seen[0] = true
+	for len(todo) > 0 {
+		i := todo[len(todo)-1]
+		todo = todo[:len(todo)-1]
+		for _, j := range g.next[i] {
+			if !seen[j] {
+				seen[j] = true
+				todo = append(todo, j)
+			}
+		}
+	}
+	return seen
+}
+
+// leadTo tells from which steps a way leads to one of goals, themselves among them.
+func (g *graph) leadTo(goals []bool) []bool {
+	before := make([][]int, len(g.next))
+	for i, next := range g.next {
+		for _, j := range next {
+			before[j] = append(before[j], i)
+		}
+	}
+	lead := slices.Clone(goals)
+	var todo []int
+	for i, goal := range goals {
+		if goal {
+			todo = append(todo, i)
+		}
+	}
+	for len(todo) > 0 {
+		j := todo[len(todo)-1]
+		todo = todo[:len(todo)-1]
+		for _, i := range before[j] {
+			if !lead[i] {
+				lead[i] = true
+				todo = append(todo, i)
+			}
+		}
+	}
+	return lead
+}
+
+// busy returns the steps from which no way leads to an end of the flow or to a step in which time passes.
+func (g *graph) busy() []bool {
+	goals := make([]bool, len(g.next))
+	for i := range goals {
+		goals[i] = g.ends[i] || g.waits[i]
+	}
+	return not(g.leadTo(goals))
+}
+
+// endless returns the steps from which no way leads to an end of the flow.
+func (g *graph) endless() []bool { return not(g.leadTo(g.ends)) }
+
+func not(all []bool) []bool {
+	out := make([]bool, len(all))
+	for i, b := range all {
+		out[i] = !b
+	}
+	return out
+}
+
+// loops returns the loops among the steps of in that no way leads out of, the steps of each in order.
+func (g *graph) loops(in []bool) [][]int {
+	var found [][]int
+	part := g.parts(in)
+	members := make(map[int][]int)
+	leaves := make(map[int]bool)
+	for i, p := range part {
+		if p < 0 {
+			continue
+		}
+		members[p] = append(members[p], i)
+		for _, j := range g.next[i] {
+			leaves[p] = leaves[p] || part[j] != p
+		}
+	}
+	for p, steps := range members {
+		if !leaves[p] && len(g.next[steps[0]]) > 0 { // it goes round: it has no end
+			found = append(found, steps)
+		}
+	}
+	slices.SortFunc(found, func(a, b []int) int { return a[0] - b[0] })
+	return found
+}
+
+// parts numbers the strongly connected parts of the steps of in (Tarjan), -1 for all others.
+func (g *graph) parts(in []bool) []int {
+	n := len(g.next)
+	part, index, low := make([]int, n), make([]int, n), make([]int, n)
+	on := make([]bool, n)
+	for i := range part {
+		part[i], index[i] = -1, -1
+	}
+	type call struct{ step, edge int } // of the recursion that a deep flow would overflow
+	var stack []int
+	var calls []call
+	count, parts := 0, 0
+	for start := range n {
+		if !in[start] || index[start] >= 0 {
+			continue
+		}
+		calls = append(calls, call{start, 0})
+		for len(calls) > 0 {
+			c := &calls[len(calls)-1]
+			i := c.step
+			if c.edge == 0 {
+				index[i], low[i] = count, count
+				count++
+				stack = append(stack, i)
+				on[i] = true
+			}
+			if c.edge < len(g.next[i]) {
+				j := g.next[i][c.edge]
+				c.edge++
+				switch {
+				case !in[j]:
+				case index[j] < 0:
+					calls = append(calls, call{j, 0})
+				case on[j]:
+					low[i] = min(low[i], index[j])
+				}
+				continue
+			}
+			calls = calls[:len(calls)-1]
+			if len(calls) > 0 {
+				up := calls[len(calls)-1].step
+				low[up] = min(low[up], low[i])
+			}
+			if low[i] != index[i] {
+				continue
+			}
+			for {
+				j := stack[len(stack)-1]
+				stack = stack[:len(stack)-1]
+				on[j], part[j] = false, parts
+				if j == i {
+					break
+				}
+			}
+			parts++
+		}
+	}
+	return part
+}

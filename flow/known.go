@@ -1,0 +1,31 @@
+package flow
+
+import "strings"
+
+// known are the variables that a call brings along, VoIPBIN's and ours, without voipbin. before them.
+var known = func() map[string]bool {
+	m := make(map[string]bool)
+	for prefix, names := range map[string]string{
+		"activeflow": "id reference_type reference_id reference_activeflow_id flow_id complete_count",
+		"flow":       "reference_data",
+		"call": `id source.name source.detail source.target source.target_name source.type destination.name destination.detail
+			destination.target destination.target_name destination.type direction master_call_id digits journey_id
+			status hangup_by hangup_reason sip_code cause code sentence ring_ms talk_ms recording_ids flow_position
+			tm_create tm_progressing tm_hangup`,
+		"queue":                "id name detail",
+		"queuecall":            "id timeout_wait timeout_service",
+		"recording":            "id reference_type reference_id format recording_name filenames",
+		"transcribe":           "id language direction text",
+		"aicall":               "id ai_id ai_engine_model confbridge_id stt_language pipecatcall_id",
+		"ai_summary":           "id reference_type reference_id language content",
+		"conversation":         "self.name self.detail self.target self.target_name self.type peer.name peer.detail peer.target peer.target_name peer.type id owner_id",
+		"conversation_message": "id text direction",
+		"tts":                  "elevenlabs.voice_id gcp.voice_id aws.voice_id",
+	} {
+		for name := range strings.FieldsSeq(names) {
+			m["voipbin."+prefix+"."+name] = true
+		}
+	}
+	m["contact_case_id"] = true
+	return m
+}()

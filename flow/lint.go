@@ -1,0 +1,198 @@
+package flow
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/callbin/callbin/action"
+)
+
+// lint follows the ways through f and tells, in warnings, what they come to. incoming says that the flow
+// begins on a call that is not answered, and that the variables of its options are filled in by its own run.
+func (f *Flow) lint(incoming bool) []Finding {
+	l := linter{flow: f, graph: f.ways()}
+	l.reachable = l.graph.reachable()
+	l.unreachable()
+	busy := l.graph.busy()
+	l.loops(busy, l.busyLoop)
+	l.loops(both(l.graph.endless(), not(busy)), l.neverEnds)
+	if incoming {
+		l.callState()
+		l.variables()
+	}
+	l.digits()
+	for i := range f.steps {
+		s := &f.steps[i]
+		for _, n := range s.nested {
+			l.findings = append(l.findings, within(s.info, n.key, n.flow.lint(false))...)
+		}
+	}
+	return l.findings
+}
+
+func both(a, b []bool) []bool {
+	out := make([]bool, len(a))
+	for i := range a {
+		out[i] = a[i] && b[i]
+	}
+	return out
+}
+
+type linter struct {
+	flow      *Flow
+	graph     *graph
+	reachable []bool // from the start
+	findings  []Finding
+}
+
+// warn tells of something at a place in the text.
+func (l *linter) warn(index, offset int, rule, path, message, mend string) {
+	f := l.flow.finding(&l.flow.steps[index], SeverityWarning, rule, offset)
+	f.Path, f.Message, f.Mend = path, message, mend
+	l.findings = append(l.findings, f)
+}
+
+// unreachable tells of the first of each row of actions that no way leads to.
+func (l *linter) unreachable() {
+	for i := 0; i < len(l.reachable); i++ {
+		if l.reachable[i] {
+			continue
+		}
+		first := i
+		for i+1 < len(l.reachable) && !l.reachable[i+1] {
+			i++
+		}
+		message := "is never reached"
+		switch more := i - first; more {
+		case 0:
+		case 1:
+			message += ", nor is the action after it"
+		default:
+			message += fmt.Sprintf(", nor are the %d actions after it", more)
+		}
+		l.warn(first, l.flow.steps[first].offset, RuleUnreachable, "", message, "let a target or next_id lead to it, or take it out")
+	}
+}
+
+// loops calls tell with each loop without way out among the steps of in.
+func (l *linter) loops(in []bool, tell func(loop []int)) {
+	for _, loop := range l.graph.loops(both(in, l.reachable)) {
+		tell(loop)
+	}
+}
+
+func (l *linter) busyLoop(loop []int) {
+	l.warn(loop[0], l.flow.steps[loop[0]].offset, RuleBusyLoop, "",
+		fmt.Sprintf("goes round without an end in which no time passes (%s): the engine will end the flow", l.names(loop)),
+		"let a way lead out of it")
+}
+
+func (l *linter) neverEnds(loop []int) {
+	l.warn(loop[0], l.flow.steps[loop[0]].offset, RuleNeverEnds, "",
+		fmt.Sprintf("goes round for ever (%s): only the caller, or the longest time of a call, ends it", l.names(loop)),
+		"bound it by a goto with loop_count, or a condition")
+}
+
+// names lists steps, the first few of them.
+func (l *linter) names(steps []int) string {
+	const most = 5
+	var names []string
+	for _, i := range steps[:min(len(steps), most)] {
+		names = append(names, fmt.Sprintf("%q", l.flow.steps[i].info.ID))
+	}
+	if len(steps) > most {
+		names = append(names, fmt.Sprintf("and %d more", len(steps)-most))
+	}
+	return strings.Join(names, ", ")
+}
+
+// callState tells of actions that only ever run on a call that is not answered, and need one that is.
+func (l *linter) callState() {
+	answered := make([]bool, len(l.flow.steps)) // by a way to the step
+	for changed := true; changed; {
+		changed = false
+		for i := range l.flow.steps {
+			if !l.reachable[i] || !answered[i] && !l.flow.steps[i].shape.Answers && !l.flow.steps[i].shape.Anywhere {
+				continue
+			}
+			for _, j := range l.graph.next[i] {
+				if !answered[j] {
+					answered[j], changed = true, true
+				}
+			}
+		}
+	}
+	for i := range l.flow.steps {
+		s := &l.flow.steps[i]
+		if s.shape.NeedsAnswer && l.reachable[i] && !answered[i] {
+			l.warn(i, s.offset, RuleCallState, "", "runs before anything has answered the call: on an incoming call it fails", `put an "answer" before it`)
+		}
+	}
+}
+
+// digits tells of keys that the caller is told to press, and that the branch which follows knows nothing of.
+func (l *linter) digits() {
+	for i := range l.flow.steps {
+		s := &l.flow.steps[i]
+		if !l.reachable[i] || len(s.shape.Says) == 0 {
+			continue
+		}
+		told := announced(strings.Join(s.shape.Says, " "))
+		if len(told) == 0 {
+			continue
+		}
+		at := l.menu(i)
+		if at < 0 {
+			continue
+		}
+		b := &l.flow.steps[at]
+		for _, key := range told {
+			if !slices.Contains(b.shape.Cases, key) {
+				offset := b.offset
+				if n := b.option.Member("target_ids"); n != nil {
+					offset = n.Start
+				}
+				l.warn(at, offset, RuleDigit, "target_ids",
+					fmt.Sprintf("option \"target_ids\" has no %q, which action %q tells the caller to press", key, s.info.ID), "")
+			}
+		}
+	}
+}
+
+// menu returns the branch that follows the prompt i and one digit, or -1.
+func (l *linter) menu(i int) int {
+	one := l.flow.steps[i].shape.OneDigit
+	for range len(l.flow.steps) {
+		s := &l.flow.steps[i]
+		var next int
+		switch {
+		case s.shape.Jumps || s.shape.Ends || s.shape.Anywhere || len(s.targets) > 0 || s.anyTarget:
+			return -1
+		case s.next != "":
+			next = l.flow.byID[s.next]
+		case i+1 < len(l.flow.steps):
+			next = i + 1
+		default:
+			return -1
+		}
+		i = next
+		s = &l.flow.steps[i]
+		switch {
+		case s.shape.Jumps && len(s.shape.Reads) > 0 && s.shape.Reads[0] == action.VarDigits:
+			if one {
+				return i
+			}
+			return -1
+		case s.timing == action.TimeDigits:
+			if one = s.shape.OneDigit; !one {
+				return -1
+			}
+		case s.timing != action.TimeNone && !s.shape.Instant && !one: // another prompt: it goes on
+			one = s.shape.OneDigit
+		case s.timing == action.TimeWait:
+			return -1
+		}
+	}
+	return -1
+}
