@@ -181,7 +181,8 @@ func runScript(t *testing.T, script, flowJSON []byte) string {
 	case errors.Is(err, action.ErrHangup):
 		c.logf("end by hang-up")
 	default:
-		c.logf("end: %v", err)
+		text, _, _ := strings.Cut(err.Error(), "\ngoroutine")
+		c.logf("end: %s", text)
 	}
 	if c.sources != 0 {
 		t.Errorf("%d sources are still open", c.sources)
