@@ -321,8 +321,10 @@ func (c *caller) JoinQueue(ctx context.Context, id string) (action.Queued, error
 		return action.Queued{}, err
 	}
 	c.logf("  queue %s", id)
-	got := action.Queued{QueuecallID: "queuecall-1", Status: "abandoned", Waited: q.after}
-	if err := wait(ctx, q.after); err != nil {
+	got := action.Queued{QueuecallID: "queuecall-1", Status: "abandoned"}
+	start := time.Now()
+	err := wait(ctx, q.after)
+	if got.Waited = time.Since(start); err != nil {
 		return got, err
 	}
 	if !q.answers {
