@@ -64,6 +64,9 @@ func echoDigits(ctx context.Context, leg Leg) (first error) {
 		if err == nil {
 			err = out.SendDigits(ctx, digit, echoDigit, echoInterval)
 		}
+		if err == nil {
+			err = pause(ctx, echoInterval) // else the same digit twice is one to the peer
+		}
 		if err != nil && ctx.Err() == nil && first == nil {
 			first = err
 		}

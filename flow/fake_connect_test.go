@@ -151,6 +151,9 @@ func (c *caller) Dial(_ context.Context, o action.DialOptions) ([]string, error)
 }
 
 func (c *caller) JoinBridge(ctx context.Context, id string) error {
+	if err := c.fault(ctx, "bridge"); err != nil {
+		return err
+	}
 	c.logf("  bridge %s", id)
 	return c.stay(ctx)
 }
@@ -159,11 +162,17 @@ func (c *caller) JoinConference(ctx context.Context, id string) error {
 	if !slices.Contains(c.conferences, id) {
 		return fmt.Errorf("%q: %w", id, action.ErrNoConference)
 	}
+	if err := c.fault(ctx, "conference"); err != nil {
+		return err
+	}
 	c.logf("  conference %s", id)
 	return c.stay(ctx)
 }
 
 func (c *caller) SendDigits(ctx context.Context, digits string, duration, interval time.Duration) error {
+	if err := c.fault(ctx, "digits"); err != nil {
+		return err
+	}
 	c.logf("  send %s, each %s, %s between", digits, duration, interval)
 	n := time.Duration(len(digits))
 	return wait(ctx, n*duration+(n-1)*interval)

@@ -23,7 +23,9 @@ import (
 type world struct {
 	status     string // of the call; "": by whether it is answered
 	flows      map[string]string
-	registry   *action.Registry // of the flows in flows
+	programs   map[string]string // in plain Go, by id: what becomes of them, as in faults
+	faults     map[string]string // what becomes of a use of a capability: fails, hangs, panics, takes 2s
+	registry   *action.Registry  // of the flows in flows
 	recordings []tape
 	speech     []said
 	queues     map[string]queue
@@ -76,8 +78,39 @@ var (
 	_ action.CaseCreator         = (*caller)(nil)
 )
 
+// fault does what the script says of the use of a capability.
+func (c *caller) fault(ctx context.Context, name string) error {
+	return suffer(ctx, c.world.faults[name])
+}
+
+func suffer(ctx context.Context, what string) error {
+	switch how, after, _ := strings.Cut(what, " "); how {
+	case "":
+		return nil
+	case "panics":
+		panic("oh")
+	case "hangs":
+		<-ctx.Done()
+		return context.Cause(ctx)
+	case "takes":
+		d, err := time.ParseDuration(after)
+		if err != nil {
+			return err
+		}
+		return wait(ctx, d)
+	default:
+		return errors.New("out of order")
+	}
+}
+
 // FlowByID takes a second for a flow whose id begins with slow.
 func (c *caller) FlowByID(ctx context.Context, id string) (action.Program, error) {
+	if what, ok := c.world.programs[id]; ok {
+		return flow.Func(func(ctx context.Context, _ action.Leg) error {
+			c.logf("  program %s", id)
+			return suffer(ctx, what)
+		}), nil
+	}
 	text, ok := c.world.flows[id]
 	if !ok {
 		return nil, action.ErrNoFlow
@@ -96,7 +129,7 @@ func (c *caller) Follow(flowID string, vars map[string]string) error {
 		fmt.Fprintf(&b, " %s=%s", k, vars[k])
 	}
 	c.logf("  follow %s%s", flowID, b.String())
-	return nil
+	return c.fault(context.Background(), "follow")
 }
 
 func (c *caller) CallStatus() string {
@@ -114,6 +147,9 @@ func (c *caller) CallStatus() string {
 
 // Listen lets the tap hear silence.
 func (c *caller) Listen(ctx context.Context, open func(rateHz int) (media.Tap, error)) (stop func(), err error) {
+	if err := c.fault(ctx, "listen"); err != nil {
+		return nil, err
+	}
 	tap, err := open(8000)
 	if err != nil {
 		return nil, err
@@ -185,7 +221,10 @@ func (c *caller) Transcribe(ctx context.Context, src media.Stream, o media.Trans
 	return context.Cause(ctx)
 }
 
-func (c *caller) StartTranscription(_ context.Context, o action.TranscribeOptions) (string, error) {
+func (c *caller) StartTranscription(ctx context.Context, o action.TranscribeOptions) (string, error) {
+	if err := c.fault(ctx, "transcription"); err != nil {
+		return "", err
+	}
 	c.world.mu.Lock()
 	defer c.world.mu.Unlock()
 	if c.CallStatus() != "progressing" {
@@ -266,6 +305,7 @@ func (c *caller) TranscribeRecording(ctx context.Context, name string, wav io.Re
 }
 
 func (c *caller) DetectMachine(ctx context.Context) (string, error) {
+	time.Sleep(2 * time.Microsecond) // as in Play, and after it
 	c.logf("  detect")
 	if c.world.verdict == "" {
 		<-ctx.Done()
@@ -286,9 +326,14 @@ func (c *caller) JoinQueue(ctx context.Context, id string) (action.Queued, error
 	if !ok {
 		return action.Queued{}, fmt.Errorf("%q: %w", id, action.ErrNoQueue)
 	}
+	if err := c.fault(ctx, "queue"); err != nil {
+		return action.Queued{}, err
+	}
 	c.logf("  queue %s", id)
-	got := action.Queued{QueuecallID: "queuecall-1", Status: "abandoned", Waited: q.after}
-	if err := wait(ctx, q.after); err != nil {
+	got := action.Queued{QueuecallID: "queuecall-1", Status: "abandoned"}
+	start := time.Now()
+	err := wait(ctx, q.after)
+	if got.Waited = time.Since(start); err != nil {
 		return got, err
 	}
 	if !q.answers {
@@ -310,7 +355,10 @@ func (c *caller) StartExternalMedia(_ context.Context, o action.ExternalMediaOpt
 	return fmt.Sprintf("media-%d", c.world.forks), nil
 }
 
-func (c *caller) StopExternalMedia(context.Context) error {
+func (c *caller) StopExternalMedia(ctx context.Context) error {
+	if err := c.fault(ctx, "external"); err != nil {
+		return err
+	}
 	c.world.mu.Lock()
 	defer c.world.mu.Unlock()
 	if c.world.forks == 0 {

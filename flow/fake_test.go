@@ -60,7 +60,10 @@ var (
 
 func newCaller() *caller {
 	return &caller{start: time.Now(), pressed: make(chan struct{}), left: make(chan struct{}), peers: make(map[string]peer),
-		world: world{flows: make(map[string]string), queues: make(map[string]queue)}}
+		world: world{
+			flows: make(map[string]string), queues: make(map[string]queue),
+			programs: make(map[string]string), faults: make(map[string]string),
+		}}
 }
 
 func (c *caller) logf(format string, args ...any) {
@@ -83,7 +86,10 @@ func (c *caller) transcript() string {
 func (c *caller) ID() string         { return "call-1" }
 func (c *caller) Vars() *action.Vars { return &c.vars }
 
-func (c *caller) Answer(context.Context) error {
+func (c *caller) Answer(ctx context.Context) error {
+	if err := c.fault(ctx, "answer"); err != nil {
+		return err
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.answered {
@@ -93,7 +99,10 @@ func (c *caller) Answer(context.Context) error {
 	return nil
 }
 
-func (c *caller) Hangup(_ context.Context, e action.Ending) error {
+func (c *caller) Hangup(ctx context.Context, e action.Ending) error {
+	if err := c.fault(ctx, "hangup"); err != nil {
+		return err
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.logLocked("  hangup %s%s", e.Reason, e.ReferenceID)
@@ -187,6 +196,9 @@ func (c *caller) DropDigits() {
 }
 
 func (c *caller) Echo(ctx context.Context) error {
+	if err := c.fault(ctx, "echo"); err != nil {
+		return err
+	}
 	c.logf("  echo on")
 	<-ctx.Done()
 	c.logf("  echo off")
@@ -338,6 +350,9 @@ func (c *caller) Do(req *http.Request) (*http.Response, error) {
 	}
 	c.mu.Unlock()
 	status, text, _ := strings.Cut(answer, " ")
+	if text == "LARGE" {
+		text = strings.Repeat(" ", action.MaxFetch+1)
+	}
 	switch status {
 	case "error":
 		return nil, errors.New("connection refused")

@@ -65,13 +65,17 @@ func eachScript(t *testing.T, dir string, f func(t *testing.T, script, flowJSON 
 // from the start where it has one:
 //
 //	var NAME=VALUE            a variable at the start
-//	http STATUS [BODY]        the next answer of the HTTP server; also "error", "hang"
+//	http STATUS [BODY]        the next answer of the HTTP server; also "error", "hang", "200 LARGE"
 //	peer TARGET answers 2s    who is called by that target; without this line it rings for ever
 //	peer TARGET REASON 2s 486
 //	peer TARGET unknown
 //	conference ID             there is such a conference
 //	status STATUS             of the call, in place of ringing and progressing
 //	flow ID JSON              there is such a flow
+//	program ID [FAULT]        there is such a program in plain Go; FAULT is as with leg
+//	leg NAME FAULT            what becomes of the use of a capability: answer hangup echo digits bridge
+//	                          conference follow listen transcription queue external; FAULT is fails,
+//	                          hangs, panics or takes 2s
 //	recording ID TEXT         of this call; its text, or "error", "hang"
 //	hears 2.1s TEXT           what the peer says, as a transcriber understands it; "guess TEXT": not yet
 //	                          final; "error", "end"
@@ -121,6 +125,10 @@ func runScript(t *testing.T, script, flowJSON []byte) string {
 			c.world.status = word[1]
 		case "flow":
 			c.world.flows[word[1]] = strings.Join(word[2:], " ")
+		case "program":
+			c.world.programs[word[1]] = strings.Join(word[2:], " ")
+		case "leg":
+			c.world.faults[word[1]] = strings.Join(word[2:], " ")
 		case "recording":
 			c.world.recordings = append(c.world.recordings, tape{word[1], strings.Join(word[2:], " ")})
 		case "hears":
@@ -173,7 +181,8 @@ func runScript(t *testing.T, script, flowJSON []byte) string {
 	case errors.Is(err, action.ErrHangup):
 		c.logf("end by hang-up")
 	default:
-		c.logf("end: %v", err)
+		text, _, _ := strings.Cut(err.Error(), "\ngoroutine")
+		c.logf("end: %s", text)
 	}
 	if c.sources != 0 {
 		t.Errorf("%d sources are still open", c.sources)
