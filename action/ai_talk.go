@@ -91,7 +91,7 @@ func (a *aiTalk) Run(ctx context.Context, leg Leg) (Outcome, error) {
 	case limit.Err() != nil:
 		ended, err = endedByDuration, nil // as it was meant to
 	case err != nil:
-		ended, err = endedByError, Fatal(fmt.Errorf("action: ai_talk: %w", err))
+		ended, err = endedByError, Fatal(err)
 	}
 	return Resulting("turns", strconv.Itoa(t.turns), "ended_by", ended), err
 }
@@ -184,7 +184,7 @@ func (t *conversation) listen(ctx context.Context, said utterances, heard <-chan
 			if err == nil {
 				err = errors.New("the transcriber has ended")
 			}
-			return err
+			return fmt.Errorf("action: ai_talk: %w", err)
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}

@@ -315,6 +315,7 @@ func (c *caller) OpenPrompt(ctx context.Context, dir, ref string) (media.Source,
 
 // Speak takes 100 ms a letter; language "xx" is unknown.
 func (c *caller) Speak(ctx context.Context, u media.Utterance) (media.Source, error) {
+	time.Sleep(500 * time.Nanosecond) // as in Play: a transcriber may begin at the same time
 	c.logf("  speak %+v", u)
 	if err := c.CheckSpeak(u); err != nil {
 		return nil, err
