@@ -9,7 +9,7 @@
 //
 //	// Lucky says whether the caller's number is lucky: {"type":"lucky","option":{"ending":"7"}}.
 //	type Lucky struct {
-//		Ending string `json:"ending"`
+//		Ending string `json:"ending" opt:"required" doc:"last digits of a lucky number"`
 //	}
 //
 //	func (a *Lucky) Run(ctx context.Context, leg action.Leg) (action.Outcome, error) {
@@ -22,7 +22,9 @@
 //	reg := action.Builtin(action.Deps{Speaker: speaker})
 //	action.Register[Lucky](reg, "lucky")
 //
-// An action may also implement Checker (faults found when the flow is loaded),
+// The tags opt and doc (see Option) describe an option to the check of flows and to editors.
+//
+// An action may also implement Shaped (how the flow goes on after it), Checker (faults found when the flow is loaded),
 // Needer (what it needs of the engine), Timed (how it stands to time and digits),
 // Substituter (how variables go into its options) and Nested (options that hold flows).
 // Each run of a step has its own copy of the struct, so Run may change its fields.
