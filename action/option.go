@@ -160,6 +160,9 @@ func (o *Option) check(c *CheckContext, a Action) {
 		at.Warnf("names a variable, without ${}: as it stands, the variable's value is taken for a name")
 	}
 	if at.HasVar() && o.Kind() != Object && o.Kind() != Array {
+		if o.Target {
+			at.Target(v.String())
+		}
 		return // known at run time only
 	}
 	if o.Required && isEmpty(v) {

@@ -7,38 +7,45 @@ import (
 )
 
 // graph is the ways that a flow can take: nothing that may happen is missing, and what it has
-// more than that is never used to tell that something cannot happen.
+// more than that is never used to tell that something cannot happen. Behind the steps it has one node more,
+// anyone: where the way goes on with an id that is not known yet, it leads there, and from there to
+// every action with an id, and to the end of the flow.
 type graph struct {
-	next  [][]int // steps that may follow each step
-	ends  []bool  // the flow may end after the step
-	waits []bool  // time passes in the step
+	next   [][]int // nodes that may follow each node
+	ends   []bool  // the flow may end after the node
+	waits  []bool  // time passes in the step
+	anyone int
 }
 
 // ways makes the graph of f.
 func (f *Flow) ways() *graph {
 	n := len(f.steps)
-	g := &graph{next: make([][]int, n), ends: make([]bool, n), waits: make([]bool, n)}
+	g := &graph{next: make([][]int, n+1), ends: make([]bool, n+1), waits: make([]bool, n+1), anyone: n}
+	g.ends[g.anyone] = true
+	for _, index := range f.byID {
+		g.next[g.anyone] = append(g.next[g.anyone], index)
+	}
+	slices.Sort(g.next[g.anyone])
 	for i := range f.steps {
 		s := &f.steps[i]
 		g.waits[i] = s.timing != action.TimeNone && !s.shape.Instant
 		g.ends[i] = s.shape.Ends || s.shape.MayEnd || s.shape.Anywhere
-		follow := func(index int) {
-			if index == n {
-				g.ends[i] = true
-			} else if !slices.Contains(g.next[i], index) {
-				g.next[i] = append(g.next[i], index)
-			}
-		}
+		follow := func(node int) { g.next[i] = append(g.next[i], node) }
 		to := func(id string) {
-			if index, ok := f.byID[id]; ok && id != "" {
+			if index, ok := f.byID[id]; ok {
 				follow(index)
+			} else if id != "" { // misspelled: it may mean any, and as it stands it ends the flow
+				follow(g.anyone)
 			}
 		}
-		if !s.shape.Ends && !s.shape.Jumps {
-			if s.next == "" {
-				follow(i + 1)
-			} else {
+		if s.goesOn() {
+			switch {
+			case s.next != "":
 				to(s.next)
+			case i+1 < n:
+				follow(i + 1)
+			default:
+				g.ends[i] = true
 			}
 		}
 		if !s.shape.Falls {
@@ -47,21 +54,31 @@ func (f *Flow) ways() *graph {
 			}
 		}
 		if s.shape.Anywhere || s.anyTarget && !s.shape.Falls {
-			for _, index := range f.byID {
-				follow(index)
-			}
+			follow(g.anyone)
 		}
 		to(s.onError)
 		to(s.onTimeout)
 		slices.Sort(g.next[i])
+		g.next[i] = slices.Compact(g.next[i])
 	}
 	return g
 }
 
-// reachable tells which steps a way leads to from the start.
+// goesOn tells whether the step behind s, or its next_id, may follow on it. One that takes time may be
+// skipped, and then it does, even where the step itself would end the flow.
+func (s *step) goesOn() bool {
+	switch s.timing {
+	case action.TimeWait, action.TimePrompt, action.TimeDigits:
+		return !s.shape.Jumps
+	default:
+		return !s.shape.Jumps && !s.shape.Ends
+	}
+}
+
+// reachable tells which nodes a way leads to from the start.
 func (g *graph) reachable() []bool {
 	seen := make([]bool, len(g.next))
-	if len(seen) == 0 {
+	if g.anyone == 0 { // there are no steps
 		return seen
 	}
 	todo := []int{0}

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/callbin/callbin/action"
 )
 
 // wayStep is an action of a random flow, as the slow walk understands it.
@@ -286,6 +288,38 @@ func TestGraphAgreesWithAnExhaustiveWalk(t *testing.T) {
 }
 
 func anyOf(all []bool) bool { return slices.Contains(all, true) }
+
+// TestWaysThatAreNotKnownAreOpen: where a step goes is not always in the flow. Then nothing is unreachable,
+// and no loop is closed.
+func TestWaysThatAreNotKnownAreOpen(t *testing.T) {
+	const fetched = `{"id":"f","type":"fetch_flow","option":{"flow_id":"f"}}`
+	for what, text := range map[string]string{
+		"a goto to a variable": `[{"type":"variable_set","option":{"key":"x","value":"a"}},
+			{"type":"goto","option":{"target_id":"${x}","loop_count":1}},{"type":"stop"},{"id":"a","type":"beep"}]`,
+		"a branch to a variable": `[{"type":"variable_set","option":{"key":"x","value":"a"}},
+			{"type":"branch","option":{"target_ids":{"1":"${x}"},"default_target_id":"e"}},{"id":"e","type":"stop"},{"id":"a","type":"beep"}]`,
+		"a default that is a variable": `[{"type":"variable_set","option":{"key":"x","value":"a"}},
+			{"id":"b","type":"branch","option":{"target_ids":{"1":"b"},"default_target_id":"${x}"}},{"id":"a","type":"beep"}]`,
+		"a fetched flow goes to an action of this one": `[` + fetched + `,{"type":"stop"},{"id":"a","type":"beep"}]`,
+		"a fetched flow stops":                         `[` + fetched + `,{"type":"beep","next_id":"f"}]`,
+		"a connect that relays is skipped": `[{"type":"connect","option":{"destinations":[{"type":"agent","target":"a"}],"relay_reason":true}},
+			{"type":"beep"}]`,
+		"a loop out of which a missing target leads": `[{"id":"m","type":"beep"},
+			{"type":"branch","option":{"target_ids":{"1":"nowhere"},"default_target_id":"m"}}]`,
+		"a next_id that is misspelled": `[{"type":"beep","next_id":"ende"},{"type":"stop"},{"id":"end","type":"beep"}]`,
+	} {
+		f, err := Parse([]byte(text), ParseOptions{Lenient: true})
+		if err != nil {
+			t.Fatalf("%s: %v", what, err)
+		}
+		for _, finding := range Check(f, action.AllAbilities()) {
+			// An action without an id is reached from before it only.
+			if finding.Rule != RuleNoTarget && finding.Type != "stop" {
+				t.Errorf("%s: %s", what, finding)
+			}
+		}
+	}
+}
 
 // TestCheckOfLongFlows: 5,000 actions with ways across are checked in no time to speak of.
 func TestCheckOfLongFlows(t *testing.T) {

@@ -42,7 +42,7 @@ func both(a, b []bool) []bool {
 type linter struct {
 	flow      *Flow
 	graph     *graph
-	reachable []bool // from the start
+	reachable []bool // from the start, by node of the graph
 	findings  []Finding
 }
 
@@ -55,12 +55,13 @@ func (l *linter) warn(index, offset int, rule, path, message, mend string) {
 
 // unreachable tells of the first of each row of actions that no way leads to.
 func (l *linter) unreachable() {
-	for i := 0; i < len(l.reachable); i++ {
+	n := len(l.flow.steps)
+	for i := 0; i < n; i++ {
 		if l.reachable[i] {
 			continue
 		}
 		first := i
-		for i+1 < len(l.reachable) && !l.reachable[i+1] {
+		for i+1 < n && !l.reachable[i+1] {
 			i++
 		}
 		message := "is never reached"
@@ -109,17 +110,20 @@ func (l *linter) names(steps []int) string {
 
 // callState tells of actions that only ever run on a call that is not answered, and need one that is.
 func (l *linter) callState() {
-	answered := make([]bool, len(l.flow.steps)) // by a way to the step
-	for changed := true; changed; {
-		changed = false
-		for i := range l.flow.steps {
-			if !l.reachable[i] || !answered[i] && !l.flow.steps[i].shape.Answers && !l.flow.steps[i].shape.Anywhere {
-				continue
-			}
-			for _, j := range l.graph.next[i] {
-				if !answered[j] {
-					answered[j], changed = true, true
-				}
+	answered := make([]bool, len(l.reachable)) // on some way to the node
+	var todo []int
+	for i := range l.flow.steps {
+		if shape := &l.flow.steps[i].shape; l.reachable[i] && (shape.Answers || shape.Anywhere) {
+			todo = append(todo, i)
+		}
+	}
+	for len(todo) > 0 {
+		i := todo[len(todo)-1]
+		todo = todo[:len(todo)-1]
+		for _, j := range l.graph.next[i] {
+			if !answered[j] {
+				answered[j] = true
+				todo = append(todo, j)
 			}
 		}
 	}

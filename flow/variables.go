@@ -79,8 +79,8 @@ func (l *linter) variables() {
 type setters struct {
 	*linter
 	number map[string]int // of each variable, and of the result of each named step
-	any    []bool         // before the step, anything may have been set
-	before [][]uint64     // bits by number, before each step
+	any    []bool         // before the node of the graph, anything may have been set
+	before [][]uint64     // bits by number, before each node
 	hints  map[string]string
 }
 
@@ -88,7 +88,7 @@ type setters struct {
 func resultOf(id string) string { return id + "." }
 
 func newSetters(l *linter) *setters {
-	n := len(l.flow.steps)
+	n := len(l.graph.next)
 	set := &setters{linter: l, number: make(map[string]int), any: make([]bool, n), before: make([][]uint64, n), hints: make(map[string]string)}
 	gives := make([][]int, n)
 	for i := range l.flow.steps {
@@ -113,7 +113,7 @@ func newSetters(l *linter) *setters {
 	after := make([]uint64, words)
 	todo := []int{0}
 	queued, visited := make([]bool, n), make([]bool, n)
-	if n == 0 {
+	if len(l.flow.steps) == 0 {
 		return set
 	}
 	visited[0] = true
@@ -125,7 +125,7 @@ func newSetters(l *linter) *setters {
 		for _, number := range gives[i] {
 			after[number/64] |= 1 << (number % 64)
 		}
-		anything := set.any[i] || l.flow.steps[i].shape.SetsAny
+		anything := set.any[i] || i != l.graph.anyone && l.flow.steps[i].shape.SetsAny
 		for _, j := range l.graph.next[i] {
 			changed := !visited[j] || anything && !set.any[j]
 			visited[j] = true
