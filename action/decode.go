@@ -175,8 +175,9 @@ func join(path, key string) string {
 func Suggest(word string, known []string, list string) string {
 	known = slices.Sorted(slices.Values(known))
 	best, bestDistance := "", 3
+	lower := strings.ToLower(word)
 	for _, k := range known {
-		d := distance(strings.ToLower(word), strings.ToLower(k))
+		d := distance(lower, strings.ToLower(k))
 		if d >= len(k) {
 			continue
 		}
@@ -199,7 +200,7 @@ func Suggest(word string, known []string, list string) string {
 // distance is the number of letters to insert, drop, replace or swap with their
 // neighbour to get from a to b; it gives up beyond words that could be meant.
 func distance(a, b string) int {
-	if len(a) > 64 || len(b) > 64 {
+	if len(a) > 64 || len(b) > 64 || max(len(a)-len(b), len(b)-len(a)) > 3 {
 		return 64
 	}
 	var older []int

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/callbin/callbin/action"
 )
@@ -318,6 +319,48 @@ func TestWaysThatAreNotKnownAreOpen(t *testing.T) {
 				t.Errorf("%s: %s", what, finding)
 			}
 		}
+	}
+}
+
+// TestCheckTakesNoLongForAnyFlow: flows come from outside, and one must not keep the engine busy.
+func TestCheckTakesNoLongForAnyFlow(t *testing.T) {
+	const n = MaxActions
+	for what, action := range map[string]func(i int) string{
+		"targets that are variables": func(i int) string {
+			return fmt.Sprintf(`{"id":"s%d","type":"goto","option":{"target_id":"${x}","loop_count":1}}`, i)
+		},
+		"fetched flows": func(i int) string {
+			return fmt.Sprintf(`{"id":"s%d","type":"fetch_flow","option":{"flow_id":"f"}}`, i)
+		},
+		"targets to nowhere": func(i int) string {
+			return fmt.Sprintf(`{"id":"step%d","type":"stop","next_id":"nostep%d"}`, i, i)
+		},
+		"unset variables": func(i int) string {
+			return fmt.Sprintf(`{"type":"variable_set","option":{"key":"a%d","value":"${b%d}"}}`, i, i)
+		},
+		"a long way back": func(i int) string {
+			return fmt.Sprintf(`{"id":"s%d","type":"beep","next_id":"s%d"}`, i, (i+n-1)%n)
+		},
+		"prompts": func(i int) string { return `{"type":"talk","option":{"text":"press 1"}}` },
+		"one id":  func(i int) string { return `{"id":"s","type":"beep"}` },
+	} {
+		t.Run(what, func(t *testing.T) {
+			actions := make([]string, n)
+			for i := range actions {
+				actions[i] = action(i)
+			}
+			start := time.Now()
+			f, err := Parse([]byte("["+strings.Join(actions, ",")+"]"), ParseOptions{Lenient: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			found := len(Check(f, nil))
+			took := time.Since(start)
+			t.Logf("%d findings in %v", found, took)
+			if took > 20*time.Second { // on a slow machine with the race detector; what is quadratic takes minutes
+				t.Errorf("took %v", took)
+			}
+		})
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -82,13 +83,20 @@ type parser struct {
 	flow     *Flow
 	findings []Finding
 	targets  []stepTarget
+	hints    *int // suggestions that may still be made, for all flows
 }
 
+// maxHints bounds the suggestions of ids, and of variables, in one text: each looks at all there are, and a text
+// of nothing but faults is no reason to keep an engine busy.
+const maxHints = 50
+
 func newParser(data []byte, opt ParseOptions) *parser {
+	hints := maxHints
 	return &parser{
 		data:    data,
 		opt:     opt,
 		actions: new(int),
+		hints:   &hints,
 		flow:    &Flow{name: opt.Name, dir: opt.Dir, file: opt.File, registry: opt.Registry, data: data, byID: make(map[string]int)},
 	}
 }
@@ -349,7 +357,8 @@ func (p *parser) nested(s *step, key string, root *action.Node) {
 		return
 	}
 	inner := newParser(p.data, p.opt)
-	inner.depth, inner.actions, inner.tree, inner.flow.tree = p.depth+1, p.actions, p.tree, p.tree
+	inner.depth, inner.actions, inner.hints = p.depth+1, p.actions, p.hints
+	inner.tree, inner.flow.tree = p.tree, p.tree
 	inner.root(root)
 	p.findings = append(p.findings, within(s.info, key, inner.findings)...)
 	s.nested = append(s.nested, nestedFlow{key, inner.flow})
@@ -368,14 +377,13 @@ func broken(typ string) (*action.Template, action.Problems) {
 
 // suggestID helps with an id that does not exist.
 func (p *parser) suggestID(id string) string {
-	ids := make([]string, 0, len(p.flow.byID))
-	for known := range p.flow.byID {
-		ids = append(ids, known)
-	}
-	if len(ids) == 0 {
+	if len(p.flow.byID) == 0 {
 		return "; no action has one"
 	}
-	s := action.Suggest(id, ids, "")
+	if *p.hints--; *p.hints < 0 {
+		return ""
+	}
+	s := action.Suggest(id, slices.Collect(maps.Keys(p.flow.byID)), "")
 	if !strings.Contains(s, "did you mean") {
 		return ""
 	}

@@ -171,7 +171,7 @@ func (s *setters) doubt(i int, name string) string {
 // hint suggests the nearest variable that there is.
 func (s *setters) hint(name string) string {
 	hint, ok := s.hints[name]
-	if ok {
+	if ok || len(s.hints) == maxHints {
 		return hint
 	}
 	all := slices.Concat(slices.Collect(maps.Keys(s.number)), slices.Collect(maps.Keys(known)))
