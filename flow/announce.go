@@ -4,6 +4,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // keyWords are names of keys, in the languages of the verbs.
@@ -20,41 +22,114 @@ var keyWords = map[string]string{
 	"ster": "*", "sterretje": "*", "hekje": "#",
 }
 
-// verbs are words that tell a caller to press what follows; filler may stand between.
+// verbs are words that tell a caller to press what follows; filler may stand between, and what follows on the
+// key has to be the end of a phrase, or one of goOn: "press 1 for sales", but not "press 3 times", nor
+// "choose one of these".
 const (
 	verbs = `press|dial|push|hit|select|choose` +
 		`|drücken sie|drücke|wählen sie|appuyez sur|tapez|faites` +
 		`|pulse|marque|oprima|presione|digite|pressione|aperte|tecle|prema|premi|digiti` +
-		`|toets|kies|druk op`
+		`|toets|kies|druk op|tryck på|tryck|tryk på|trykk på|trykk|naciśnij|wybierz`
 	filler = `(?:\s+(?:the|key|number|digit|button|die|taste|ziffer|la|le|el|il|touche|tecla|tasto|número|numéro|de|toets|a|o))*`
-	key    = `["'\x{201C}\x{201E}]?([0-9*#]|[\p{L}]+)`
+	quotes = "\"'“”„«»"
 )
 
+var goOn = wordSet(`for to if or and when on now at after once key button
+	für um wenn oder und jetzt taste pour si ou et touche para o y e se per voor om als of en
+	ahora maintenant agora adesso nu för om eller for å at hvis aby jeśli lub`)
+
+// again are words of a phrase that offers to hear it once more, which is what a default often does.
+var again = regexp.MustCompile(`(?i)repeat|again|once more|wiederhol|noch einmal|erneut|répét|réécout|repet|de nuevo|ripet|riascolt|herhal|opnieuw`)
+
 var (
-	pressed = regexp.MustCompile(`(?i)(?:^|[^\p{L}])(?:` + verbs + `)` + filler + `\s+` + key + `([0-9*#]|[.,:]?[0-9])?`)
+	pressed = regexp.MustCompile(`(?i)(?:^|[^\p{L}])(?:` + verbs + `)` + filler + `\s+[` + quotes + `]?([0-9*#]|\p{L}+)`)
+	// alike finds the next of a list: "press 1, 2 or 3".
+	alike = regexp.MustCompile(`(?i)^[` + quotes + `]?(?:\s*,|\s+or|\s+oder|\s+ou|\s+o|\s+of|\s*,\s+or)\s+[` + quotes + `]?([0-9*#])`)
 	// listed finds the others of a list: "press 1 for sales, 2 for support".
-	listed = regexp.MustCompile(`(?i)(?:[,;.]|\band|\bor|\bund|\boder)\s+([0-9*#])\s+(?:for|to|für|pour|para|per|voor)\b`)
+	listed = regexp.MustCompile(`(?i)(?:[,;]|\s(?:and|or|und|oder))\s+([0-9*#])\s+(?:for|to|für|pour|para|per|voor)\s`)
 	tags   = regexp.MustCompile(`<[^>]*>`)
 )
 
-// announced returns the keys that a text tells the caller to press, each once, sorted.
-func announced(text string) []string {
+func wordSet(words string) map[string]bool {
+	set := make(map[string]bool)
+	for w := range strings.FieldsSeq(words) {
+		set[w] = true
+	}
+	return set
+}
+
+// announced returns the keys that a text tells the caller to press, each once, sorted. Where repeats is false, a key to
+// hear it again is none of them. It rather misses a key than finds one that is not meant.
+func announced(text string, repeats bool) []string {
 	text = tags.ReplaceAllString(text, " ")
 	var keys []string
-	for _, m := range pressed.FindAllStringSubmatch(text, -1) {
-		k := strings.ToLower(m[1])
-		if word, ok := keyWords[k]; ok {
-			k = word
+	add := func(key, rest string) bool {
+		if len(key) != 1 || !strings.Contains("0123456789*#", key) || !isPhraseEnd(rest) {
+			return false
 		}
-		if len(k) == 1 && strings.Contains("0123456789*#", k) && m[2] == "" { // no number of several digits
-			keys = append(keys, k)
+		phrase, _, _ := strings.Cut(rest, ".")
+		phrase, _, _ = strings.Cut(phrase, ",")
+		if repeats || !again.MatchString(phrase) {
+			keys = append(keys, key)
+		}
+		return true
+	}
+	for _, m := range pressed.FindAllStringSubmatchIndex(text, -1) {
+		key, rest := strings.ToLower(text[m[2]:m[3]]), text[m[3]:]
+		if digit, ok := keyWords[key]; ok {
+			if isArticle(key, rest) {
+				continue
+			}
+			key = digit
+		}
+		for add(key, rest) {
+			next := alike.FindStringSubmatchIndex(rest)
+			if next == nil {
+				break
+			}
+			key, rest = rest[next[2]:next[3]], rest[next[3]:]
 		}
 	}
 	if len(keys) > 0 {
-		for _, m := range listed.FindAllStringSubmatch(text, -1) {
-			keys = append(keys, m[1])
+		for _, m := range listed.FindAllStringSubmatchIndex(text, -1) {
+			add(text[m[2]:m[3]], text[m[3]:])
 		}
 	}
 	slices.Sort(keys)
 	return slices.Compact(keys)
+}
+
+// isArticle tells whether a word for 1 is no number: "choose one of these".
+func isArticle(word, rest string) bool {
+	switch word {
+	case "one", "un", "uno", "een":
+		next, _, _ := strings.Cut(strings.TrimSpace(rest), " ")
+		return next == "of" || next == "or"
+	}
+	return false
+}
+
+// isPhraseEnd tells whether rest, which follows on a key, says that it was the key alone.
+func isPhraseEnd(rest string) bool {
+	rest = strings.TrimLeft(rest, quotes)
+	if rest == "" {
+		return true
+	}
+	first, size := utf8.DecodeRuneInString(rest)
+	after, _ := utf8.DecodeRuneInString(rest[size:])
+	switch {
+	case strings.ContainsRune(".,;:!?)", first):
+		return !unicode.IsDigit(after)
+	case !unicode.IsSpace(first):
+		return false // "10", "1-3", "1st", "1${more}"
+	}
+	rest = strings.TrimSpace(rest)
+	if rest == "" {
+		return true
+	}
+	end := strings.IndexFunc(rest, func(r rune) bool { return !unicode.IsLetter(r) })
+	if end < 0 {
+		end = len(rest)
+	}
+	return goOn[strings.ToLower(rest[:end])]
 }

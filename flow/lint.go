@@ -142,8 +142,8 @@ func (l *linter) digits() {
 		if !l.reachable[i] || len(s.shape.Says) == 0 {
 			continue
 		}
-		told := announced(strings.Join(s.shape.Says, " "))
-		if len(told) == 0 {
+		says := strings.Join(s.shape.Says, " ")
+		if len(announced(says, true)) == 0 {
 			continue
 		}
 		at := l.menu(i)
@@ -151,7 +151,8 @@ func (l *linter) digits() {
 			continue
 		}
 		b := &l.flow.steps[at]
-		for _, key := range told {
+		// Where there is a default, it may be what says all of it again.
+		for _, key := range announced(says, b.shape.MayEnd) {
 			if !slices.Contains(b.shape.Cases, key) {
 				offset := b.offset
 				if n := b.option.Member("target_ids"); n != nil {
