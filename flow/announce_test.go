@@ -61,3 +61,49 @@ func TestAnnouncedKeys(t *testing.T) {
 		t.Errorf("without repeating: %q", got)
 	}
 }
+
+// TestKeysBelongToTheBranchBehindThem: only where nothing comes between a prompt and a branch is it known that the
+// branch is on what the prompt asks for.
+func TestKeysBelongToTheBranchBehindThem(t *testing.T) {
+	const (
+		talk    = `{"type":"talk","option":{"text":"press 1"}}`
+		next    = `{"type":"talk","option":{"text":"press 1","digits_handle":"next"}}`
+		receive = `{"type":"digits_receive","option":{"length":1}}`
+		prompt  = `{"type":"digits_receive","option":{"length":1,"prompt":{"text":"press 1"}}}`
+		branch  = `{"type":"branch","option":{"target_ids":{"2":"e"},"default_target_id":"e"}},{"id":"e","type":"stop"}`
+	)
+	for text, want := range map[string]int{
+		talk + receive + branch: 1,
+		next + branch:           1,
+		prompt + branch:         1,
+		talk + `{"type":"play","option":{"stream_urls":["file:a.wav"]}}` + receive + branch:          1,
+		talk + `{"type":"variable_set","option":{"key":"a"}}{"type":"mute"}` + receive + branch:      1,
+		talk + receive + `{"type":"webhook_send","option":{"uri":"http://a/","sync":true}}` + branch: 1,
+		talk + receive + strings.Replace(branch, `"2":"e"`, `"1":"e"`, 1):                            0,
+		talk + branch: 0,
+		talk + `{"type":"digits_receive","option":{"length":2}}` + branch:                                      0,
+		talk + receive + receive + branch:                                                                      0,
+		prompt + receive + branch:                                                                              0,
+		talk + `{"type":"sleep","option":{"duration":1}}` + receive + branch:                                   0,
+		talk + `{"type":"echo"}` + receive + branch:                                                            0,
+		next + `{"type":"beep"}` + branch:                                                                      0,
+		talk + receive + `{"type":"variable_set","option":{"key":"voipbin.call.digits","value":"2"}}` + branch: 0,
+		talk + receive + `{"type":"goto","option":{"target_id":"e","loop_count":1}}` + branch:                  0,
+		talk + receive + `{"type":"branch","option":{"variable":"voipbin.call.direction","target_ids":{"incoming":"e"},"default_target_id":"e"}}` + branch: 0,
+	} {
+		text = "[" + strings.ReplaceAll(text, "}{", "},{") + "]"
+		f, err := Parse([]byte(text), ParseOptions{})
+		if err != nil {
+			t.Fatalf("%s: %v", text, err)
+		}
+		found := 0
+		for _, finding := range f.lint(true) {
+			if finding.Rule == RuleDigit {
+				found++
+			}
+		}
+		if found != want {
+			t.Errorf("%s: found %d, want %d", text, found, want)
+		}
+	}
+}

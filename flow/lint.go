@@ -165,17 +165,24 @@ func (l *linter) digits() {
 	}
 }
 
-// menu returns the branch that follows the prompt i and one digit, or -1.
+// maxMenu is how many actions behind a prompt the branch on its digits is looked for.
+const maxMenu = 100
+
+// menu returns the branch that follows the prompt i and one digit, or -1 where another decision, a second digit, or time
+// that is not for digits comes between.
 func (l *linter) menu(i int) int {
-	one := l.flow.steps[i].shape.OneDigit
-	for range len(l.flow.steps) {
-		s := &l.flow.steps[i]
+	s := &l.flow.steps[i]
+	one, received := s.shape.OneDigit, s.timing == action.TimeDigits
+	for range maxMenu {
 		var next int
 		switch {
 		case s.shape.Jumps || s.shape.Ends || s.shape.Anywhere || len(s.targets) > 0 || s.anyTarget:
 			return -1
 		case s.next != "":
-			next = l.flow.byID[s.next]
+			var ok bool
+			if next, ok = l.flow.byID[s.next]; !ok {
+				return -1
+			}
 		case i+1 < len(l.flow.steps):
 			next = i + 1
 		default:
@@ -190,13 +197,14 @@ func (l *linter) menu(i int) int {
 			}
 			return -1
 		case s.timing == action.TimeDigits:
-			if one = s.shape.OneDigit; !one {
+			if received || !s.shape.OneDigit {
 				return -1
 			}
-		case s.timing != action.TimeNone && !s.shape.Instant && !one: // another prompt: it goes on
-			one = s.shape.OneDigit
-		case s.timing == action.TimeWait:
+			one, received = true, true
+		case s.timing == action.TimeWait, slices.Contains(s.shape.Sets, action.VarDigits):
 			return -1
+		case s.timing == action.TimePrompt: // what was pressed before it is forgotten
+			one = s.shape.OneDigit
 		}
 	}
 	return -1
