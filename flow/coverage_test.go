@@ -25,7 +25,7 @@ var takesNoTime = map[string]string{
 }
 
 var (
-	stepLine = regexp.MustCompile(`^ *[0-9.]+s (\S+) ([a-z_]+) \{`)
+	stepLine = regexp.MustCompile(`^ *[0-9.]+s (\S+) ([a-z_]+) (?:\{|$)`)
 	failLine = regexp.MustCompile(`^ *[0-9.]+s   ! (.*)`)
 	hangLine = regexp.MustCompile(`^ *[0-9.]+s   caller hangs up$`)
 )
@@ -103,7 +103,8 @@ func look(transcript string, seen map[string]*shown) {
 			now.hangup, failed = true, true
 		case failLine.MatchString(line):
 			// What is skipped, or cut by a hang-up, has not failed by itself.
-			now.fails = now.fails || !failed && !strings.HasSuffix(line, action.ErrSkip.Error())
+			cut := strings.HasSuffix(line, action.ErrSkip.Error()) || strings.HasSuffix(line, action.ErrHangup.Error())
+			now.fails = now.fails || !failed && !cut
 			failed = true
 		}
 	}
