@@ -124,7 +124,7 @@ func (t *conversation) run(ctx context.Context, l Listener) error {
 	defer cancel()
 	in, stop, err := hear(ctx, l)
 	if err != nil {
-		return err
+		return fmt.Errorf("action: ai_talk: listen: %w", err)
 	}
 	heard := make(chan media.Transcript)
 	deaf := make(chan error, 1)
@@ -182,9 +182,9 @@ func (t *conversation) listen(ctx context.Context, said utterances, heard <-chan
 			said.add(s)
 		case err := <-deaf:
 			if err == nil {
-				err = errors.New("the transcriber has ended")
+				err = errors.New("it has ended")
 			}
-			return fmt.Errorf("action: ai_talk: %w", err)
+			return fmt.Errorf("action: ai_talk: transcriber: %w", err)
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}

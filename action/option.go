@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -159,11 +160,11 @@ func (o *Option) check(c *CheckContext, a Action) {
 	if o.Variable && v.Kind() == reflect.String && HasVar(v.String()) {
 		at.Warnf("names a variable, without ${}: as it stands, the variable's value is taken for a name")
 	}
-	if at.HasVar() && o.Kind() != Object && o.Kind() != Array {
-		if o.Target {
+	if at.HasVar() && o.Kind() != Object && o.Kind() != Array { // known at run time only
+		if o.Target && v.Kind() == reflect.String {
 			at.Target(v.String())
 		}
-		return // known at run time only
+		return
 	}
 	if o.Required && isEmpty(v) {
 		switch {
@@ -188,7 +189,9 @@ func (o *Option) check(c *CheckContext, a Action) {
 		}
 	case reflect.Map:
 		if o.Target {
-			for _, k := range v.MapKeys() {
+			keys := v.MapKeys()
+			slices.SortFunc(keys, func(a, b reflect.Value) int { return strings.Compare(a.String(), b.String()) })
+			for _, k := range keys {
 				c.At(o.Name, k.String()).Target(v.MapIndex(k).String())
 			}
 		}
@@ -196,7 +199,7 @@ func (o *Option) check(c *CheckContext, a Action) {
 		for i := range v.Len() {
 			if e := v.Index(i); e.Kind() == reflect.String && len(o.Enum) > 0 {
 				c.At(o.Name, i).OneOf(e.String(), o.Enum...)
-			} else if n, ok := number(e); ok && at.given() {
+			} else if n, ok := number(e); ok && at.given() && !c.At(o.Name, i).HasVar() {
 				o.bounds(c.At(o.Name, i), n)
 			}
 		}
@@ -257,11 +260,32 @@ func typedLiteral(text string, k reflect.Kind) (string, error) {
 			return string(b), nil
 		}
 		return "", fmt.Errorf("must be a number, not %.40q", text)
+	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64, reflect.Uintptr:
+		n, err := strconv.ParseUint(text, 10, bitsOf(k))
+		if err != nil {
+			return "", fmt.Errorf("must be a whole number from 0 in range, not %.40q", text)
+		}
+		return strconv.FormatUint(n, 10), nil
 	default:
-		n, err := strconv.ParseInt(text, 10, 64)
+		n, err := strconv.ParseInt(text, 10, bitsOf(k))
 		if err != nil {
 			return "", fmt.Errorf("must be a whole number, not %.40q", text)
 		}
 		return strconv.FormatInt(n, 10), nil
+	}
+}
+
+func bitsOf(k reflect.Kind) int {
+	switch k {
+	case reflect.Int8, reflect.Uint8:
+		return 8
+	case reflect.Int16, reflect.Uint16:
+		return 16
+	case reflect.Int32, reflect.Uint32:
+		return 32
+	case reflect.Int, reflect.Uint:
+		return strconv.IntSize
+	default:
+		return 64
 	}
 }

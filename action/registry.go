@@ -44,7 +44,7 @@ func (r *Registry) Alias(old, name string) {
 		panic(fmt.Sprintf("action: alias %q: there is no %q", old, name))
 	}
 	r.Add(old, mk)
-	r.old[old] = name
+	r.old[old] = r.Canonical(name)
 }
 
 // Canonical returns the name of today for one that Alias made; any other name is itself.

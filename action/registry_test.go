@@ -41,9 +41,14 @@ func TestBuiltinNames(t *testing.T) {
 
 func TestRegistryPanicsWhenItIsWiredWrongly(t *testing.T) {
 	for what, f := range map[string]func(r *Registry){
-		"twice":   func(r *Registry) { Register[stop](r, "stop") },
-		"no name": func(r *Registry) { r.Add("", func() Action { return &stop{} }) },
-		"no func": func(r *Registry) { r.Add("x", nil) },
+		"twice":                  func(r *Registry) { Register[stop](r, "stop") },
+		"no name":                func(r *Registry) { r.Add("", func() Action { return &stop{} }) },
+		"no func":                func(r *Registry) { r.Add("x", nil) },
+		"alias of nothing":       func(r *Registry) { r.Alias("old", "none") },
+		"alias that is taken":    func(r *Registry) { r.Alias("stop", "answer") },
+		"alias made twice":       func(r *Registry) { r.Alias("patch", "fetch") },
+		"alias without a name":   func(r *Registry) { r.Alias("", "stop") },
+		"action after its alias": func(r *Registry) { Register[stop](r, "patch") },
 	} {
 		t.Run(what, func(t *testing.T) {
 			defer func() {
@@ -111,6 +116,31 @@ func TestMakeRefusesWhatGetsTooLarge(t *testing.T) {
 		t.Fatal(problems)
 	}
 	if _, _, err := tmpl.Make(&v); err == nil || !strings.Contains(err.Error(), "more than 262144 bytes") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestAliasIsTheSameAction(t *testing.T) {
+	r := NewRegistry()
+	Register[tagged](r, "tagged")
+	r.Alias("marked", "tagged")
+	r.Alias("labelled", "marked") // an alias of an alias
+	for name, want := range map[string]string{"marked": "tagged", "labelled": "tagged", "tagged": "tagged", "none": "none", "": ""} {
+		if got := r.Canonical(name); got != want {
+			t.Errorf("%q: got %q, want %q", name, got, want)
+		}
+	}
+	if got := strings.Join(r.Names(), " "); got != "labelled marked tagged" {
+		t.Errorf("names: %s", got)
+	}
+	a, err := r.Decode("marked", json.RawMessage(`{"wait":7}`))
+	if got, ok := a.(*tagged); err != nil || !ok || got.Wait != 7 {
+		t.Errorf("got %+v, %v", a, err)
+	}
+	if len(r.Options("marked")) != len(r.Options("tagged")) || r.Options("none") != nil || r.New("none") != nil {
+		t.Error("the options differ")
+	}
+	if _, err := r.Decode("marker", nil); err == nil || err.Error() != `action: type "marker" is unknown, did you mean "marked"?` {
 		t.Errorf("got %v", err)
 	}
 }

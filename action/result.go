@@ -3,6 +3,7 @@ package action
 import (
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 )
 
@@ -47,12 +48,19 @@ func (v *Vars) SetResult(id string, result map[string]string, last bool) error {
 	if id == "" || id == LastResult {
 		return nil
 	}
-	size := v.size - resultSize(id, v.results[id]) + resultSize(id, result)
-	if size > MaxVarsSize || len(v.results) > MaxVars {
-		v.size -= resultSize(id, v.results[id])
+	old, had := v.results[id]
+	n := len(v.results)
+	if _, ok := v.results[LastResult]; ok {
+		n--
+	}
+	size := v.size - resultSize(id, old) + resultSize(id, result)
+	switch {
+	case size > MaxVarsSize:
+		v.size -= resultSize(id, old)
 		delete(v.results, id)
-		return fmt.Errorf("action: result of %.40q: all variables together would have %d bytes, at most %d, and %d results, at most %d: %w",
-			id, size, MaxVarsSize, len(v.results), MaxVars, ErrVarLimit)
+		return fmt.Errorf("action: result of %.40q: all variables together would have %d bytes, at most %d: %w", id, size, MaxVarsSize, ErrVarLimit)
+	case !had && n >= MaxVars:
+		return fmt.Errorf("action: result of %.40q: there are %d already: %w", id, n, ErrVarLimit)
 	}
 	v.size = size
 	v.results[id] = result
@@ -106,14 +114,13 @@ func (v *Vars) RestoreResults(results map[string]map[string]string) error {
 	return nil
 }
 
-// limitResult cuts a result to the limits.
+// limitResult cuts a result to the limits. What each result has is never left out.
 func limitResult(result map[string]string) map[string]string {
-	if len(result) > MaxResultKeys {
-		short := make(map[string]string, MaxResultKeys)
-		for _, k := range sortedKeys(result)[:MaxResultKeys] {
-			short[k] = result[k]
+	if over := len(result) - MaxResultKeys; over > 0 {
+		keys := slices.DeleteFunc(sortedKeys(result), func(k string) bool { return k == ResultStatus || k == ResultError })
+		for _, k := range keys[len(keys)-over:] {
+			delete(result, k)
 		}
-		result = short
 	}
 	for k, value := range result {
 		if len(value) > MaxResultValue {

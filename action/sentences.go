@@ -1,53 +1,89 @@
 package action
 
-import "strings"
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
 
 // sentences cuts text that comes in parts into sentences.
 type sentences struct{ text string }
 
-// longSentence is how many bytes are spoken at once where there is no full stop.
-const longSentence = 400
+const (
+	// longSentence is how many bytes are spoken at once where there is no full stop.
+	longSentence = 400
+
+	sentenceEnds   = ".!?;\n。！？；"
+	sentenceClosed = "\"')]}»”’」』）" // may follow an end and belongs to it
+)
 
 // add takes a part and returns the sentences that are complete with it.
 func (s *sentences) add(part string) (complete []string) {
 	s.text += part
 	for {
-		i := strings.IndexAny(s.text, ".!?\n;。！？")
-		// A full stop may be a decimal point, as long as nothing comes after it.
-		for i >= 0 && i+1 < len(s.text) && s.text[i] == '.' && s.text[i+1] > ' ' {
-			next := strings.IndexAny(s.text[i+1:], ".!?\n;。！？")
-			if next < 0 {
-				i = -1
-				break
+		i := s.end()
+		if i < 0 {
+			if len(s.text) <= longSentence {
+				return complete
 			}
-			i += 1 + next
-		}
-		switch {
-		case i >= 0 && i+1 < len(s.text):
-			i += len(firstRune(s.text[i:]))
-		case len(s.text) > longSentence:
 			i = len(cutText(s.text, longSentence))
 			if space := strings.LastIndexByte(s.text[:i], ' '); space > 0 {
 				i = space
 			}
-		default:
-			return complete
 		}
-		if line := strings.TrimSpace(s.text[:i]); line != "" {
+		if line := strings.TrimSpace(s.text[:i]); hasWords(line) {
 			complete = append(complete, line)
 		}
 		s.text = s.text[i:]
 	}
 }
 
-// rest is what has no end yet.
-func (s *sentences) rest() string { return strings.TrimSpace(s.text) }
-
-func firstRune(s string) string {
-	for i := range s {
-		if i > 0 {
-			return s[:i]
+// end returns where the first sentence ends, or -1 while nobody can tell: more marks may follow, and a
+// full stop may be a decimal point. Marks without words belong to the sentence that follows.
+func (s *sentences) end() int {
+	for from := 0; ; {
+		i := strings.IndexAny(s.text[from:], sentenceEnds)
+		if i < 0 {
+			return -1
+		}
+		i += from
+		from = i
+		for ended := false; !ended; {
+			if !utf8.FullRuneInString(s.text[from:]) {
+				return -1
+			}
+			r, size := utf8.DecodeRuneInString(s.text[from:])
+			if !strings.ContainsRune(sentenceEnds+sentenceClosed, r) {
+				break
+			}
+			from += size
+			ended = r == '\n' // a quotation mark behind it opens
+		}
+		if from == len(s.text) {
+			return -1
+		}
+		if points := strings.Trim(s.text[i:from], "."+sentenceClosed) == ""; points {
+			if r, _ := utf8.DecodeRuneInString(s.text[from:]); !unicode.IsSpace(r) {
+				continue
+			}
+		}
+		if hasWords(s.text[:from]) {
+			return from
 		}
 	}
-	return s
+}
+
+// rest is what has no end yet.
+func (s *sentences) rest() string {
+	if !hasWords(s.text) {
+		return ""
+	}
+	return strings.TrimSpace(s.text)
+}
+
+// hasWords tells whether there is something to be spoken: an engine may fail at marks alone.
+func hasWords(text string) bool {
+	return strings.ContainsFunc(text, func(r rune) bool {
+		return !unicode.IsPunct(r) && !unicode.IsSpace(r) && !unicode.IsControl(r)
+	})
 }

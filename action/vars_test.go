@@ -3,6 +3,7 @@ package action
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -43,6 +44,54 @@ func TestSubstitute(t *testing.T) {
 	}
 	if got := v.SubstituteFunc("${a}-${none}", func(s string) string { return "<" + s + ">" }); got != "<1>-<>" {
 		t.Errorf("escaped: got %q", got)
+	}
+}
+
+func TestSubstituteFallback(t *testing.T) {
+	var v Vars
+	for name, value := range map[string]string{"a": "1", "empty": "", "b|c": "bar", "d|": "odd", "v": "${a}"} {
+		if err := v.Set(name, value); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := v.SetResult("step", map[string]string{"status": "busy"}, true); err != nil {
+		t.Fatal(err)
+	}
+	for text, want := range map[string]string{
+		"${a|x}":                "1",
+		"${none|x}":             "x",
+		"${empty|x}":            "x",
+		"${empty|}":             "",
+		"${none|}":              "",
+		"${|x}":                 "x",
+		"${none|a b.c/ä}":       "a b.c/ä",
+		"${none|a|b}":           "a|b", // one bar divides, the first
+		"${none|${a}":           "${a", // no nesting: the name ends at the first brace
+		"${none|a}}":            "a}",
+		"${b|c}":                "bar", // a variable whose name has a bar
+		"${b|d}":                "d",
+		"${d|}":                 "odd",
+		"${none|\nx}":           "${none|\nx}",
+		"${v|x}":                "${a}", // once only
+		"${none|<br>}":          "<br>",
+		"${step.status|x}":      "busy",
+		"${step.none|x}":        "x",
+		"${last.status|x}${a|}": "busy1",
+	} {
+		if got := v.Substitute(text); got != want {
+			t.Errorf("%q: got %q, want %q", text, got, want)
+		}
+	}
+	// Values are escaped, fallbacks are the author's.
+	if got := v.SubstituteFunc("${a|<x>}${none|<x>}", func(s string) string { return "(" + s + ")" }); got != "(1)<x>" {
+		t.Errorf("escaped: got %q", got)
+	}
+	var names []string
+	EachVar("${a} ${b|c} ${|} text ${open", func(name string, fallback bool) {
+		names = append(names, fmt.Sprint(name, fallback))
+	})
+	if got := strings.Join(names, ","); got != "afalse,btrue,true" {
+		t.Errorf("EachVar: got %s", got)
 	}
 }
 

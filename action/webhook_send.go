@@ -152,6 +152,9 @@ func jsonResult(body []byte) map[string]string {
 	if dec.Decode(&object) != nil {
 		return result
 	}
+	if _, err := dec.Token(); err != io.EOF { // something follows
+		return result
+	}
 	for _, k := range sortedKeys(object) {
 		switch v := object[k].(type) {
 		case string, json.Number, bool:

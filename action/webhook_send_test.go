@@ -2,7 +2,9 @@ package action
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -69,4 +71,46 @@ func TestWebhookTriesEndByThemselves(t *testing.T) {
 			t.Errorf("got %v after %d tries and %v", err, tries, time.Since(start))
 		}
 	})
+}
+
+func TestJSONResult(t *testing.T) {
+	for body, want := range map[string]string{
+		`{"vip":true,"name":"Ann","n":1.50,"big":12345678901234567890,"e":1E3}`: `map[json.big:12345678901234567890 json.e:1E3 json.n:1.50 json.name:Ann json.vip:true]`,
+		`{"null":null,"list":[1],"object":{"a":1},"empty":"","no":false}`:       `map[json.empty: json.no:false]`,
+		`{"a.b":"dot","":"none","ä":"\u00e9"}`:                                  `map[json.:none json.a.b:dot json.ä:é]`,
+		` {"a":"1"} `:                                                           `map[json.a:1]`,
+		`{"a":1,"a":2}`:                                                         `map[json.a:2]`,
+		`{}`:                                                                    `map[]`,
+		`null`:                                                                  `map[]`,
+		`[1,2]`:                                                                 `map[]`,
+		`"text"`:                                                                `map[]`,
+		`{"a":1`:                                                                `map[]`,
+		`{a:1}`:                                                                 `map[]`,
+		`<html>`:                                                                `map[]`,
+		``:                                                                      `map[]`,
+		`{"a":1}x`:                                                              `map[]`,
+	} {
+		if got := fmt.Sprint(jsonResult([]byte(body))); got != want {
+			t.Errorf("%s: got %s, want %s", body, got, want)
+		}
+	}
+	many := make(map[string]int)
+	for i := range 200 {
+		many[fmt.Sprintf("k%03d", i)] = i
+	}
+	body, err := json.Marshal(many)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := jsonResult(body)
+	if len(got) != maxJSONKeys || got["json.k000"] != "0" || got["json.k199"] != "" {
+		t.Errorf("many keys: %d, %q", len(got), got["json.k000"])
+	}
+	body, err = json.Marshal(map[string]int{strings.Repeat("k", MaxVarName+1): 1, "k": 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := fmt.Sprint(jsonResult(body)); got != "map[json.k:2]" {
+		t.Errorf("a long key: got %s", got)
+	}
 }

@@ -1,7 +1,9 @@
 package flow_test
 
 import (
+	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -10,89 +12,101 @@ import (
 	"github.com/callbin/callbin/action"
 )
 
-// tell says how a transcript shows that an action has ended in some way.
-type story struct{ succeeded, failed, hungUp bool }
+// Actions that cannot fail where they can run at all, and why.
+var cannotFail = map[string]string{
+	"block": "it only waits",
+	"empty": "it does nothing",
+	"stop":  "it only stops",
+}
 
-// TestEveryActionHasItsScripts looks through the transcripts: each action of the registry has run without an error in one,
-// has failed in one where it can fail, and was in the middle of its work at a hang-up where it
-// takes time.
-func TestEveryActionHasItsScripts(t *testing.T) {
-	files, err := filepath.Glob(filepath.Join("testdata", "script", "*.txtar"))
+// Actions in which no time passes for the caller, where their shape does not say it.
+var takesNoTime = map[string]string{
+	"hangup": "the call ends with it",
+}
+
+var (
+	stepLine = regexp.MustCompile(`^ *[0-9.]+s (\S+) ([a-z_]+) (?:\{|$)`)
+	failLine = regexp.MustCompile(`^ *[0-9.]+s   ! (.*)`)
+	hangLine = regexp.MustCompile(`^ *[0-9.]+s   caller hangs up$`)
+)
+
+// shown is what the scripts show of an action.
+type shown struct{ works, fails, hangup bool }
+
+// TestEachActionHasItsScripts looks in the transcripts of all scripts for steps of each action that work,
+// that fail, and during which the caller hangs up.
+func TestEachActionHasItsScripts(t *testing.T) {
+	seen := make(map[string]*shown)
+	files, err := filepath.Glob("testdata/script/*.txtar")
 	if err != nil {
 		t.Fatal(err)
 	}
-	stories := make(map[string]*story)
-	reg := action.Builtin(action.Deps{})
-	for _, name := range reg.Names() {
-		stories[name] = &story{}
-	}
 	for _, file := range files {
-		ar, err := txtar.ParseFile(file)
+		b, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(ar.Files) < 2 {
-			continue
+		for _, f := range txtar.Parse(b).Files {
+			if f.Name == "want" {
+				look(string(f.Data), seen)
+			}
 		}
-		read(string(ar.Files[1].Data), stories)
 	}
-	// What cannot fail on a leg that can do everything, and what no time passes in.
-	never := "answer beep empty goto sleep stop variable_set mute talk play recording_stop recording_start hangup echo block condition_variable condition_call_digits condition_call_status digits_send confbridge_join"
-	at := "answer mute stop empty variable_set goto branch hangup recording_start recording_stop call external_media_start external_media_stop transcribe_start"
-	for name, s := range stories {
-		if reg.Canonical(name) != name {
+	r := action.Builtin(action.Deps{})
+	for _, name := range r.Names() {
+		if r.Canonical(name) != name {
 			continue
 		}
-		shape := action.ShapeOf(reg.New(name))
-		if !s.succeeded {
-			t.Errorf("%s: no script in which it succeeds", name)
+		s := seen[name]
+		if s == nil {
+			t.Errorf("%s: no script runs it", name)
+			continue
 		}
-		if !s.failed && !contains(never, name) {
-			t.Errorf("%s: no script in which it fails", name)
+		if !s.works {
+			t.Errorf("%s: it works in no script", name)
 		}
-		if takesTime := action.TimingOf(reg.New(name)) != action.TimeNone && !shape.Instant; takesTime && !s.hungUp && !contains(at, name) {
-			t.Errorf("%s: no script with a hang-up in its middle", name)
+		if why, ok := cannotFail[name]; ok == s.fails {
+			t.Errorf("%s: fails in a script: %t; cannot fail: %t %s", name, s.fails, ok, why)
+		}
+		a := r.New(name)
+		_, none := takesNoTime[name]
+		none = none || action.TimingOf(a) == action.TimeNone || action.ShapeOf(a).Instant
+		if !none && !s.hangup {
+			t.Errorf("%s: nobody hangs up during it in any script", name)
 		}
 	}
 }
 
-func contains(words, word string) bool { return strings.Contains(" "+words+" ", " "+word+" ") }
-
-// read follows a transcript: lines of steps are not indented behind the time.
-func read(transcript string, stories map[string]*story) {
-	var current *story
-	failed, hangUp := false, false
-	end := func() {
-		if current == nil {
-			return
+// look notes what a transcript shows. A step is over when the next one begins.
+func look(transcript string, seen map[string]*shown) {
+	var now *shown
+	failed := false
+	over := func() {
+		if now != nil && !failed {
+			now.works = true
 		}
-		switch {
-		case hangUp:
-			current.hungUp = true
-		case failed:
-			current.failed = true
-		default:
-			current.succeeded = true
-		}
-		current, failed, hangUp = nil, false, false
+		now, failed = nil, false
 	}
 	for line := range strings.Lines(transcript) {
-		_, text, ok := strings.Cut(line, "s ")
-		if !ok {
+		line = strings.TrimSuffix(line, "\n")
+		if m := stepLine.FindStringSubmatch(line); m != nil {
+			over()
+			if seen[m[2]] == nil {
+				seen[m[2]] = new(shown)
+			}
+			now = seen[m[2]]
 			continue
 		}
-		switch words := strings.Fields(text); {
-		case strings.HasPrefix(text, "  caller hangs up"):
-			hangUp = current != nil
-		case strings.HasPrefix(text, "  ! "):
+		switch {
+		case now == nil:
+		case hangLine.MatchString(line):
+			now.hangup, failed = true, true
+		case failLine.MatchString(line):
+			// What is skipped, or cut by a hang-up, has not failed by itself.
+			cut := strings.HasSuffix(line, action.ErrSkip.Error()) || strings.HasSuffix(line, action.ErrHangup.Error())
+			now.fails = now.fails || !failed && !cut
 			failed = true
-		case strings.HasPrefix(text, " ") || len(words) < 2:
-		case words[0] == "end" && (len(words) == 1 || words[1] == "by"):
-			end()
-		case stories[words[1]] != nil:
-			end()
-			current = stories[words[1]]
 		}
 	}
-	end()
+	over()
 }

@@ -347,6 +347,9 @@
 //   - transcribe_stop works; transcripts are put into voipbin.transcribe.text, a line for each.
 //   - on_complete_flow_id runs when the call is over, not when its flow is, so that it can tell what became
 //     of it; a flow that follows itself ends after call.MaxCompletions, where VoIPBIN's chain never does.
+//   - queue_join that no agent took counts as timed out. The end of ai_talk by its duration does not.
+//   - In HTML mail the values of variables are escaped, as in SSML.
+//   - transcribe_recording runs on_end_flow_id only if there was text.
 //   - on_error makes a branch of a fatal failure, a panic of an action in Go among them.
 //   - There is no limit of 100 steps in a flow, which cuts waiting callers; there is one of
 //     MaxIdleSteps without time passing.

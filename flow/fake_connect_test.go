@@ -93,6 +93,9 @@ func show(source address.Address, destinations []address.Address, anonymous stri
 }
 
 func (c *caller) Connect(ctx context.Context, o action.ConnectOptions) (action.Connected, error) {
+	if err := c.fault(ctx, "connect"); err != nil {
+		return action.Connected{}, err
+	}
 	text := show(o.Source, o.Destinations, o.Anonymous)
 	if o.EarlyMedia {
 		text += " early"

@@ -118,6 +118,9 @@ func (c *caller) Play(ctx context.Context, src media.Source) error {
 			closer.Close()
 		}
 	}()
+	if err := c.fault(ctx, "play"); err != nil {
+		return err
+	}
 	time.Sleep(time.Microsecond) // the flow may go on beside it: what comes first in the transcript must not be chance
 	c.mu.Lock()
 	if c.playing++; c.playing > 1 {

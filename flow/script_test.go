@@ -73,7 +73,7 @@ func eachScript(t *testing.T, dir string, f func(t *testing.T, script, flowJSON 
 //	status STATUS             of the call, in place of ringing and progressing
 //	flow ID JSON              there is such a flow
 //	program ID [FAULT]        there is such a program in plain Go; FAULT is as with leg
-//	leg NAME FAULT            what becomes of the use of a capability: answer hangup echo digits bridge
+//	leg NAME FAULT            what becomes of the use of a capability: answer hangup play echo digits connect bridge
 //	                          conference follow listen transcription queue external; FAULT is fails,
 //	                          hangs, panics or takes 2s
 //	recording ID TEXT         of this call; its text, or "error", "hang"

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/base64"
+	"errors"
 	"io"
 	"mime"
 	"mime/multipart"
@@ -136,5 +137,38 @@ func TestBase64LinesAreShort(t *testing.T) {
 				t.Errorf("%d bytes: line %d has %d characters", size, i, len(line))
 			}
 		}
+	}
+}
+
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
+
+func TestAttachmentsShareOneLimit(t *testing.T) {
+	attach := func(sizes ...int64) error {
+		m := action.Mail{Destinations: []address.Address{{Type: address.TypeEmail, Target: "ann@example.com"}}}
+		for _, size := range sizes {
+			m.Attachments = append(m.Attachments, action.MailAttachment{Name: "a", Open: func(context.Context) (io.ReadCloser, error) {
+				return io.NopCloser(io.LimitReader(zeros{}, size)), nil
+			}})
+		}
+		l, err := newLetter(&netmail.Address{Address: "x@example.com"}, m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := l.open(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		defer l.close()
+		return l.write(io.Discard)
+	}
+	if err := attach(MaxAttachments-10, 10, 0); err != nil {
+		t.Error(err)
+	}
+	if err := attach(MaxAttachments-10, 11); !errors.Is(err, ErrTooLarge) || err.Error() != `attachment "a": all attachments have more than 20971520 bytes: too large` {
+		t.Errorf("%v", err)
+	}
+	if err := attach(1 << 60); !errors.Is(err, ErrTooLarge) {
+		t.Errorf("%v", err)
 	}
 }
