@@ -95,7 +95,7 @@ func (s Spot) String() string {
 // CheckAction asks the tags of a's options, and a itself where it is a Checker.
 func CheckAction(c *CheckContext, a Action) {
 	for _, o := range OptionsOf(a) {
-		o.check(c, a)
+		o.check(c, []any{o.Name}, o.In(a))
 	}
 	if checker, ok := a.(Checker); ok {
 		checker.Check(c)

@@ -41,10 +41,6 @@ func (a *emailSend) Check(c *CheckContext) {
 			c.At("destinations", i, "target").Errorf("is no e-mail address: %.80q", d.Target)
 		}
 	}
-	for i, x := range a.Attachments {
-		c.At("attachments", i, "reference_type").OneOf(x.ReferenceType, "recording")
-		c.At("attachments", i, "reference_id").Required(CanonicalID(x.ReferenceID) != "")
-	}
 }
 
 func (a *emailSend) Needs(c *CheckContext) {

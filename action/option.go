@@ -16,7 +16,7 @@ import (
 //
 // The parts of opt are: required; ms or s, the unit of a number; min=N and max=N; default=X, for
 // the reader; enum=A|B|C; id, the id of an action to go to; name, the bare name of a variable;
-// old, accepted and without meaning.
+// old, a key that VoIPBIN had once.
 type Option struct {
 	Name     string
 	Type     reflect.Type
@@ -27,7 +27,7 @@ type Option struct {
 	Enum     []string
 	Target   bool // its value, or each of its values, is the id of an action
 	Variable bool // names a variable, without ${}
-	Old      bool // VoIPBIN had it once, it means nothing
+	Old      bool // VoIPBIN had it once
 	Doc      string
 
 	index []int
@@ -43,7 +43,6 @@ func OptionsOf(a Action) []Option {
 }
 
 // FieldsOf describes the keys of a struct that stands within an option; none if t is no struct.
-// What their tags say beside their type holds only where the action checks it.
 func FieldsOf(t reflect.Type) []Option {
 	if t.Kind() != reflect.Struct {
 		return nil
@@ -150,10 +149,10 @@ func kindOf(t reflect.Type) Kind {
 	}
 }
 
-// check tells what is wrong with the option of a, by its tags.
-func (o *Option) check(c *CheckContext, a Action) {
-	at := c.At(o.Name)
-	v := o.In(a)
+// check tells what is wrong with v, the value of the option at path, by its tags and those within it.
+func (o *Option) check(c *CheckContext, path []any, v reflect.Value) {
+	at := c.At(path...)
+	within := func(p any) []any { return append(slices.Clone(path), p) }
 	for v.Kind() == reflect.Pointer && !v.IsNil() {
 		v = v.Elem()
 	}
@@ -179,9 +178,7 @@ func (o *Option) check(c *CheckContext, a Action) {
 	}
 	switch v.Kind() {
 	case reflect.String:
-		switch s := v.String(); {
-		case s == "" || len(o.Enum) == 0:
-		default:
+		if s := v.String(); s != "" && len(o.Enum) > 0 {
 			at.OneOf(s, o.Enum...)
 		}
 		if o.Target && CanonicalID(v.String()) != "" {
@@ -192,21 +189,37 @@ func (o *Option) check(c *CheckContext, a Action) {
 			keys := v.MapKeys()
 			slices.SortFunc(keys, func(a, b reflect.Value) int { return strings.Compare(a.String(), b.String()) })
 			for _, k := range keys {
-				c.At(o.Name, k.String()).Target(v.MapIndex(k).String())
+				c.At(within(k.String())...).Target(v.MapIndex(k).String())
 			}
 		}
 	case reflect.Slice:
 		for i := range v.Len() {
-			if e := v.Index(i); e.Kind() == reflect.String && len(o.Enum) > 0 {
-				c.At(o.Name, i).OneOf(e.String(), o.Enum...)
-			} else if n, ok := number(e); ok && at.given() && !c.At(o.Name, i).HasVar() {
-				o.bounds(c.At(o.Name, i), n)
+			e, in := v.Index(i), within(i)
+			if e.Kind() == reflect.String && len(o.Enum) > 0 {
+				c.At(in...).OneOf(e.String(), o.Enum...)
+			} else if n, ok := number(e); ok && at.given() && !c.At(in...).HasVar() {
+				o.bounds(c.At(in...), n)
 			}
+			checkFields(c, in, e)
+		}
+	case reflect.Struct:
+		if at.given() {
+			checkFields(c, path, v)
 		}
 	default:
 		if n, ok := number(v); ok && at.given() {
 			o.bounds(at, n)
 		}
+	}
+}
+
+// checkFields checks the keys of v, which stands at path, if it is a struct that is an object in JSON.
+func checkFields(c *CheckContext, path []any, v reflect.Value) {
+	if v.Kind() != reflect.Struct || kindOf(v.Type()) != Object {
+		return
+	}
+	for _, o := range fieldOptions(v.Type()) {
+		o.check(c, append(slices.Clone(path), o.Name), v.FieldByIndex(o.index))
 	}
 }
 

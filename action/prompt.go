@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"strings"
-
-	"github.com/callbin/callbin/media"
 )
 
 // prompt is what an action says by itself: text, or URLs. The zero value says nothing.
@@ -23,9 +21,6 @@ func (p *prompt) silent() bool { return p.Text == "" && len(p.StreamURLs) == 0 }
 func (p *prompt) check(c *CheckContext, name string) {
 	if p.Text != "" && len(p.StreamURLs) > 0 {
 		c.At(name, "stream_urls").Errorf("cannot stand beside text: one of the two is played")
-	}
-	if p.Gender != "" {
-		c.At(name, "gender").OneOf(p.Gender, string(media.Male), string(media.Female), string(media.Neutral))
 	}
 	(&play{StreamURLs: p.StreamURLs}).checkURLs(c, name, "stream_urls")
 }
