@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"sort"
 	"strings"
 
 	"github.com/callbin/callbin/action"
@@ -149,11 +150,11 @@ func pointer(n *action.Node, offset int) string {
 				}
 			}
 		}
-		for i, e := range n.Elems {
-			if offset >= e.Start && offset < e.End {
-				fmt.Fprintf(&b, "/%d", i)
-				next = e
-			}
+		// The first that ends behind offset: a list may be long, and asked for often.
+		i := sort.Search(len(n.Elems), func(i int) bool { return n.Elems[i].End > offset })
+		if i < len(n.Elems) && n.Elems[i].Start <= offset {
+			fmt.Fprintf(&b, "/%d", i)
+			next = n.Elems[i]
 		}
 		if next != nil && offset == next.Start && (next.Kind == action.Object || next.Kind == action.Array) {
 			return b.String()

@@ -75,53 +75,47 @@ func (s *step) goesOn() bool {
 	}
 }
 
-// reachable tells which nodes a way leads to from the start.
-func (g *graph) reachable() []bool {
-	seen := make([]bool, len(g.next))
-	if g.anyone == 0 { // there are no steps
-		return seen
-	}
-	todo := []int{0}
-	seen[0] = true
-	for len(todo) > 0 {
-		i := todo[len(todo)-1]
-		todo = todo[:len(todo)-1]
-		for _, j := range g.next[i] {
-			if !seen[j] {
-				seen[j] = true
-				todo = append(todo, j)
+// reach tells which nodes a way of next leads to from starts, themselves among them.
+func reach(next [][]int, starts []int) []bool {
+	seen := make([]bool, len(next))
+	var todo []int
+	add := func(nodes []int) {
+		for _, i := range nodes {
+			if !seen[i] {
+				seen[i] = true
+				todo = append(todo, i)
 			}
 		}
 	}
+	for add(starts); len(todo) > 0; {
+		i := todo[len(todo)-1]
+		todo = todo[:len(todo)-1]
+		add(next[i])
+	}
 	return seen
+}
+
+// reachable tells which nodes a way leads to from the start.
+func (g *graph) reachable() []bool {
+	if g.anyone == 0 { // there are no steps
+		return make([]bool, len(g.next))
+	}
+	return reach(g.next, []int{0})
 }
 
 // leadTo tells from which steps a way leads to one of goals, themselves among them.
 func (g *graph) leadTo(goals []bool) []bool {
 	before := make([][]int, len(g.next))
+	var starts []int
 	for i, next := range g.next {
 		for _, j := range next {
 			before[j] = append(before[j], i)
 		}
-	}
-	lead := slices.Clone(goals)
-	var todo []int
-	for i, goal := range goals {
-		if goal {
-			todo = append(todo, i)
+		if goals[i] {
+			starts = append(starts, i)
 		}
 	}
-	for len(todo) > 0 {
-		j := todo[len(todo)-1]
-		todo = todo[:len(todo)-1]
-		for _, i := range before[j] {
-			if !lead[i] {
-				lead[i] = true
-				todo = append(todo, i)
-			}
-		}
-	}
-	return lead
+	return reach(before, starts)
 }
 
 // busy returns the steps from which no way leads to an end of the flow or to a step in which time passes.

@@ -110,23 +110,13 @@ func (l *linter) names(steps []int) string {
 
 // callState tells of actions that only ever run on a call that is not answered, and need one that is.
 func (l *linter) callState() {
-	answered := make([]bool, len(l.reachable)) // on some way to the node
-	var todo []int
+	var after []int
 	for i := range l.flow.steps {
 		if shape := &l.flow.steps[i].shape; l.reachable[i] && (shape.Answers || shape.Anywhere) {
-			todo = append(todo, i)
+			after = append(after, l.graph.next[i]...)
 		}
 	}
-	for len(todo) > 0 {
-		i := todo[len(todo)-1]
-		todo = todo[:len(todo)-1]
-		for _, j := range l.graph.next[i] {
-			if !answered[j] {
-				answered[j] = true
-				todo = append(todo, j)
-			}
-		}
-	}
+	answered := reach(l.graph.next, after) // on some way to the node
 	for i := range l.flow.steps {
 		s := &l.flow.steps[i]
 		if s.shape.NeedsAnswer && l.reachable[i] && !answered[i] {

@@ -65,7 +65,7 @@ func Parse(data []byte, opt ParseOptions) (*Flow, error) {
 	}
 	p := newParser(slices.Clone(data), opt)
 	p.text()
-	p.finish()
+	locate(p.findings, p.data, p.tree)
 	if hasError(p.findings) {
 		return nil, &Error{Findings: p.findings}
 	}
@@ -127,9 +127,6 @@ func (p *parser) add(i action.Info, problem action.Problem) {
 	}
 	p.findings = append(p.findings, f)
 }
-
-// finish puts the findings in order and tells their places.
-func (p *parser) finish() { locate(p.findings, p.data, p.tree) }
 
 func (p *parser) errorf(rule string, i action.Info, offset int, path, format string, args ...any) {
 	p.add(i, action.Problem{Rule: rule, Offset: offset, Path: path, Message: fmt.Sprintf(format, args...)})
@@ -264,13 +261,17 @@ func (p *parser) action(i int, n *action.Node) {
 	}
 	s := step{info: info, option: n, offset: n.Start, named: named}
 	// The step is kept also where it has faults: indexes must stay right for further findings.
-	defer func() { p.flow.steps = append(p.flow.steps, s) }()
+	defer func() {
+		if s.template == nil {
+			s.template = broken(info.Type)
+		}
+		p.flow.steps = append(p.flow.steps, s)
+	}()
 
 	problems := action.CheckType(p.data, n, actionJSON{}, "key")
 	for _, problem := range problems {
 		p.add(info, problem)
 	}
-	s.template, _ = broken(info.Type)
 	if n.Kind != action.Object {
 		return
 	}
@@ -365,14 +366,15 @@ func (p *parser) nested(s *step, key string, root *action.Node) {
 }
 
 // broken stands for an action of which nothing is known: a lenient reader lets it fail when it runs.
-func broken(typ string) (*action.Template, action.Problems) {
+func broken(typ string) *action.Template {
 	reg := action.NewRegistry()
 	reg.Add("broken", func() action.Action {
 		return action.Func(func(context.Context, action.Leg) (action.Outcome, error) {
 			return action.Outcome{}, fmt.Errorf("flow: there is no action of the type %.80q", typ)
 		})
 	})
-	return reg.Template("broken", nil, nil)
+	t, _ := reg.Template("broken", nil, nil) // without options nothing is wrong
+	return t
 }
 
 // suggestID helps with an id that does not exist.
