@@ -28,6 +28,14 @@ type transcription struct {
 	done    chan struct{} // closed when its end is told
 }
 
+// deafen ends the sound that the transcribers hear; once more does nothing.
+func (t *transcription) deafen() {
+	for i, ear := range t.ears {
+		t.untap[i]()
+		_ = ear.Close() // never fails
+	}
+}
+
 // StartTranscription turns what is said on the answered call into text until StopTranscription, or
 // the end of the call. Each text is an event, and is added to the variable action.VarTranscript. One
 // transcription at a time.
@@ -131,10 +139,7 @@ func (c *Call) StopTranscription(ctx context.Context) error {
 
 // stopTranscription ends the sound; an engine that does not come to its end is cut.
 func (c *Call) stopTranscription(ctx context.Context, t *transcription) error {
-	for i, ear := range t.ears {
-		t.untap[i]()
-		_ = ear.Close() // never fails
-	}
+	t.deafen()
 	late := time.AfterFunc(transcriptionEnd, t.cancel)
 	defer late.Stop()
 	select {
@@ -149,10 +154,7 @@ func (c *Call) stopTranscription(ctx context.Context, t *transcription) error {
 // endTranscription tells the end, and runs the flow that follows.
 func (c *Call) endTranscription(t *transcription) {
 	t.cancel()
-	for i, ear := range t.ears {
-		t.untap[i]()
-		_ = ear.Close()
-	}
+	t.deafen()
 	c.mu.Lock()
 	c.transcription = nil
 	c.mu.Unlock()
