@@ -3,8 +3,6 @@ package action
 import (
 	"cmp"
 	"context"
-	"crypto/rand"
-	"fmt"
 	"time"
 )
 
@@ -52,12 +50,4 @@ func ask(ctx context.Context, deps Deps, what string, r AssistantRequest) (reply
 		return err
 	})
 	return reply, err
-}
-
-// newID makes a random UUID.
-func newID() string {
-	var b [16]byte
-	rand.Read(b[:]) // never fails: crypto/rand
-	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
-	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
 }

@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 
+	"github.com/google/uuid"
+
 	"github.com/callbin/callbin/media"
 )
 
@@ -44,9 +46,7 @@ func (a *aiSummary) Needs(c *CheckContext) {
 		c.Need(CanReadRecord)
 		c.Need(HasRecordingTranscriber)
 	}
-	if CanonicalID(a.OnEndFlowID) != "" {
-		c.Need(CanFollow)
-	}
+	needFollow(c, a.OnEndFlowID)
 }
 
 func (a *aiSummary) Run(ctx context.Context, leg Leg) (Outcome, error) {
@@ -58,7 +58,7 @@ func (a *aiSummary) Run(ctx context.Context, leg Leg) (Outcome, error) {
 		return Continue(), Fatal(err)
 	}
 	content = cutText(content, MaxVarValue)
-	verr := setAll(leg.Vars(), VarSummaryID, newID(),
+	verr := setAll(leg.Vars(), VarSummaryID, uuid.NewString(),
 		VarSummaryReferenceType, cmp.Or(a.ReferenceType, "call"), VarSummaryReferenceID, cmp.Or(CanonicalID(a.ReferenceID), leg.ID()),
 		VarSummaryLanguage, a.Language, VarSummaryContent, content)
 	return Resulting("content", content), errors.Join(verr, follow(leg, a.OnEndFlowID, nil))

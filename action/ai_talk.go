@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/callbin/callbin/media"
 )
 
@@ -71,7 +73,7 @@ func (a *aiTalk) Run(ctx context.Context, leg Leg) (Outcome, error) {
 		return Continue(), err
 	}
 	StopPlaying(ctx)
-	if err := setAll(leg.Vars(), VarAICallID, newID(), VarAICallAIID, a.id(), VarAICallLanguage, a.Language); err != nil {
+	if err := setAll(leg.Vars(), VarAICallID, uuid.NewString(), VarAICallAIID, a.id(), VarAICallLanguage, a.Language); err != nil {
 		return Continue(), err
 	}
 	limit := ctx

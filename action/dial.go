@@ -20,8 +20,7 @@ const MaxDestinations = 64
 var anonymous = []string{"yes", "no", "auto"}
 
 func (a *dial) check(c *CheckContext) {
-	if len(a.Destinations) > MaxDestinations {
-		c.At("destinations").Errorf("has %d addresses, at most %d", len(a.Destinations), MaxDestinations)
+	if checkMany(c, len(a.Destinations)); len(a.Destinations) > MaxDestinations {
 		return
 	}
 	for i, d := range a.Destinations {
@@ -29,6 +28,13 @@ func (a *dial) check(c *CheckContext) {
 	}
 	if !a.Source.IsZero() {
 		a.checkSource(c)
+	}
+}
+
+// checkMany tells of more destinations than there may be.
+func checkMany(c *CheckContext, n int) {
+	if n > MaxDestinations {
+		c.At("destinations").Errorf("has %d addresses, at most %d", n, MaxDestinations)
 	}
 }
 

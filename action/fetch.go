@@ -1,7 +1,6 @@
 package action
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -62,13 +61,9 @@ func (a *fetch) fetch(ctx context.Context, leg Leg) (Outcome, error) {
 	if err != nil {
 		return Continue(), err
 	}
-	req, err := http.NewRequestWithContext(ctx, cmp.Or(a.EventMethod, http.MethodPost), a.EventURL, bytes.NewReader(body))
+	req, err := a.deps.request(ctx, cmp.Or(a.EventMethod, http.MethodPost), a.EventURL, "application/json", string(body))
 	if err != nil {
 		return Continue(), fmt.Errorf("action: fetch: %w", err)
-	}
-	req.Header.Set("Content-Type", "application/json")
-	if a.deps.WebhookSecret != "" {
-		req.Header.Set("X-VoIPBIN-Signature", sign(a.deps.WebhookSecret, string(body)))
 	}
 	res, err := a.deps.HTTP.Do(req)
 	if err != nil {

@@ -34,12 +34,6 @@ func (a *messageSend) Check(c *CheckContext) {
 	}
 }
 
-func checkMany(c *CheckContext, n int) {
-	if n > MaxDestinations {
-		c.At("destinations").Errorf("has %d addresses, at most %d", n, MaxDestinations)
-	}
-}
-
 func (a *messageSend) Run(ctx context.Context, _ Leg) (Outcome, error) {
 	if a.deps.Messages == nil {
 		return Continue(), Fatal(missing(HasMessages))

@@ -66,11 +66,12 @@ func ResultOf(o Outcome, err error) map[string]string {
 	case errors.Is(err, ErrSkip):
 		r[ResultStatus] = StatusSkipped
 		return limitResult(r)
-	case IsTimeout(o, err) && r[ResultStatus] == "":
+	case r[ResultStatus] != "": // a word of the action's own
+	case IsTimeout(o, err):
 		r[ResultStatus] = StatusTimeout
-	case err != nil && r[ResultStatus] == "":
+	case err != nil:
 		r[ResultStatus] = StatusError
-	case r[ResultStatus] == "":
+	default:
 		r[ResultStatus] = StatusOK
 	}
 	if err != nil {

@@ -58,6 +58,13 @@ func recordingText(ctx context.Context, l Recordings, deps Deps, id string, o me
 	return strings.TrimSpace(text), err
 }
 
+// needFollow says that a flow is to run afterwards, if flowID is one.
+func needFollow(c *CheckContext, flowID string) {
+	if CanonicalID(flowID) != "" {
+		c.Need(CanFollow)
+	}
+}
+
 // follow runs the flow with that id, if it is one, after something that the leg has done.
 func follow(leg Leg, flowID string, vars map[string]string) error {
 	id := CanonicalID(flowID)

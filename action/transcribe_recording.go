@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/google/uuid"
+
 	"github.com/callbin/callbin/media"
 )
 
@@ -23,9 +25,7 @@ func (a *transcribeRecording) Shape() Shape {
 func (a *transcribeRecording) Needs(c *CheckContext) {
 	c.Need(CanReadRecord)
 	c.Need(HasRecordingTranscriber)
-	if CanonicalID(a.OnEndFlowID) != "" {
-		c.Need(CanFollow)
-	}
+	needFollow(c, a.OnEndFlowID)
 }
 
 // Run ends with the first recording that fails, as VoIPBIN does; what was read before it counts.
@@ -47,7 +47,7 @@ func (a *transcribeRecording) Run(ctx context.Context, leg Leg) (Outcome, error)
 	if len(texts) == 0 {
 		return o, err
 	}
-	id, text := newID(), cutText(strings.Join(texts, "\n"), MaxVarValue)
+	id, text := uuid.NewString(), cutText(strings.Join(texts, "\n"), MaxVarValue)
 	o.Result["transcribe_id"], o.Result["text"] = id, text
 	verr := setAll(leg.Vars(), VarTranscribeID, id, VarTranscribeLanguage, a.Language,
 		VarTranscribeDirection, string(a.direction()), VarTranscript, text)

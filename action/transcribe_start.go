@@ -12,9 +12,7 @@ func (a *transcribeStart) Shape() Shape {
 func (a *transcribeStart) Needs(c *CheckContext) {
 	c.Need(CanTranscribe)
 	c.Need(HasTranscriber)
-	if CanonicalID(a.OnEndFlowID) != "" {
-		c.Need(CanFollow)
-	}
+	needFollow(c, a.OnEndFlowID)
 }
 
 func (a *transcribeStart) Run(ctx context.Context, leg Leg) (Outcome, error) {

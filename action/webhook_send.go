@@ -111,15 +111,9 @@ func (a *webhookSend) deliver(ctx context.Context) (result map[string]string, er
 func (a *webhookSend) try(ctx context.Context) (result map[string]string, again bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, ms(a.Timeout))
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, a.Method, a.URI, strings.NewReader(a.Data))
+	req, err := a.deps.request(ctx, a.Method, a.URI, a.DataType, a.Data)
 	if err != nil {
 		return nil, false, fmt.Errorf("action: webhook_send: %w", err)
-	}
-	if a.DataType != "" {
-		req.Header.Set("Content-Type", a.DataType)
-	}
-	if a.deps.WebhookSecret != "" {
-		req.Header.Set("X-VoIPBIN-Signature", sign(a.deps.WebhookSecret, a.Data))
 	}
 	res, err := a.deps.HTTP.Do(req)
 	if err != nil {
@@ -164,6 +158,21 @@ func jsonResult(body []byte) map[string]string {
 		}
 	}
 	return result
+}
+
+// request makes a request of an action, signed where there is a secret.
+func (d *Deps) request(ctx context.Context, method, uri, contentType, body string) (*http.Request, error) {
+	req, err := http.NewRequestWithContext(ctx, method, uri, strings.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	if contentType != "" {
+		req.Header.Set("Content-Type", contentType)
+	}
+	if d.WebhookSecret != "" {
+		req.Header.Set("X-VoIPBIN-Signature", sign(d.WebhookSecret, body))
+	}
+	return req, nil
 }
 
 // sign is VoIPBIN's signature of a webhook's body.
