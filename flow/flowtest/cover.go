@@ -1,0 +1,4 @@
+package flowtest
+
+// Coverage tells what of a flow ran.
+type Coverage struct{}

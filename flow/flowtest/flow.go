@@ -1,0 +1,240 @@
+package flowtest
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/callbin/callbin/action"
+	"github.com/callbin/callbin/flow"
+)
+
+// Config of a Flow. The zero value is usable.
+type Config struct {
+	// Actions adds to the built-in actions, or replaces them.
+	Actions func(r *action.Registry)
+	// Deps changes what the actions work with, such as a Speaker or Expressions of one's own.
+	Deps func(d *action.Deps)
+	// Around are lines that every script begins with.
+	Around string
+	// MaxDuration is how long a call may take; 0: a day. One that takes longer has failed.
+	MaxDuration time.Duration
+	// Dir is the folder where relative file: URLs start; "": that of the file.
+	Dir string
+	// Unchecked leaves out flow.Check, for flows that are broken on purpose.
+	Unchecked bool
+	// Strict lets warnings of flow.Check be failures, too.
+	Strict bool
+}
+
+const defaultMaxDuration = 24 * time.Hour
+
+// Flow is a flow that is tested.
+type Flow struct {
+	name    string
+	text    []byte
+	program func(*action.Registry) (flow.Program, error)
+	cfg     Config
+	around  Script
+	cover   *Coverage
+}
+
+// Open reads the flow in a file. The test fails where that is not possible, or flow.Check finds an error.
+func Open(t testing.TB, file string, cfg Config) *Flow {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatalf("flowtest: %v", err)
+	}
+	cfg.Dir = cmp.Or(cfg.Dir, filepath.Dir(file))
+	f := newFlow(t, filepath.Base(file), cfg)
+	f.text = text
+	f.program = f.parse
+	f.check(t)
+	return f
+}
+
+// New is Open for a flow as text. name is what findings call it.
+func New(t testing.TB, name, text string, cfg Config) *Flow {
+	t.Helper()
+	f := newFlow(t, name, cfg)
+	f.text = []byte(text)
+	f.program = f.parse
+	f.check(t)
+	return f
+}
+
+// NewProgram tests a program in plain Go.
+func NewProgram(t testing.TB, name string, p flow.Program, cfg Config) *Flow {
+	t.Helper()
+	f := newFlow(t, name, cfg)
+	f.program = func(*action.Registry) (flow.Program, error) { return p, nil }
+	return f
+}
+
+func newFlow(t testing.TB, name string, cfg Config) *Flow {
+	t.Helper()
+	around, err := ParseScript(cfg.Around)
+	if err != nil {
+		t.Fatalf("flowtest: Config.Around: %v", err)
+	}
+	if cfg.MaxDuration == 0 {
+		cfg.MaxDuration = defaultMaxDuration
+	}
+	return &Flow{name: name, cfg: cfg, around: around}
+}
+
+func (f *Flow) parse(r *action.Registry) (flow.Program, error) {
+	return flow.Parse(f.text, flow.ParseOptions{Registry: r, Name: strings.TrimSuffix(f.name, ".json"), File: f.name, Dir: f.cfg.Dir})
+}
+
+// check fails the test where the flow is broken.
+func (f *Flow) check(t testing.TB) {
+	t.Helper()
+	if f.cfg.Unchecked {
+		return
+	}
+	w := emptyWorld()
+	p, err := f.program(f.registry(w))
+	if err != nil {
+		t.Fatalf("flowtest: %v", err)
+	}
+	leg, _ := NewLeg(context.Background(), w)
+	able := action.LegAbilities(leg).With(w.Deps().Abilities())
+	for _, finding := range flow.Check(p.(*flow.Flow), able) {
+		if finding.Severity == flow.SeverityError || f.cfg.Strict {
+			t.Errorf("flowtest: %s", finding)
+		}
+	}
+}
+
+// registry are the actions of a call in w.
+func (f *Flow) registry(w *World) *action.Registry {
+	d := w.Deps()
+	if f.cfg.Deps != nil {
+		f.cfg.Deps(&d)
+	}
+	w.registry = action.Builtin(d)
+	if f.cfg.Actions != nil {
+		f.cfg.Actions(w.registry)
+	}
+	return w.registry
+}
+
+// Test is Run as a subtest.
+func (f *Flow) Test(t *testing.T, name, script string) {
+	t.Helper()
+	t.Run(name, func(t *testing.T) { f.Run(t, script) })
+}
+
+// Run lets somebody call the flow who does what script says, in virtual time. The test fails when something was
+// expected in vain, the call did not end, or sound or recordings were left open; the transcript tells then what
+// happened. It must not be called in a bubble of testing/synctest: it makes one.
+func (f *Flow) Run(t *testing.T, script string) *Result {
+	t.Helper()
+	s, err := ParseScript(script)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := f.RunScript(t, s)
+	for _, err := range r.Failures {
+		t.Error(err)
+	}
+	if len(r.Failures) > 0 {
+		t.Logf("the call was:\n%s", r)
+	}
+	return r
+}
+
+// RunScript is Run for a script that is a value; it leaves it to the caller to look at the failures.
+func (f *Flow) RunScript(t *testing.T, s Script) (r *Result) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) { r = f.call(t.Context(), s) })
+	return r
+}
+
+// errTooLong ends a call that takes longer than it may.
+var errTooLong = errors.New("flowtest: the call takes too long")
+
+// call is one call, in the bubble that it runs in.
+func (f *Flow) call(ctx context.Context, s Script) *Result {
+	w, err := NewWorld(s.with(f.around...))
+	if err != nil {
+		return &Result{Failures: []error{err}}
+	}
+	r := &Result{Script: s}
+	p, err := f.program(f.registry(w))
+	if err != nil {
+		r.Failures = append(r.Failures, err)
+		return r
+	}
+	leg, ctx := NewLeg(ctx, w)
+	limit := time.AfterFunc(f.cfg.MaxDuration, func() { leg.hangup(errTooLong) })
+	acting, stop := context.WithCancel(ctx)
+	acted := make(chan error, 1)
+	go func() { acted <- w.Act(acting, leg.Caller()) }() // waited for below
+	err = runFrom(ctx, p, leg, w.begin)
+	limit.Stop()
+	leg.finish(err)
+	stop()
+	if err := <-acted; err != nil {
+		r.Failures = append(r.Failures, err)
+	}
+	leg.work.Wait()
+	f.take(r, leg, err)
+	return r
+}
+
+func runFrom(ctx context.Context, p flow.Program, leg *Leg, from flow.Position) error {
+	if f, ok := p.(*flow.Flow); ok {
+		return f.RunFrom(ctx, leg, from)
+	}
+	return p.Run(ctx, leg)
+}
+
+// finish logs how the flow ended.
+func (l *Leg) finish(err error) {
+	switch {
+	case err == nil:
+		l.Log(KindEnd, "")
+	case errors.Is(err, action.ErrHangup):
+		l.Log(KindEnd, "by hang-up")
+	default:
+		l.Log(KindEnd, ": %s", firstLine(err))
+	}
+}
+
+// take makes the result of a call that is over.
+func (f *Flow) take(r *Result, l *Leg, err error) {
+	w := l.World
+	r.Events, r.Requests = w.Events(), w.Requests()
+	r.known = r.Script.String() + string(f.text)
+	r.Vars = l.vars.All()
+	maps.DeleteFunc(r.Vars, func(name, value string) bool {
+		old, had := w.vars.Lookup(name)
+		return had && old == value
+	})
+	fail := func(format string, args ...any) {
+		r.Failures = append(r.Failures, fmt.Errorf("flowtest: "+format, args...))
+	}
+	switch {
+	case errors.Is(err, errTooLong):
+		fail("the call has not ended after %s", f.cfg.MaxDuration)
+	case err != nil && !errors.Is(err, action.ErrHangup):
+		r.Err = err
+	}
+	if w.sources != 0 {
+		fail("%d sounds were not closed", w.sources)
+	}
+	if w.open != 0 {
+		fail("%d recordings that were read were not closed", w.open)
+	}
+}
