@@ -218,9 +218,7 @@ func (f *Conference) stay(c *Call, status string) {
 	f.engine.tell(Event{Type: "conferencecall_" + status, CallID: c.id, Time: now.Time, Data: data})
 }
 
-// JoinConference puts the call into the conference called id until it leaves, is put out, or the conference ends.
-// It answers the call.
-func (c *Call) JoinConference(ctx context.Context, id string) error {
+func (c *Call) joinConference(ctx context.Context, id string) error {
 	for {
 		f, err := c.engine.room(id)
 		if err != nil {

@@ -1,6 +1,10 @@
 package call
 
-import "time"
+import (
+	"fmt"
+	"hash/fnv"
+	"time"
+)
 
 // Do names what an Effect asks for.
 type Do string
@@ -47,4 +51,25 @@ type Effect struct {
 	Record *RecordCommand `json:"record,omitempty"`
 
 	Transcription *TranscriptionInput `json:"transcription,omitempty"` // of DoEmit: what the event is about
+}
+
+// did sums effects up for the trace: "ring timer emit 3fa2", "" for none.
+func did(effects []Effect) string {
+	if len(effects) == 0 {
+		return ""
+	}
+	var b []byte
+	sum := fnv.New32a()
+	for i := range effects {
+		e := &effects[i]
+		b = append(append(b, e.Do...), ' ')
+		fmt.Fprint(sum, e.Do, e.Status, e.Cause, e.Offer, e.Ref, e.For, e.Text, e.Body, int64(e.Delay))
+		if e.Record != nil {
+			fmt.Fprint(sum, *e.Record)
+		}
+		if e.Transcription != nil {
+			fmt.Fprint(sum, *e.Transcription)
+		}
+	}
+	return string(fmt.Appendf(b, "%04x", sum.Sum32()&0xffff))
 }

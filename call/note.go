@@ -2,8 +2,10 @@ package call
 
 import (
 	"context"
+	"io"
 	"net/http"
 	"time"
+	"unicode/utf8"
 
 	"github.com/callbin/callbin/action"
 	"github.com/callbin/callbin/media"
@@ -41,12 +43,40 @@ func (h notedHTTP) Do(req *http.Request) (*http.Response, error) {
 	res, err := h.next.Do(req)
 	// Without query and user: those carry secrets.
 	n := Note{What: "http", Target: req.Method + " " + req.URL.Scheme + "://" + req.URL.Host + req.URL.Path,
-		MS: time.Since(start).Milliseconds(), Error: errText(err)}
-	if res != nil {
-		n.Status, n.Bytes = res.StatusCode, res.ContentLength
+		MS: time.Since(start).Milliseconds(), Error: errText(err), Cut: req.Context().Err() != nil}
+	if res == nil || res.Body == nil {
+		note(req.Context(), n)
+		return res, err
 	}
-	note(req.Context(), n)
+	n.Status = res.StatusCode
+	res.Body = &notedBody{ReadCloser: res.Body, ctx: req.Context(), note: n}
 	return res, err
+}
+
+// MaxTraceBody is how many bytes of an HTTP answer stand in a trace. A call whose flow needed more cannot be replayed.
+const MaxTraceBody = 64 << 10
+
+// notedBody notes an answer once it is read: what a flow makes of it depends on what it says.
+type notedBody struct {
+	io.ReadCloser
+	ctx  context.Context
+	note Note
+	text []byte
+}
+
+func (b *notedBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	b.note.Bytes += int64(n)
+	b.text = append(b.text, p[:min(n, MaxTraceBody-len(b.text))]...)
+	return n, err
+}
+
+func (b *notedBody) Close() error {
+	if utf8.Valid(b.text) {
+		b.note.Body = string(b.text)
+	}
+	note(b.ctx, b.note)
+	return b.ReadCloser.Close()
 }
 
 type notedSpeaker struct{ next media.Speaker }

@@ -86,6 +86,7 @@ func newRunner(f *Flow, leg action.Leg, scope *action.Scope) *runner {
 	r.observer, _ = action.Need[Observer](leg)
 	r.skipper, _ = action.Need[Skipper](leg)
 	r.digits, _ = action.Need[action.DigitReader](leg)
+	r.between, _ = action.Need[Interceptor](leg)
 	return r
 }
 
@@ -113,6 +114,7 @@ type runner struct {
 	observer Observer           // may be nil
 	skipper  Skipper            // may be nil
 	digits   action.DigitReader // may be nil
+	between  Interceptor        // may be nil
 
 	seq       int
 	tokens    float64          // steps that may still run without time passing
@@ -248,7 +250,7 @@ func (r *runner) make(s *step) (act action.Action, option json.RawMessage, err e
 // act runs the action, with what belongs to its timing around it, and finds the flow that it pushes.
 func (r *runner) act(ctx context.Context, now Step, timing action.Timing, act action.Action) (action.Outcome, *Flow, error) {
 	if timing == action.TimeNone {
-		return r.guarded(ctx, act)
+		return r.guarded(ctx, now, act)
 	}
 	if r.skipper != nil {
 		var cancel context.CancelFunc
@@ -257,7 +259,7 @@ func (r *runner) act(ctx context.Context, now Step, timing action.Timing, act ac
 	}
 	r.digitsBefore(timing)
 	start := time.Now()
-	outcome, pushed, err := r.guarded(ctx, act)
+	outcome, pushed, err := r.guarded(ctx, now, act)
 	r.tokens = min(MaxIdleSteps, r.tokens+float64(time.Since(start))*idleStepsPerMS/float64(time.Millisecond))
 	if after := r.digitsAfter(timing); after != nil {
 		err = errors.Join(err, after)
@@ -326,13 +328,18 @@ func (r *runner) circle() string {
 }
 
 // guarded runs an action, and finds what it pushes. A panic is a fatal error, for this one call only.
-func (r *runner) guarded(ctx context.Context, act action.Action) (outcome action.Outcome, pushed *Flow, err error) {
+func (r *runner) guarded(ctx context.Context, now Step, act action.Action) (outcome action.Outcome, pushed *Flow, err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			outcome, pushed, err = action.Outcome{}, nil, action.Fatal(&PanicError{Value: v, Stack: debug.Stack()})
 		}
 	}()
-	outcome, err = act.Run(ctx, r.leg)
+	run := func(ctx context.Context) (action.Outcome, error) { return act.Run(ctx, r.leg) }
+	if r.between != nil {
+		outcome, err = r.between.RunAction(ctx, now, run)
+	} else {
+		outcome, err = run(ctx)
+	}
 	if err != nil || outcome.Push == nil {
 		return outcome, nil, err
 	}
