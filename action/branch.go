@@ -59,13 +59,13 @@ func (a *branch) Choices() []Choice {
 	var all []Choice
 	for _, value := range sortedKeys(a.TargetIDs) {
 		o, err := a.choose(value)
-		all = append(all, Choice{fmt.Sprintf("%s is %q", a.name(), value), o, err})
+		all = append(all, Choice{When: fmt.Sprintf("%s is %q", a.name(), value), Outcome: o, Err: err, Empties: a.name()})
 	}
 	o, err := a.other("")
 	if CanonicalID(a.DefaultTargetID) == "" {
 		err = Fatal(fmt.Errorf("action: branch: no target for any other %s, and no default", a.name()))
 	}
-	return append(all, Choice{"it is anything else", o, err})
+	return append(all, Choice{When: "it is anything else", Outcome: o, Err: err, Empties: a.name(), Open: true})
 }
 
 // choose is where a value leads.

@@ -25,6 +25,8 @@ type Choice struct {
 	When    string // what makes it go there: "it holds"
 	Outcome Outcome
 	Err     error
+	Empties string // a variable that is empty afterwards
+	Open    bool   // Outcome.Result is not all there
 }
 
 // Repeater is a Chooser that goes its first way so often, and then the second.
@@ -36,14 +38,17 @@ type Repeater interface {
 // DigitTaker is an Action that waits for digits of the caller.
 type DigitTaker interface {
 	Action
-	// TakeDigits is what Run comes to, the variables included, where the caller presses what next gives, and
-	// then no more; next is called each time that the action asks. known is false where next was false.
-	TakeDigits(vars *Vars, next func() (digits string, ok bool)) (o Outcome, rest string, known bool, err error)
+	// TakeDigits is what Run comes to, the variables included, where the caller has typed digits ahead, and then presses
+	// what next gives each time that the action asks. known is false where next was false; rest was not taken.
+	TakeDigits(vars *Vars, typed string, next func() (digits string, ok bool)) (o Outcome, rest string, known bool, err error)
 }
 
 // holdsOrNot are the ways of a condition.
 func holdsOrNot(falseTarget string) []Choice {
 	yes, yesErr := conditional(true, falseTarget)
 	no, noErr := conditional(false, falseTarget)
-	return []Choice{{"it holds", yes, yesErr}, {"it does not hold", no, noErr}}
+	return []Choice{
+		{When: "it holds", Outcome: yes, Err: yesErr},
+		{When: "it does not hold", Outcome: no, Err: noErr},
+	}
 }

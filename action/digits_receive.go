@@ -118,15 +118,21 @@ func (a *digitsReceive) Run(ctx context.Context, leg Leg) (Outcome, error) {
 }
 
 // TakeDigits is Run with a caller of whom it is known what is pressed.
-func (a *digitsReceive) TakeDigits(vars *Vars, next func() (string, bool)) (o Outcome, rest string, known bool, err error) {
+func (a *digitsReceive) TakeDigits(vars *Vars, typed string, next func() (string, bool)) (o Outcome, rest string, known bool, err error) {
 	pattern, err := a.pattern()
 	if err != nil {
 		return Continue(), "", true, err
 	}
+	if a.Clear != nil && *a.Clear || !a.BargeIn && !a.Prompt.silent() {
+		typed = ""
+	}
 	for try := 0; ; try++ {
-		digits, ok := next()
-		if !ok {
-			return Continue(), "", false, nil
+		digits := typed
+		if typed = ""; digits == "" {
+			var ok bool
+			if digits, ok = next(); !ok {
+				return Continue(), "", false, nil
+			}
 		}
 		if o, rest, err = a.take(vars, digits); err != nil {
 			return o, rest, true, err

@@ -34,7 +34,7 @@ func (a *gotoAction) Rounds() int { return max(a.LoopCount, 0) }
 
 func (a *gotoAction) Choices() []Choice {
 	o, err := jump(a.TargetID)
-	return []Choice{{"it jumps", o, err}, {When: "it has jumped often enough"}}
+	return []Choice{{When: "it jumps", Outcome: o, Err: err}, {When: "it has jumped often enough"}}
 }
 
 func (a *gotoAction) Decide(ctx context.Context, _ Leg, _ time.Time) (Outcome, error) {
