@@ -131,6 +131,12 @@ func (l *liveness) isLive(i int, name string) bool {
 	return ok && l.before[i][number/64]&(1<<(number%64)) != 0
 }
 
+// has tells whether the flow reads a variable by its name.
+func (l *liveness) has(name string) bool {
+	_, ok := l.number[name]
+	return ok
+}
+
 // eachLive calls f with those that matter before step i; all says that any other may.
 func (l *liveness) eachLive(i int, f func(name string)) (all bool) {
 	for _, name := range l.names {

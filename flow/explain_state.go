@@ -190,17 +190,19 @@ func (s *foreseen) key(rounds bool, live func(*Flow) *liveness) string {
 	fmt.Fprintf(&b, "%p %d", r.flow, s.index)
 	l := live(r.flow)
 	all := l.eachLive(s.index, add)
+	digits := l.isLive(s.index, action.VarDigits)
 	if l.isLive(s.index, callStatus) {
 		b.WriteString(s.status)
 	}
 	for _, o := range r.outer {
 		fmt.Fprintf(&b, " %p %d", o.flow, o.at)
 		all = live(o.flow).eachRead(add) || all
+		digits = digits || live(o.flow).has(action.VarDigits)
 	}
 	if all {
 		fmt.Fprint(&b, s.vars.All(), s.vars.Results(), s.sure, s.unknown, s.doubt)
 	}
-	fmt.Fprintf(&b, " %q %q %t", s.digits, s.typed, s.waiting)
+	fmt.Fprintf(&b, " %q %q %t", s.digits, s.typed, s.waiting && (digits || all))
 	if rounds {
 		fmt.Fprint(&b, s.counters)
 	}
