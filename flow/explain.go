@@ -31,7 +31,7 @@ type ExplainOptions struct {
 // comes to what is told already.
 type Way struct {
 	At    int // number of the step at which it parts from the way that it belongs to; 0: it is the whole flow
-	When  string
+	When  string // what makes the flow take it
 	Steps []Explained
 	Joins int    // it goes on as at the step of this number
 	End   string // what ends it, where it joins nothing; "" where it is one of Ways that goes on
