@@ -30,7 +30,7 @@ type ExplainOptions struct {
 // Way is one way through a flow: actions one after another. It ends where the flow ends, or where it
 // comes to what is told already.
 type Way struct {
-	At    int // number of the step at which it parts from the way that it belongs to; 0: it is the whole flow
+	At    int    // number of the step at which it parts from the way that it belongs to; 0: it is the whole flow
 	When  string // what makes the flow take it
 	Steps []Explained
 	Joins int    // it goes on as at the step of this number
