@@ -127,47 +127,65 @@ func (r *runner) run(ctx context.Context, index int) error {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		if index >= len(r.flow.steps) {
-			if len(r.outer) == 0 {
-				return nil
-			}
-			s := r.pop()
-			if next, ok := r.after(s); ok {
-				index = next
-				continue
-			}
-			return r.fail(s, fmt.Errorf("there is no action with the id %.80q", s.next))
+		at, over, err := r.arrive(index)
+		if over || err != nil {
+			return err
 		}
-		s := &r.flow.steps[index]
+		s := &r.flow.steps[at]
 		outcome, pushed, err := r.step(ctx, s)
-		target, handled := s.onFailure(outcome, err)
-		switch {
-		case ctx.Err() != nil && !(outcome.Stop && err == nil):
+		if ctx.Err() != nil && !(outcome.Stop && err == nil) {
 			return context.Cause(ctx)
-		case handled && !errors.Is(err, ErrLoop):
-		case action.IsFatal(err):
-			return r.fail(s, err)
-		case outcome.Stop:
-			return nil
-		case pushed != nil:
-			r.push(s, pushed, outcome.Push)
-			index = 0
-			continue
-		default:
-			target = outcome.Target
 		}
-		target = cmp.Or(target, s.next)
-		if target == "" {
-			index++
-			continue
+		if index, over, err = r.goOn(s, outcome, pushed, err); over || err != nil {
+			return err
 		}
-		next, ok := r.jump(target)
+	}
+}
+
+// arrive leaves the flows that are at their end, and returns the index of the step that is next; over is the end of
+// the outermost.
+func (r *runner) arrive(index int) (next int, over bool, err error) {
+	for index >= len(r.flow.steps) {
+		if len(r.outer) == 0 {
+			return 0, true, nil
+		}
+		s := r.pop()
+		next, ok := r.after(s)
 		if !ok {
-			return r.fail(s, fmt.Errorf("there is no action with the id %.80q", target))
+			return 0, false, r.fail(s, noAction(s.next))
 		}
 		index = next
 	}
+	return index, false, nil
 }
+
+// goOn returns the index, which may be behind the last step, where the flow goes on after what became of s; over is its end.
+func (r *runner) goOn(s *step, o action.Outcome, pushed *Flow, err error) (next int, over bool, fail error) {
+	target, handled := s.onFailure(o, err)
+	switch {
+	case handled && !errors.Is(err, ErrLoop):
+	case action.IsFatal(err):
+		return 0, false, r.fail(s, err)
+	case o.Stop:
+		return 0, true, nil
+	case pushed != nil:
+		r.push(s, pushed, o.Push)
+		return 0, false, nil
+	default:
+		target = o.Target
+	}
+	target = cmp.Or(target, s.next)
+	if target == "" {
+		return s.info.Index + 1, false, nil
+	}
+	next, ok := r.jump(target)
+	if !ok {
+		return 0, false, r.fail(s, noAction(target))
+	}
+	return next, false, nil
+}
+
+func noAction(id string) error { return fmt.Errorf("there is no action with the id %.80q", id) }
 
 // onFailure returns where the step says that the flow goes on after what became of it.
 func (s *step) onFailure(o action.Outcome, err error) (target string, ok bool) {
@@ -343,16 +361,10 @@ func (r *runner) guarded(ctx context.Context, now Step, act action.Action) (outc
 	if err != nil || outcome.Push == nil {
 		return outcome, nil, err
 	}
-	program, err := r.open(ctx, r.flow, outcome.Push)
-	if err != nil {
-		return outcome, nil, action.Fatal(err)
-	}
-	if pushed, _ = program.(*Flow); pushed == nil { // plain Go: it runs as a part of this step
+	pushed, program, err := r.pushed(ctx, outcome.Push)
+	if program != nil { // plain Go: it runs as a part of this step
 		outcome.Push = nil
 		return outcome, nil, program.Run(ctx, r.leg)
 	}
-	if len(r.outer) >= MaxStacks {
-		return outcome, nil, action.Fatal(fmt.Errorf("flow: flows run within flows more than %d deep", MaxStacks))
-	}
-	return outcome, pushed, nil
+	return outcome, pushed, err
 }

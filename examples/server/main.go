@@ -14,6 +14,7 @@ import (
 	"github.com/callbin/callbin/call"
 	"github.com/callbin/callbin/call/httpapi"
 	"github.com/callbin/callbin/call/safehttp"
+	"github.com/callbin/callbin/examples/server/flows"
 	"github.com/callbin/callbin/flow/expr"
 	"github.com/callbin/callbin/media/speech"
 	"github.com/callbin/callbin/store/sqlite"
@@ -50,7 +51,7 @@ func run(flags *call.Flags, web, flowDir, data string) error {
 	}
 	cfg.Store, cfg.Deps, cfg.OpenRooms = db, call.NewDeps(settings, voice, client), true
 	cfg.Deps.Expressions = expr.Expressions{}
-	flows, err := openFlows(flowDir, filepath.Join(data, "recordings"), &cfg)
+	flows, err := flows.Open(flowDir, filepath.Join(data, "recordings"), &cfg, cfg.CheckInDir)
 	if err != nil {
 		return err
 	}
