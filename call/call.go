@@ -193,7 +193,7 @@ func (c *Call) consume(in *Input) []Effect {
 	c.seq++
 	in.Seq, in.At = c.seq, store.At(time.Now())
 	effects := c.machine.Step(in)
-	in.Did = did(effects)
+	in.Did = Summary(effects)
 	c.remember(in)
 	return effects
 }
@@ -351,6 +351,7 @@ func (c *Call) runFlow() {
 			c.vars.Define(varFlowID, func() string { return id })
 		}
 	}
+	c.noteVars()
 	program := c.program
 	if f, ok := program.(*flow.Flow); ok && c.from != nil {
 		program = flow.Func(func(ctx context.Context, leg action.Leg) error { return f.RunFrom(ctx, leg, *c.from) })

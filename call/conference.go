@@ -256,7 +256,7 @@ func (e *Engine) room(id string) (*Conference, error) {
 func (f *Conference) join(ctx context.Context, c *Call) error {
 	f.stay(c, store.ConferencecallJoining)
 	defer f.stay(c, store.ConferencecallLeaved)
-	err := c.Answer(ctx)
+	err := c.answer(ctx)
 	if err == nil {
 		err = f.bridge.enter(c)
 	}

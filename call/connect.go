@@ -221,7 +221,7 @@ func (k *connecting) talk(ctx context.Context, leg *Call) (action.Connected, err
 	if k.early != nil && k.early != leg {
 		k.bridge.leave(k.early)
 	}
-	err := k.call.Answer(ctx)
+	err := k.call.answer(ctx)
 	if err == nil {
 		err = errors.Join(k.bridge.enter(leg), k.bridge.enter(k.call))
 	}

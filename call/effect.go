@@ -53,8 +53,8 @@ type Effect struct {
 	Transcription *TranscriptionInput `json:"transcription,omitempty"` // of DoEmit: what the event is about
 }
 
-// did sums effects up for the trace: "ring timer emit 3fa2", "" for none.
-func did(effects []Effect) string {
+// Summary is what stands in the trace for effects: "ring timer emit 3fa2", "" for none.
+func Summary(effects []Effect) string {
 	if len(effects) == 0 {
 		return ""
 	}

@@ -170,12 +170,9 @@ func numberOf(user string) string {
 
 // callVars are the variables that VoIPBIN gives a call's flow.
 func (e *Engine) callVars(in *Incoming, activeflow, journey string) *action.Vars {
-	m := incomingVars(in)
-	m["voipbin.activeflow.id"] = activeflow
-	m["voipbin.activeflow.reference_id"] = in.ID
-	m["voipbin.call.id"] = in.ID
-	m["voipbin.call.journey_id"] = journey
-	return e.newVars(m)
+	return e.newVars(recordVars(&store.Call{
+		ID: in.ID, ActiveflowID: activeflow, JourneyID: journey, Source: in.Source, Destination: in.Destination, Direction: store.DirectionIncoming,
+	}))
 }
 
 // incomingVars are those of them that are the same for each such call.

@@ -193,7 +193,8 @@ type StepInput struct {
 type Note struct {
 	// "http", "speech", "prompt"; of the leg "answer", "hangup", "play", "record", "record_stop", "connect", "dial",
 	// "bridge", "conference", "digits_send", "mute", "flow_by_id", "follow"; "skip", "continue" and "stop" from the
-	// program; "background" for what failed after its step; "program" for the flow itself.
+	// program; "background" for what failed after its step; "program" for the flow itself, "vars" for variables
+	// that the program gave it.
 	What   string          `json:"what"`
 	Target string          `json:"target,omitempty"`
 	Status int             `json:"status,omitempty"`

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -51,6 +52,45 @@ func (c *Call) wholeTrace() []byte {
 		return slices.Clone(c.trace)
 	}
 	return trace
+}
+
+// noteVars notes the variables of a call whose flow begins, but for those that StartVars knows without.
+func (c *Call) noteVars() {
+	rec := c.Record()
+	known := recordVars(&rec)
+	vars := c.vars.All()
+	maps.DeleteFunc(vars, func(name, value string) bool { return known[name] == value })
+	if len(vars) > 0 {
+		c.post(Input{Kind: KindNote, Note: &Note{What: "vars", Result: asJSON(vars)}})
+	}
+}
+
+// recordVars are the variables that a call has by itself.
+func recordVars(rec *store.Call) map[string]string {
+	vars := incomingVars(&Incoming{Source: rec.Source, Destination: rec.Destination})
+	vars["voipbin.activeflow.id"] = rec.ActiveflowID
+	vars["voipbin.activeflow.reference_id"] = rec.ID
+	vars["voipbin.call.id"] = rec.ID
+	vars["voipbin.call.journey_id"] = rec.JourneyID
+	vars["voipbin.call.direction"] = rec.Direction
+	vars["voipbin.call.master_call_id"] = rec.MasterCallID
+	return vars
+}
+
+// StartVars are the variables that a recorded call's flow began with.
+func StartVars(trace []Input) (map[string]string, error) {
+	var m Machine
+	for i := range trace {
+		m.Step(&trace[i])
+		if n := trace[i].Note; n != nil && n.What == "vars" || trace[i].Kind == KindStarted {
+			vars := recordVars(&m.st.Record)
+			if n == nil {
+				return vars, nil
+			}
+			return vars, json.Unmarshal(n.Result, &vars)
+		}
+	}
+	return recordVars(&m.st.Record), nil
 }
 
 // targets are addresses in a note.
