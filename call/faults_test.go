@@ -132,7 +132,11 @@ func TestLostBYEOfThePhone(t *testing.T) {
 		h := open(t, map[string]string{"100": `[{"type":"answer"},{"type":"sleep","option":{"duration":600000}}]`})
 		c := calltest.NewPhone(t, h.net, calltest.PhoneConfig{}).Dial(t, "100")
 		h.net.SetFaults(calltest.Faults{Lose: []calltest.Traffic{{SIP: "BYE", First: 2}, {SIP: "200 BYE", First: 2}}})
+		at := time.Now()
 		c.Hangup(t)
+		if took := time.Since(at); took != 7500*time.Millisecond { // the fifth one is answered: 0.5, 1, 2, and 4 s
+			t.Errorf("hung up after %v", took)
+		}
 		if r := oneEnd(t, h, 1, 1)[0]; r.Code != call.CodeCallerHungUp || r.HangupBy != "remote" {
 			t.Errorf("record: %+v", r)
 		}

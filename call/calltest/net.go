@@ -58,6 +58,18 @@ func (n *Net) Open() int {
 	return len(n.conns)
 }
 
+// at are the open sockets of a host.
+func (n *Net) at(host netip.Addr) (open []netip.AddrPort) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for a := range n.conns {
+		if a.Addr() == host {
+			open = append(open, a)
+		}
+	}
+	return open
+}
+
 // Listen binds a socket.
 func (n *Net) Listen(addr netip.AddrPort) (Conn, error) {
 	n.mu.Lock()
