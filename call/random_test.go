@@ -35,7 +35,11 @@ func randomConnect(t *testing.T, rnd *rand.Rand) {
 		"200": `[{"type":"conference_join","option":{"conference_id":"blue"}},{"type":"beep"}]`,
 	}, outbound, func(c *call.Config) { c.OpenRooms = true })
 	if rnd.IntN(2) == 0 {
-		h.net.SetFaults(calltest.Faults{Delay: time.Duration(rnd.IntN(40)) * time.Millisecond, Loss: []float64{0, 0.1}[rnd.IntN(2)], Seed: rnd.Uint64()})
+		share := func() float64 { return []float64{0, 0.1}[rnd.IntN(2)] }
+		h.net.SetFaults(calltest.Faults{
+			Delay: time.Duration(rnd.IntN(40)) * time.Millisecond, Jitter: time.Duration(rnd.IntN(30)) * time.Millisecond,
+			Loss: share(), Reorder: share(), Duplicate: share(), Seed: rnd.Uint64(),
+		})
 	}
 	pause := func() { time.Sleep(time.Duration(rnd.IntN(300)) * time.Millisecond) }
 	for n := range 2 {
@@ -44,11 +48,13 @@ func randomConnect(t *testing.T, rnd *rand.Rand) {
 			p.IgnoreCancel = rnd.IntN(3) == 0
 			p.PCMA = rnd.IntN(2) == 0
 			p.NoEvents = rnd.IntN(4) == 0
+			p.NoBYEAnswer = rnd.IntN(6) == 0
+			p.Silent = rnd.IntN(8) == 0
 			p.Accept = func(c *calltest.PhoneCall) {
 				script := rand.New(rand.NewPCG(base, calls.Add(1)))
 				for range 6 {
 					time.Sleep(time.Duration(script.IntN(200)) * time.Millisecond)
-					switch script.IntN(9) {
+					switch script.IntN(10) {
 					case 0:
 						c.Ring()
 					case 1:
@@ -63,6 +69,10 @@ func randomConnect(t *testing.T, rnd *rand.Rand) {
 						c.Redirect(302, "sip:b2@10.0.1.2")
 					case 8:
 						c.Say(calltest.Tone(600, 100*time.Millisecond))
+					case 9:
+						if script.IntN(2) == 0 {
+							c.Vanish()
+						}
 					}
 				}
 			}
@@ -83,6 +93,9 @@ func randomConnect(t *testing.T, rnd *rand.Rand) {
 			c.Say(calltest.Tone(500, 200*time.Millisecond))
 		}
 		pause()
+		if rnd.IntN(8) == 0 {
+			c.Vanish()
+		}
 		if rnd.IntN(2) == 0 {
 			select {
 			case <-c.Done():

@@ -31,6 +31,17 @@
 //	c := carol.WaitCall(t)
 //	c.Refuse(486)
 //
+// What goes wrong on the way is Faults of the Net, with a seed that makes the same of the same traffic again;
+// Traffic says what is lost for certain:
+//
+//	net.SetFaults(calltest.Faults{Loss: 0.05, Reorder: 0.1, Duplicate: 0.1, Jitter: 30 * time.Millisecond, Seed: 7})
+//	net.SetFaults(calltest.Faults{Lose: []calltest.Traffic{{SIP: "BYE", First: 2}}})                // the third one gets through
+//	net.SetFaults(calltest.Faults{Lose: []calltest.Traffic{{RTP: true, From: bob.Addr().Addr()}}}) // bob is not heard
+//
+// What is wrong with a phone is in its config and script: PhoneConfig.Silent (the INVITE has no response), NoACK,
+// NoRTP, NoBYEAnswer, IgnoreCancel (answered late), and PhoneCall.Refuse(503, "Retry-After: 5") and
+// PhoneCall.Vanish, which cuts the cable.
+//
 // A phone with PhoneConfig.Server set to the address of another one calls it without an engine.
 //
 // The phones know RFC 3261 as far as calls need it: retransmission and its absorption, CANCEL, the ACKs of

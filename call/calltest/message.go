@@ -1,6 +1,7 @@
 package calltest
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -25,6 +26,9 @@ func parseMessage(b []byte) (*message, error) {
 	}
 	lines := strings.Split(head, "\r\n")
 	m := &message{first: lines[0], body: body}
+	if strings.TrimSpace(m.first) == "" { // a keep-alive
+		return nil, errors.New("calltest: an empty message")
+	}
 	for _, l := range lines[1:] {
 		k, v, ok := strings.Cut(l, ":")
 		if !ok {

@@ -3,10 +3,10 @@ package calltest
 import (
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"sync"
 	"time"
 )
@@ -32,30 +32,23 @@ func (Loopback) Listen(addr netip.AddrPort) (Conn, error) {
 	return net.ListenUDP("udp", net.UDPAddrFromAddrPort(addr))
 }
 
-// Faults of a Net.
-type Faults struct {
-	Delay time.Duration // of each packet
-	Loss  float64       // share of packets that vanish, 0 to 1
-	Seed  uint64        // of the choice; the same seed loses the same packets
-}
-
 // Net is an in-memory network of UDP sockets. It is safe for concurrent use.
 type Net struct {
-	mu    sync.Mutex
-	conns map[netip.AddrPort]*memConn // guarded by mu
-	port  uint16                      // guarded by mu; the last one given out
-	f     Faults                      // guarded by mu
-	rnd   *rand.Rand                  // guarded by mu
+	mu     sync.Mutex
+	conns  map[netip.AddrPort]*memConn // guarded by mu
+	ports  map[netip.Addr]uint16       // guarded by mu; the last one given out at an address
+	faults *damage                     // guarded by mu; nil: none
 }
 
 // NewNet returns an empty network without faults.
-func NewNet() *Net { return &Net{conns: map[netip.AddrPort]*memConn{}, port: 49999} }
+func NewNet() *Net { return &Net{conns: map[netip.AddrPort]*memConn{}, ports: map[netip.Addr]uint16{}} }
 
-// SetFaults makes the network worse, or good again.
+// SetFaults makes the network worse, or good again. What is counted (see Traffic.First) is counted anew.
 func (n *Net) SetFaults(f Faults) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.f, n.rnd = f, rand.New(rand.NewPCG(f.Seed, 1))
+	f.Lose = slices.Clone(f.Lose)
+	n.faults = &damage{f, map[[2]netip.AddrPort]*way{}}
 }
 
 // Open tells how many sockets are open.
@@ -65,13 +58,26 @@ func (n *Net) Open() int {
 	return len(n.conns)
 }
 
+// at are the open sockets of a host.
+func (n *Net) at(host netip.Addr) (open []netip.AddrPort) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for a := range n.conns {
+		if a.Addr() == host {
+			open = append(open, a)
+		}
+	}
+	return open
+}
+
 // Listen binds a socket.
 func (n *Net) Listen(addr netip.AddrPort) (Conn, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if addr.Port() == 0 {
-		n.port++
-		addr = netip.AddrPortFrom(addr.Addr(), n.port)
+		port := max(n.ports[addr.Addr()]+1, 50000)
+		n.ports[addr.Addr()] = port
+		addr = netip.AddrPortFrom(addr.Addr(), port)
 	}
 	if n.conns[addr] != nil {
 		return nil, fmt.Errorf("calltest: listen %s: address in use", addr)
@@ -84,23 +90,23 @@ func (n *Net) Listen(addr netip.AddrPort) (Conn, error) {
 // send carries b to the socket of to; like UDP it tells nobody when there is none.
 func (n *Net) send(b []byte, from, to netip.AddrPort) {
 	n.mu.Lock()
-	dst, f := n.conns[to], n.f
-	lost := f.Loss > 0 && n.rnd.Float64() < f.Loss
+	dst, times := n.conns[to], make([]time.Duration, 1)
+	if n.faults != nil {
+		times = n.faults.fate(b, from, to)
+	}
 	n.mu.Unlock()
-	if dst == nil || lost {
+	if dst == nil {
 		return
 	}
-	p := packet{append([]byte(nil), b...), from}
-	if f.Delay > 0 {
-		time.AfterFunc(f.Delay, func() { dst.take(p) })
-		return
+	for _, d := range times {
+		dst.take(packet{append([]byte(nil), b...), from, time.Now().Add(d)}, d)
 	}
-	dst.take(p)
 }
 
 type packet struct {
 	b    []byte
 	from netip.AddrPort
+	due  time.Time
 }
 
 // memConn is one socket. A full queue drops, as a socket's buffer does.
@@ -113,11 +119,34 @@ type memConn struct {
 	closed chan struct{}
 
 	mu       sync.Mutex
+	flying   []packet      // guarded by mu; those on their way, the next one first
 	timer    *time.Timer   // guarded by mu
 	deadline chan struct{} // guarded by mu; closed when the read deadline is over
 }
 
-func (c *memConn) take(p packet) {
+// take lets p arrive after d.
+func (c *memConn) take(p packet, d time.Duration) {
+	if d == 0 {
+		c.put(p)
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	at := len(c.flying)
+	for at > 0 && c.flying[at-1].due.After(p.due) {
+		at--
+	}
+	c.flying = slices.Insert(c.flying, at, p)
+	// Timers of the same moment fire in any order, so each brings the next packet, not its own.
+	time.AfterFunc(d, func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.put(c.flying[0])
+		c.flying = c.flying[1:]
+	})
+}
+
+func (c *memConn) put(p packet) {
 	select {
 	case <-c.closed:
 	case c.in <- p:

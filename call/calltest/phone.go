@@ -26,8 +26,11 @@ type PhoneConfig struct {
 	NoEvents bool           // leave telephone-event out of the SDP; Press then sends tones
 	SDPHost  string         // in c= of the SDP; "": Addr
 
-	LateOffer bool // INVITE without SDP, the answer goes in the ACK
-	NoACK     bool // never acknowledge a 2xx
+	LateOffer   bool // INVITE without SDP, the answer goes in the ACK
+	NoACK       bool // never acknowledge a 2xx
+	NoRTP       bool // send no sound and no digits, only listen: the far end hears nothing
+	NoBYEAnswer bool // a BYE ends the call, but is never answered
+	Silent      bool // an INVITE that begins a call gets no response at all, nor does Accept or WaitCall get a call
 
 	// Accept is the script of incoming calls. It is called for each in a goroutine that Close waits
 	// for; nil keeps the calls for WaitCall.
@@ -53,6 +56,7 @@ type Phone struct {
 	mu     sync.Mutex
 	calls  map[string]*PhoneCall // guarded by mu; by Call-ID and our tag
 	served map[string]*served    // guarded by mu; by transaction, none is forgotten
+	cut    map[string]bool       // guarded by mu; Call-IDs of the calls that vanished
 	count  int                   // guarded by mu; of calls
 	closed bool                  // guarded by mu
 }
@@ -77,7 +81,7 @@ func NewPhone(t testing.TB, network Network, cfg PhoneConfig) *Phone {
 		t.Fatal(err)
 	}
 	p := &Phone{
-		cfg: cfg, net: network, conn: conn, calls: map[string]*PhoneCall{}, served: map[string]*served{},
+		cfg: cfg, net: network, conn: conn, calls: map[string]*PhoneCall{}, served: map[string]*served{}, cut: map[string]bool{},
 		incoming: make(chan *PhoneCall, 64), // more than a test lets ring at once
 		off:      make(chan struct{}),
 	}
@@ -128,7 +132,7 @@ func (p *Phone) read() {
 		if err != nil {
 			return
 		}
-		if m, err := parseMessage(b[:n]); err == nil {
+		if m, err := parseMessage(b[:n]); err == nil && !p.isCut(m) {
 			p.receive(m, from)
 		}
 	}
@@ -145,11 +149,15 @@ func (p *Phone) receive(m *message, from netip.AddrPort) {
 		p.acknowledge(m)
 		return
 	}
+	tag := tagOf(m.get("To"))
+	if p.cfg.Silent && m.method() == "INVITE" && tag == "" {
+		return
+	}
 	s := p.serve(m, from)
 	if s == nil {
 		return
 	}
-	switch tag := tagOf(m.get("To")); {
+	switch {
 	case m.method() == "CANCEL":
 		p.cancel(s)
 	case tag != "":
@@ -173,7 +181,17 @@ func (p *Phone) dialog(id, tag string) *PhoneCall {
 	return p.calls[id+" "+tag]
 }
 
+// isCut tells whether m is of a call that vanished.
+func (p *Phone) isCut(m *message) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.cut[m.get("Call-ID")]
+}
+
 func (p *Phone) send(m *message, to netip.AddrPort) {
+	if p.isCut(m) {
+		return
+	}
 	_, _ = p.conn.WriteToUDPAddrPort(m.bytes(), to) // the phone may be off already
 }
 

@@ -69,7 +69,7 @@ func (p *Phone) newCall(id string) (*PhoneCall, error) {
 		phone: p, id: id, tag: fmt.Sprintf("tag%d-%s", n, p.name), branch: fmt.Sprintf("z9hG4bK-%s-%d", p.name, n), wish: "sendrecv",
 		ringing: make(chan struct{}), answered: make(chan struct{}), done: make(chan struct{}),
 		pending: map[string]*pending{}, acks: map[string]chan struct{}{}, forks: map[string]bool{},
-		sound: newSound(rtp, p.cfg.PCMA, !p.cfg.NoEvents),
+		sound: newSound(rtp, p.cfg),
 	}, nil
 }
 
@@ -162,7 +162,9 @@ func (c *PhoneCall) requested(s *served) {
 	c.mu.Unlock()
 	switch method := m.method(); {
 	case method == "BYE":
-		p.respond(s, m.reply(200))
+		if !p.cfg.NoBYEAnswer {
+			p.respond(s, m.reply(200))
+		}
 		if c.served != nil {
 			c.respond(487, false) // does nothing if it is answered
 		}

@@ -55,6 +55,11 @@ func Run(t testing.TB, network Network, cfg call.Config) (e *call.Engine, stop f
 		for c := range e.Calls() {
 			t.Errorf("calltest: call %s is left", c.ID())
 		}
+		if n, ok := network.(*Net); ok {
+			for _, a := range n.at(ServerAddr.Addr()) {
+				t.Errorf("calltest: the engine's socket %s is open still", a)
+			}
+		}
 	})
 	t.Cleanup(stop)
 	return e, stop

@@ -13,10 +13,30 @@ func (c *PhoneCall) Hangup(t testing.TB, headers ...string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if m.status() != 200 {
+	c.mu.Lock()
+	crossed := m.status() == 481 && (c.ended || !c.up) // the far end's BYE or refusal is on its way, or here
+	c.mu.Unlock()
+	if m.status() != 200 && !crossed {
 		t.Errorf("calltest: BYE was answered with %d", m.status())
 	}
 	c.end("hung up")
+}
+
+// Vanish cuts the call's cable: from now on the phone sends nothing of it, no BYE, no response and no sound, and takes
+// nothing. The call is over, as "vanished"; forks of the same INVITE are gone with it. Other calls go on.
+func (c *PhoneCall) Vanish() {
+	c.phone.mu.Lock()
+	c.phone.cut[c.id] = true
+	calls := make([]*PhoneCall, 0, 1)
+	for _, f := range c.phone.calls {
+		if f.id == c.id {
+			calls = append(calls, f)
+		}
+	}
+	c.phone.mu.Unlock()
+	for _, f := range calls {
+		f.end("vanished")
+	}
 }
 
 // Reinvite offers direction anew ("sendonly" is hold, "sendrecv" ends it) and returns the direction and
@@ -112,7 +132,7 @@ func (c *PhoneCall) WaitEnd(t testing.TB) string {
 }
 
 // Ended tells why the call is over, "" while it is not: "BYE" and the Reason header of the far end's BYE, "hung up",
-// the status of the refusal, "no response", "no ACK" or "phone switched off".
+// the status of the refusal, "no response", "no ACK", "vanished" or "phone switched off".
 func (c *PhoneCall) Ended() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -24,10 +24,11 @@ const defaultEvents = 101
 // sound is the RTP side of a phone: it sends a packet each 20 ms, silence where there is
 // nothing to say, and keeps what comes. G.711 is zaf's, RTP is pion's.
 type sound struct {
-	conn Conn
-	addr netip.AddrPort
-	stop chan struct{}
-	keys chan key
+	conn    Conn
+	addr    netip.AddrPort
+	listens bool // and never sends
+	stop    chan struct{}
+	keys    chan key
 
 	mu      sync.Mutex
 	alaw    bool           // guarded by mu
@@ -46,12 +47,12 @@ type key struct {
 	sent  chan struct{}
 }
 
-func newSound(conn Conn, alaw, events bool) *sound {
+func newSound(conn Conn, cfg PhoneConfig) *sound {
 	s := &sound{
-		conn: conn, addr: netip.MustParseAddrPort(conn.LocalAddr().String()), alaw: alaw,
+		conn: conn, addr: netip.MustParseAddrPort(conn.LocalAddr().String()), alaw: cfg.PCMA, listens: cfg.NoRTP,
 		stop: make(chan struct{}), keys: make(chan key),
 	}
-	if events {
+	if !cfg.NoEvents {
 		s.eventIn, s.events = defaultEvents, defaultEvents
 	}
 	return s
@@ -131,7 +132,8 @@ func (s *sound) press(digits string) {
 func (s *sound) send() {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	h := rtp.Header{Version: 2, SSRC: uint32(s.addr.Port())<<8 | 0x55, SequenceNumber: 1000, Timestamp: 8000}
+	host := s.addr.Addr().As16() // phones may have the same ports
+	h := rtp.Header{Version: 2, SSRC: uint32(s.addr.Port())<<8 | uint32(host[15]), SequenceNumber: 1000, Timestamp: 8000}
 	var pressed *key
 	var steps, events int
 	var began uint32
@@ -214,7 +216,7 @@ func (s *sound) event(h *rtp.Header, pt int, digit byte, step int, began uint32)
 // packet sends one, if there is somebody to send to; the sequence has no gap by one that was not sent.
 func (s *sound) packet(h *rtp.Header, payload []byte) {
 	s.mu.Lock()
-	to, send := s.remote, s.started && !s.mute && s.remote.IsValid()
+	to, send := s.remote, s.started && !s.mute && !s.listens && s.remote.IsValid()
 	s.mu.Unlock()
 	if !send {
 		return
