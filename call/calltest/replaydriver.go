@@ -309,14 +309,6 @@ func (r *replay) ask(ctx context.Context, what, target string) (call.Note, error
 	}
 }
 
-// errorOf is the error that stands in n: where ctx has ended it is the cause of that.
-func errorOf(ctx context.Context, n call.Note) error {
-	if n.Error != "" && ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	return asError(n.Error)
-}
-
 func (r *replay) diverge(in *call.Input, part, recorded, now string) *Divergence {
 	return &Divergence{Seq: in.Seq, At: in.At.Sub(r.start), Part: part, Recorded: recorded, Now: now, Before: r.last}
 }

@@ -96,7 +96,7 @@ func (l *replayLeg) did(ctx context.Context, what, target string, result any) er
 			return fmt.Errorf("calltest: replay: result of %s: %w", what, err)
 		}
 	}
-	return errorOf(ctx, n)
+	return asError(n.Error)
 }
 
 func (l *replayLeg) Answer(ctx context.Context) error { return l.did(ctx, "answer", "", nil) }
@@ -339,7 +339,7 @@ func (p replayPrompts) OpenPrompt(ctx context.Context, _, ref string) (media.Sou
 	if err != nil {
 		return nil, err
 	}
-	return media.Silence(0, 8000), errorOf(ctx, n)
+	return media.Silence(0, 8000), asError(n.Error)
 }
 
 type replaySpeaker struct{ r *replay }
@@ -349,7 +349,7 @@ func (s replaySpeaker) Speak(ctx context.Context, u media.Utterance) (media.Sour
 	if err != nil {
 		return nil, err
 	}
-	return media.Silence(0, 8000), errorOf(ctx, n)
+	return media.Silence(0, 8000), asError(n.Error)
 }
 
 type replayHTTP struct{ r *replay }
@@ -359,7 +359,7 @@ func (h replayHTTP) Do(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := errorOf(req.Context(), n); err != nil {
+	if err := asError(n.Error); err != nil {
 		return nil, err
 	}
 	if n.Bytes > int64(len(n.Body)) {
