@@ -42,6 +42,7 @@ func (l *Leg) Hangup(ctx context.Context, e action.Ending) error {
 
 // stay waits until the caller leaves.
 func (l *Leg) stay(ctx context.Context) error {
+	defer l.with()()
 	l.mu.Lock()
 	left := l.left
 	l.mu.Unlock()
