@@ -68,7 +68,7 @@ func (l *Leg) dial(destinations []address.Address, how string) (all []callee) {
 	for _, d := range destinations {
 		p := l.Peer(d)
 		if p.Unknown || d.Validate() != nil || d.Type == address.TypeNone {
-			l.Log("cannot dial", "%s", d)
+			l.Log(kindCannotDial, "%s", d)
 			continue
 		}
 		l.made++

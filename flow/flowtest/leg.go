@@ -181,7 +181,7 @@ func (l *Leg) begins() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.playing++; l.playing > 1 {
-		l.Log("two", "sounds at once")
+		l.Log(kindTwo, "sounds at once")
 	}
 }
 
