@@ -14,6 +14,7 @@ func (c caller) Press(digits string) {
 	defer l.mu.Unlock()
 	l.Log(KindPress, "%s", digits)
 	l.digits = append(l.digits, digits...)
+	l.noteKeysLocked(digits)
 	close(l.pressed)
 	l.pressed = make(chan struct{})
 }

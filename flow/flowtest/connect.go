@@ -42,6 +42,7 @@ func (l *Leg) Hangup(ctx context.Context, e action.Ending) error {
 
 // stay waits until the caller leaves.
 func (l *Leg) stay(ctx context.Context) error {
+	defer l.with()()
 	l.mu.Lock()
 	left := l.left
 	l.mu.Unlock()
@@ -67,7 +68,7 @@ func (l *Leg) dial(destinations []address.Address, how string) (all []callee) {
 	for _, d := range destinations {
 		p := l.Peer(d)
 		if p.Unknown || d.Validate() != nil || d.Type == address.TypeNone {
-			l.Log("cannot dial", "%s", d)
+			l.Log(kindCannotDial, "%s", d)
 			continue
 		}
 		l.made++

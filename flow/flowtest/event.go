@@ -35,6 +35,9 @@ const (
 	KindHangup   Kind = "hangup"   // the flow hangs up: the reason
 	KindCaller   Kind = "caller"   // hangs up
 	KindEnd      Kind = "end"      // the flow is over: "", "by hang-up" or ": ERROR"
+
+	kindTwo        Kind = "two"         // sounds at once
+	kindCannotDial Kind = "cannot dial" // ADDRESS
 )
 
 // String is the event as a line of a transcript.

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -157,15 +158,43 @@ func (f *Flow) Run(t *testing.T, script string) *Result {
 // RunScript is Run for a script that is a value; it leaves it to the caller to look at the failures.
 func (f *Flow) RunScript(t *testing.T, s Script) (r *Result) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) { r = f.call(t.Context(), s) })
+	return f.runFor(t, s, f.cfg.MaxDuration)
+}
+
+// runFor is RunScript with another limit. A goroutine that is blocked for ever, such as that of an action which ignores
+// its context, makes a bubble panic at its end; the result tells of it already.
+func (f *Flow) runFor(t *testing.T, s Script, limit time.Duration) (r *Result) {
+	t.Helper()
+	defer func() {
+		if v := recover(); v != nil {
+			if err, ok := v.(error); !ok || !strings.HasPrefix(err.Error(), "deadlock:") {
+				panic(v)
+			}
+			if r == nil {
+				r = &Result{Script: s}
+			}
+			if !r.stuck {
+				r.stuck = true
+				r.Failures = append(r.Failures, errBlocked)
+			}
+		}
+	}()
+	synctest.Test(t, func(t *testing.T) { r = f.call(t.Context(), s, limit) })
 	return r
 }
 
-// errTooLong ends a call that takes longer than it may.
-var errTooLong = errors.New("flowtest: the call takes too long")
+var (
+	// errTooLong ends a call that takes longer than it may.
+	errTooLong = errors.New("flowtest: the call takes too long")
+	errStuck   = fmt.Errorf("flowtest: the flow, or its background work, still runs %s after the call was over", lingering)
+	errBlocked = errors.New("flowtest: a goroutine of the call is blocked for ever")
+)
+
+// lingering is how long a flow that ignores the end of its call is waited for, and all that it has left behind.
+const lingering = 10 * time.Minute
 
 // call is one call, in the bubble that it runs in.
-func (f *Flow) call(ctx context.Context, s Script) *Result {
+func (f *Flow) call(ctx context.Context, s Script, most time.Duration) *Result {
 	w, err := NewWorld(s.with(f.around...))
 	if err != nil {
 		return &Result{Failures: []error{err}}
@@ -177,23 +206,58 @@ func (f *Flow) call(ctx context.Context, s Script) *Result {
 		return r
 	}
 	leg, ctx := NewLeg(ctx, w)
-	limit := time.AfterFunc(f.cfg.MaxDuration, func() { leg.hangup(errTooLong) })
+	limit := time.AfterFunc(most, leg.tooLong)
 	acting, stop := context.WithCancel(ctx)
 	acted := make(chan error, 1)
 	go func() { acted <- w.Act(acting, leg.Caller()) }() // waited for below
-	err = runFrom(ctx, p, leg, w.begin)
+	ended := make(chan error, 1)
+	go func() { ended <- runFrom(ctx, p, leg, w.begin) }() // waited for below, but where it never ends
+	if err, r.stuck = patiently(ctx, ended); r.stuck {
+		err = context.Cause(ctx)
+	} else {
+		leg.finish(err)
+		leg.noteEnd()
+	}
 	limit.Stop()
-	leg.finish(err)
 	stop()
 	if err := <-acted; err != nil {
 		r.Failures = append(r.Failures, err)
 	}
-	leg.work.Wait()
-	f.take(r, leg, err)
+	if !r.stuck {
+		worked := make(chan error, 1)
+		go func() { leg.work.Wait(); worked <- nil }() // as the flow
+		over, cancel := context.WithCancel(ctx)
+		cancel()
+		_, r.stuck = patiently(over, worked)
+	}
+	f.take(r, leg, err, most)
 	return r
 }
 
-func runFrom(ctx context.Context, p flow.Program, leg *Leg, from flow.Position) error {
+// patiently waits for what comes from done; stuck tells that it did not, lingering after the end of ctx.
+func patiently(ctx context.Context, done <-chan error) (err error, stuck bool) {
+	select {
+	case err = <-done:
+		return err, false
+	case <-ctx.Done():
+	}
+	limit := time.NewTimer(lingering)
+	defer limit.Stop()
+	select {
+	case err = <-done:
+		return err, false
+	case <-limit.C:
+		return nil, true
+	}
+}
+
+// runFrom makes an error of a panic, as an engine does.
+func runFrom(ctx context.Context, p flow.Program, leg *Leg, from flow.Position) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = &flow.PanicError{Value: v, Stack: debug.Stack()}
+		}
+	}()
 	if f, ok := p.(*flow.Flow); ok {
 		return f.RunFrom(ctx, leg, from)
 	}
@@ -213,9 +277,15 @@ func (l *Leg) finish(err error) {
 }
 
 // take makes the result of a call that is over.
-func (f *Flow) take(r *Result, l *Leg, err error) {
+func (f *Flow) take(r *Result, l *Leg, err error, most time.Duration) {
 	w := l.World
-	r.Events, r.Requests = w.Events(), w.Requests()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	w.mu.Lock()
+	sources, open := w.sources, w.open
+	w.mu.Unlock()
+	r.Events, r.Requests, r.trail = w.Events(), w.Requests(), l.trail
+	r.lost, r.records, r.joined, r.faulty = l.lost, l.notes.records, l.joined, len(w.faults) > 0
 	r.known = r.Script.String() + string(f.text)
 	r.Vars = l.vars.All()
 	maps.DeleteFunc(r.Vars, func(name, value string) bool {
@@ -225,16 +295,22 @@ func (f *Flow) take(r *Result, l *Leg, err error) {
 	fail := func(format string, args ...any) {
 		r.Failures = append(r.Failures, fmt.Errorf("flowtest: "+format, args...))
 	}
+	r.endless = errors.Is(err, errTooLong)
 	switch {
-	case errors.Is(err, errTooLong):
-		fail("the call has not ended after %s", f.cfg.MaxDuration)
+	case r.endless:
+		fail("the call has not ended after %s", most)
 	case err != nil && !errors.Is(err, action.ErrHangup):
 		r.Err = err
 	}
-	if w.sources != 0 {
-		fail("%d sounds were not closed", w.sources)
+	if r.stuck {
+		r.Failures = append(r.Failures, errStuck)
+		return // what is open may be closed yet
 	}
-	if w.open != 0 {
-		fail("%d recordings that were read were not closed", w.open)
+	if sources != 0 {
+		r.leaks = append(r.leaks, fmt.Errorf("flowtest: %d sounds were not closed", sources))
 	}
+	if open != 0 {
+		r.leaks = append(r.leaks, fmt.Errorf("flowtest: %d recordings that were read were not closed", open))
+	}
+	r.Failures = append(r.Failures, r.leaks...)
 }

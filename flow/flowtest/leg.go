@@ -31,14 +31,14 @@ type Leg struct {
 	recording     string // id of the one that runs
 	recorded      int
 	digits        []byte
-	dropped       string        // digits that nobody has read
 	pressed       chan struct{} // closed at the next digit
 	left          chan struct{} // closed when the caller leaves what it is joined with
 	made          int           // legs of others
 	forks         int           // external media that run
 	transcription string        // id of the one that runs
-	skip          context.CancelCauseFunc
-	hangup        context.CancelCauseFunc
+	notes
+	skip   context.CancelCauseFunc
+	hangup context.CancelCauseFunc
 }
 
 var (
@@ -105,7 +105,7 @@ func (l *Leg) ReadDigit(ctx context.Context) (byte, error) {
 		next := l.pressed
 		if len(l.digits) > 0 {
 			d := l.digits[0]
-			l.digits = l.digits[1:]
+			l.digits, l.waiting = l.digits[1:], l.waiting[1:]
 			l.mu.Unlock()
 			return d, nil
 		}
@@ -129,7 +129,7 @@ func (l *Leg) PeekDigits() (string, <-chan struct{}) {
 func (l *Leg) DropDigits() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.dropped += string(l.digits)
+	l.noteDropLocked()
 	l.digits = nil
 }
 
@@ -148,7 +148,10 @@ func (l *Leg) Play(ctx context.Context, src media.Source) error {
 	if ok {
 		name = known.name
 	}
-	turn(name) // the flow may go on beside it
+	turn(name)                                                       // the flow may go on beside it
+	if err := context.Cause(ctx); errors.Is(err, action.ErrHangup) { // in the same instant
+		return err
+	}
 	l.begins()
 	if !ok && !isOurs(src) {
 		l.Log(KindSound, "%s", name)
@@ -178,7 +181,7 @@ func (l *Leg) begins() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.playing++; l.playing > 1 {
-		l.Log("two", "sounds at once")
+		l.Log(kindTwo, "sounds at once")
 	}
 }
 
@@ -232,6 +235,9 @@ func (l *Leg) StartRecording(_ context.Context, o action.RecordOptions) (string,
 	}
 	l.recorded++
 	l.recording = fmt.Sprintf("rec-%d", l.recorded)
+	if l.stops = (time.Time{}); o.Duration > 0 {
+		l.stops = time.Now().Add(o.Duration)
+	}
 	l.Log(KindRecords, "%+v", o)
 	return l.recording, nil
 }
@@ -261,7 +267,10 @@ func (l *Leg) Report(step action.Info, err error) {
 }
 
 // ActionStarted logs the step.
-func (l *Leg) ActionStarted(s flow.Step) { l.Started(s) }
+func (l *Leg) ActionStarted(s flow.Step) {
+	l.noteStep(s)
+	l.Started(s)
+}
 
 // ActionEnded logs what became of it.
 func (l *Leg) ActionEnded(s flow.Step, o action.Outcome, err error) { l.Ended(s, o, err) }

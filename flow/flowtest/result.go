@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/callbin/callbin/flow"
 )
 
 // Result is what came of a call.
@@ -18,6 +20,23 @@ type Result struct {
 	Failures []error           // of the test: what was expected in vain, a call without end, sound that is left open
 
 	known string // ids in it are not random
+
+	// For invariants.
+	trail   []passed // steps
+	lost    string   // digits that the flow asked for and has not read
+	leaks   []error  // what was left open
+	records bool     // a recording runs at the end
+	joined  bool     // the caller is with somebody at the end
+	faulty  bool     // the script lets a capability fail
+	endless bool     // the call took longer than it may
+	stuck   bool     // the flow, or its background work, never ended
+}
+
+// passed is a step that has begun.
+type passed struct {
+	at     time.Duration // since the start of the call
+	step   flow.Step
+	digits string // voipbin.call.digits then
 }
 
 // String is the transcript: a line for each event, and the variables that the call has left. Ids that are random

@@ -15,6 +15,12 @@ import (
 // perLetter is how long the voice speaks a letter.
 const perLetter = 100 * time.Millisecond
 
+// Lengths of a sound file that the script does not name, and of a beep.
+const (
+	promptLength = 2 * time.Second
+	beepLength   = 300 * time.Millisecond
+)
+
 // Sound is a tone of a length. Each has a pitch of its own, by its name, so that it is known again
 // when it was carried over a network. Its event is logged when it is first read.
 type Sound struct {
@@ -83,7 +89,7 @@ func (w *World) OpenPrompt(ctx context.Context, dir, ref string) (media.Source, 
 	p, ok := w.prompts[strings.TrimPrefix(ref, "file:")]
 	switch {
 	case !ok:
-		p = prompt{length: 2 * time.Second, rate: 8000}
+		p = prompt{length: promptLength, rate: 8000}
 	case p.missing:
 		return nil, errors.New("no such file")
 	case p.after > 0:

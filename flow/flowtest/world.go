@@ -201,7 +201,7 @@ func (w *World) Deps() action.Deps {
 		Prompts:       w,
 		Speaker:       w,
 		HTTP:          w,
-		Beep:          func() media.Source { return w.newSound("beep", 8000, 300*time.Millisecond) },
+		Beep:          func() media.Source { return w.newSound("beep", 8000, beepLength) },
 		WebhookSecret: "secret",
 		Expressions:   expr.Expressions{},
 
