@@ -27,9 +27,9 @@ type ExplainOptions struct {
 	MaxSteps int // 0: MaxExplained
 }
 
-// Way is one way through a flow: actions one after another. It ends where the flow ends, or where it
+// Course is one way through a flow: actions one after another. It ends where the flow ends, or where it
 // comes to what is told already.
-type Way struct {
+type Course struct {
 	At    int    // number of the step at which it parts from the way that it belongs to; 0: it is the whole flow
 	When  string // what makes the flow take it
 	Steps []Explained
@@ -38,7 +38,7 @@ type Way struct {
 	Cut   bool   // it goes on, and nothing more is told of it
 	// Ways are those that part from it: first all that may follow on its last step, where nobody can know which,
 	// then those that are taken where an earlier step fails, finds nobody, or jumps once more.
-	Ways []Way
+	Ways []Course
 }
 
 // Explained is one action that would run.
@@ -79,10 +79,10 @@ type ExplainedOption struct {
 // (action.Decider, action.DigitTaker); what takes time is taken to go well.
 //
 // Behind the first such parting it is not told apart how often a goto has jumped before.
-func Explain(ctx context.Context, f *Flow, o ExplainOptions) Way {
+func Explain(ctx context.Context, f *Flow, o ExplainOptions) Course {
 	x := newExplainer(ctx, o)
 	defer x.scope.Close()
-	var w Way
+	var w Course
 	x.walk(x.start(f), &w)
 	return w
 }

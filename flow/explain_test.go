@@ -170,8 +170,8 @@ func TestExplainEnds(t *testing.T) {
 		}
 		w := Explain(t.Context(), f, ExplainOptions{MaxSteps: 300})
 		told := 0
-		var look func(w *Way)
-		look = func(w *Way) {
+		var look func(w *Course)
+		look = func(w *Course) {
 			for _, e := range w.Steps {
 				if told++; e.N != told {
 					t.Fatalf("%s: step %d has the number %d", text, told, e.N)

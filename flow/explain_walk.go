@@ -68,7 +68,7 @@ func (x *explainer) liveness(f *Flow) *liveness {
 }
 
 // walk tells in w what comes from s on, and then of the ways that part from it.
-func (x *explainer) walk(s *foreseen, w *Way) {
+func (x *explainer) walk(s *foreseen, w *Course) {
 	x.scope.Restore(s.counters)
 	x.scope.EnterFlow(len(s.runner.outer))
 	var later []parting
@@ -88,8 +88,8 @@ func (x *explainer) walk(s *foreseen, w *Way) {
 }
 
 // part tells of one way that parts from w.
-func (x *explainer) part(p parting, w *Way) {
-	inner := Way{At: p.at, When: p.when}
+func (x *explainer) part(p parting, w *Course) {
+	inner := Course{At: p.at, When: p.when}
 	x.scope.Restore(p.from.counters)
 	x.scope.EnterFlow(len(p.from.runner.outer))
 	if !x.goOn(p.from, &inner, p.step, p.came, p.push, p.err) {
@@ -100,7 +100,7 @@ func (x *explainer) part(p parting, w *Way) {
 }
 
 // goOn moves s to what follows on step; true is the end of w.
-func (x *explainer) goOn(s *foreseen, w *Way, step *step, o action.Outcome, pushed *Flow, err error) bool {
+func (x *explainer) goOn(s *foreseen, w *Course, step *step, o action.Outcome, pushed *Flow, err error) bool {
 	index, over, fail := s.runner.goOn(step, o, pushed, err)
 	switch {
 	case fail != nil:
@@ -113,7 +113,7 @@ func (x *explainer) goOn(s *foreseen, w *Way, step *step, o action.Outcome, push
 }
 
 // arrive goes to the next step; true is the end of w.
-func (x *explainer) arrive(s *foreseen, w *Way) bool {
+func (x *explainer) arrive(s *foreseen, w *Course) bool {
 	index, over, err := s.runner.arrive(s.index)
 	switch {
 	case err != nil:
@@ -144,7 +144,7 @@ func (x *explainer) arrive(s *foreseen, w *Way) bool {
 }
 
 // step tells of one step and what it comes to. ways are what may follow, where w ends with it.
-func (x *explainer) step(s *foreseen, w *Way, later *[]parting) (ways []parting, over bool) {
+func (x *explainer) step(s *foreseen, w *Course, later *[]parting) (ways []parting, over bool) {
 	st := &s.runner.flow.steps[s.index]
 	w.Steps = append(w.Steps, Explained{})
 	e := &w.Steps[len(w.Steps)-1]
@@ -273,7 +273,7 @@ func (x *explainer) push(s *foreseen, e *Explained) (*Flow, error) {
 
 // undecided tells what may follow on a step of which it is not known what it comes to. Where it is only a matter of
 // going well, the way goes on, and the others are told later.
-func (x *explainer) undecided(s *foreseen, w *Way, st *step, act action.Action, shape action.Shape, e *Explained, later *[]parting) (ways []parting, over bool) {
+func (x *explainer) undecided(s *foreseen, w *Course, st *step, act action.Action, shape action.Shape, e *Explained, later *[]parting) (ways []parting, over bool) {
 	s.counters = x.scope.Counters()
 	part := func(when string, o action.Outcome, err error) parting {
 		return parting{at: e.N, when: when, from: s.clone(s.counters), step: st, came: o, err: err}
@@ -323,7 +323,7 @@ func (x *explainer) undecided(s *foreseen, w *Way, st *step, act action.Action, 
 var errForeseen = errors.New("it fails")
 
 // choose tells the ways of a chooser. Of a repeater the way goes on, and the jump is told later.
-func (x *explainer) choose(s *foreseen, w *Way, a action.Chooser, e *Explained, later *[]parting, part func(string, action.Outcome, error) parting) (ways []parting, over bool) {
+func (x *explainer) choose(s *foreseen, w *Course, a action.Chooser, e *Explained, later *[]parting, part func(string, action.Outcome, error) parting) (ways []parting, over bool) {
 	for _, c := range a.Choices() {
 		p := part(c.When, c.Outcome, c.Err)
 		p.from.certain = false

@@ -139,7 +139,7 @@ type answer struct {
 	call.Foreseen
 	file     string         // of the flow, without .json; "" for none
 	findings []flow.Finding // of all flows
-	way      flow.Way
+	way      flow.Course
 	flow     *flow.Flow // nil: there is none
 }
 

@@ -110,7 +110,7 @@ func end(a address.Address) string {
 	return text + ")"
 }
 
-func each(w *flow.Way, f func(*flow.Explained)) {
+func each(w *flow.Course, f func(*flow.Explained)) {
 	for i := range w.Steps {
 		f(&w.Steps[i])
 	}
@@ -124,7 +124,7 @@ func placeOf(prefix string, e *flow.Explained) string {
 	return fmt.Sprintf("%s:%d", filepath.Join(prefix, e.File), e.Line)
 }
 
-func width(w *flow.Way, prefix string) int {
+func width(w *flow.Course, prefix string) int {
 	n := 0
 	each(w, func(e *flow.Explained) { n = max(n, utf8.RuneCountInString(placeOf(prefix, e))) })
 	return n
@@ -137,7 +137,7 @@ type printer struct {
 	width  int    // of places
 }
 
-func (p *printer) way(w *flow.Way, indent string) {
+func (p *printer) way(w *flow.Course, indent string) {
 	last := 0
 	for i := range w.Steps {
 		e := &w.Steps[i]
@@ -163,7 +163,7 @@ func (p *printer) way(w *flow.Way, indent string) {
 }
 
 // part writes one of several ways.
-func (p *printer) part(w *flow.Way, indent, heading string) {
+func (p *printer) part(w *flow.Course, indent, heading string) {
 	if len(w.Steps) == 0 && len(w.Ways) == 0 {
 		p.line(indent, "%s: %s", heading, rest(w))
 		return
@@ -173,10 +173,10 @@ func (p *printer) part(w *flow.Way, indent, heading string) {
 }
 
 // ends tells whether the way has an end of its own: else it is one of several that goes on.
-func ends(w *flow.Way) bool { return w.Joins > 0 || w.End != "" }
+func ends(w *flow.Course) bool { return w.Joins > 0 || w.End != "" }
 
 // rest is how a way goes on, or ends.
-func rest(w *flow.Way) string {
+func rest(w *flow.Course) string {
 	if w.Joins > 0 {
 		return fmt.Sprintf("continues as at %d", w.Joins)
 	}
