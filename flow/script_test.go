@@ -1,7 +1,6 @@
 package flow_test
 
 import (
-	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -15,8 +14,6 @@ import (
 	"github.com/callbin/callbin/flow"
 	"github.com/callbin/callbin/flow/flowtest"
 )
-
-var update = flag.Bool("update", false, "rewrite what the scripts in testdata want")
 
 // newLeg is a simulated leg whose context does not matter.
 func newLeg(t testing.TB, s flowtest.Script) *flowtest.Leg {
@@ -52,7 +49,7 @@ func eachScript(t *testing.T, dir string, f func(t *testing.T, script, flowJSON 
 			if got == want {
 				return
 			}
-			if !*update {
+			if !flowtest.Updating() {
 				t.Errorf("got (+), want (-):\n%s", cmp.Diff(strings.Split(want, "\n"), strings.Split(got, "\n")))
 				return
 			}

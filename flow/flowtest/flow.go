@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"maps"
 	"os"
@@ -32,6 +33,9 @@ type Config struct {
 	Dir string
 	// Unchecked leaves out flow.Check, for flows that are broken on purpose.
 	Unchecked bool
+	// Cover is how much of the actions, of the branches and of the digits has to run in the tests of the flow, in
+	// percent of each. Where it does not, the test that opened the flow fails, and tells what is missing.
+	Cover float64
 	// Strict lets warnings of flow.Check be failures, too.
 	Strict bool
 }
@@ -45,7 +49,7 @@ type Flow struct {
 	program func(*action.Registry) (flow.Program, error)
 	cfg     Config
 	around  Script
-	cover   *Coverage
+	cover   *Coverage // nil for a program in plain Go
 }
 
 // Open reads the flow in a file. The test fails where that is not possible, or flow.Check finds an error.
@@ -97,25 +101,47 @@ func (f *Flow) parse(r *action.Registry) (flow.Program, error) {
 	return flow.Parse(f.text, flow.ParseOptions{Registry: r, Name: strings.TrimSuffix(f.name, ".json"), File: f.name, Dir: f.cfg.Dir})
 }
 
-// check fails the test where the flow is broken.
+// check fails the test where the flow is broken, and sees to it that its coverage is told in the end.
 func (f *Flow) check(t testing.TB) {
 	t.Helper()
-	if f.cfg.Unchecked {
-		return
-	}
 	w := emptyWorld()
 	p, err := f.program(f.registry(w))
 	if err != nil {
+		if f.cfg.Unchecked {
+			return // each run tells
+		}
 		t.Fatalf("flowtest: %v", err)
 	}
-	leg, _ := NewLeg(context.Background(), w)
-	able := action.LegAbilities(leg).With(w.Deps().Abilities())
-	for _, finding := range flow.Check(p.(*flow.Flow), able) {
-		if finding.Severity == flow.SeverityError || f.cfg.Strict {
-			t.Errorf("flowtest: %s", finding)
+	f.cover = newCoverage(f.name, p.(*flow.Flow))
+	if !f.cfg.Unchecked {
+		leg, _ := NewLeg(context.Background(), w)
+		able := action.LegAbilities(leg).With(w.Deps().Abilities())
+		for _, finding := range flow.Check(p.(*flow.Flow), able) {
+			if finding.Severity == flow.SeverityError || f.cfg.Strict {
+				t.Errorf("flowtest: %s", finding)
+			}
 		}
 	}
+	if f.cfg.Cover > 0 {
+		t.Cleanup(func() { f.checkCoverage(t) })
+	}
 }
+
+// checkCoverage prints the coverage. Where only some of the tests ran, it cannot be judged.
+func (f *Flow) checkCoverage(t testing.TB) {
+	text, under := f.cover.report(f.cfg.Cover)
+	fmt.Print(text)
+	if run := flag.Lookup("test.run"); run != nil && strings.Contains(run.Value.String(), "/") || t.Failed() {
+		return
+	}
+	if under {
+		t.Errorf("flowtest: %s: less than %g %% of the flow was tested:\n%s", f.name, f.cfg.Cover, text)
+	}
+}
+
+// Coverage is what of the flow the calls of Run, Test, Files and RunScript have run so far; nil for a program
+// in plain Go.
+func (f *Flow) Coverage() *Coverage { return f.cover }
 
 // registry are the actions of a call in w.
 func (f *Flow) registry(w *World) *action.Registry {
@@ -158,7 +184,11 @@ func (f *Flow) Run(t *testing.T, script string) *Result {
 // RunScript is Run for a script that is a value; it leaves it to the caller to look at the failures.
 func (f *Flow) RunScript(t *testing.T, s Script) (r *Result) {
 	t.Helper()
-	return f.runFor(t, s, f.cfg.MaxDuration)
+	r = f.runFor(t, s, f.cfg.MaxDuration)
+	if f.cover != nil {
+		f.cover.add(r.taken, r.ended)
+	}
+	return r
 }
 
 // runFor is RunScript with another limit. A goroutine that is blocked for ever, such as that of an action which ignores
@@ -285,6 +315,7 @@ func (f *Flow) take(r *Result, l *Leg, err error, most time.Duration) {
 	sources, open := w.sources, w.open
 	w.mu.Unlock()
 	r.Events, r.Requests, r.trail = w.Events(), w.Requests(), l.trail
+	r.taken, r.ended = w.taken, err == nil
 	r.lost, r.records, r.joined, r.faulty = l.lost, l.notes.records, l.joined, len(w.faults) > 0
 	r.known = r.Script.String() + string(f.text)
 	r.Vars = l.vars.All()

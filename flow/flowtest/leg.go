@@ -283,7 +283,10 @@ func (w *World) Started(s flow.Step) {
 }
 
 // Ended logs what became of a step.
-func (w *World) Ended(_ flow.Step, o action.Outcome, err error) {
+func (w *World) Ended(s flow.Step, o action.Outcome, err error) {
+	w.mu.Lock()
+	w.taken = append(w.taken, taken{s, o, err})
+	w.mu.Unlock()
 	if w.quiet {
 		return
 	}

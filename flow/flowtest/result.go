@@ -23,6 +23,8 @@ type Result struct {
 
 	// For invariants.
 	trail   []passed // steps
+	taken   []taken  // steps, when they were over
+	ended   bool     // the flow came to its end
 	lost    string   // digits that the flow asked for and has not read
 	leaks   []error  // what was left open
 	records bool     // a recording runs at the end

@@ -54,6 +54,7 @@ type World struct {
 	open    int           // recordings that are being read, guarded by mu
 	sources int           // sounds that are open, guarded by mu
 	asked   []Request     // guarded by mu
+	taken   []taken       // steps that are over, guarded by mu
 }
 
 // tape is a recording; its text is what a transcriber finds in it, or "error", or "hang".
