@@ -60,7 +60,7 @@ func run(flags *call.Flags, web, flowDir, data string) error {
 	if err != nil {
 		return err
 	}
-	api, err := httpapi.Open(web, filepath.Join(data, "token"), httpapi.Config{Engine: engine, Store: db, Tokens: settings.Tokens})
+	api, err := httpapi.Open(web, filepath.Join(data, "token"), httpapi.Config{Engine: engine, Store: db, Traces: db, Tokens: settings.Tokens})
 	if err != nil {
 		return err
 	}
