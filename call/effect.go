@@ -3,6 +3,7 @@ package call
 import (
 	"fmt"
 	"hash/fnv"
+	"strconv"
 	"time"
 )
 
@@ -53,23 +54,32 @@ type Effect struct {
 	Transcription *TranscriptionInput `json:"transcription,omitempty"` // of DoEmit: what the event is about
 }
 
-// Summary is what stands in the trace for effects: "ring timer emit 3fa2", "" for none.
+// Summary is what stands in the trace for effects: "ring timer emit 3fa2", their names and a sum over all of
+// them; "" for none.
 func Summary(effects []Effect) string {
 	if len(effects) == 0 {
 		return ""
 	}
-	var b []byte
+	b := make([]byte, 0, 64)
 	sum := fnv.New32a()
+	var text []byte // reused: this is done for each input of each call
 	for i := range effects {
 		e := &effects[i]
 		b = append(append(b, e.Do...), ' ')
-		fmt.Fprint(sum, e.Do, e.Status, e.Cause, e.Offer, e.Ref, e.For, e.Text, e.Body, int64(e.Delay))
+		text = append(text[:0], e.Do...)
+		for _, n := range [...]int{e.Status, e.Cause, e.Offer, e.Ref, int(e.Delay)} {
+			text = strconv.AppendInt(append(text, ' '), int64(n), 10)
+		}
+		for _, s := range [...]string{e.For, e.Text, e.Body} {
+			text = append(append(text, 0), s...)
+		}
 		if e.Record != nil {
-			fmt.Fprint(sum, *e.Record)
+			text = append(text, asJSON(e.Record)...)
 		}
 		if e.Transcription != nil {
-			fmt.Fprint(sum, *e.Transcription)
+			text = append(text, asJSON(e.Transcription)...)
 		}
+		_, _ = sum.Write(text) // never fails
 	}
 	return string(fmt.Appendf(b, "%04x", sum.Sum32()&0xffff))
 }
