@@ -44,6 +44,7 @@ type sound struct {
 
 type key struct {
 	digit byte
+	tap   string // keys that are pressed in place of digit, all at once
 	sent  chan struct{}
 }
 
@@ -118,14 +119,26 @@ func (s *sound) say(pcm []int16) {
 
 func (s *sound) press(digits string) {
 	for i := range len(digits) {
-		k := key{digits[i], make(chan struct{})}
-		select {
-		case s.keys <- k:
-			<-k.sent
-		case <-s.stop:
-			return
-		}
+		s.push(key{digit: digits[i], sent: make(chan struct{})})
 	}
+}
+
+// tap presses all of digits within 20 ms, events as short as RFC 4733 lets them be.
+func (s *sound) tap(digits string) { s.push(key{tap: digits, sent: make(chan struct{})}) }
+
+func (s *sound) push(k key) {
+	select {
+	case s.keys <- k:
+		<-k.sent
+	case <-s.stop:
+	}
+}
+
+// ready tells whether there is somebody to send to.
+func (s *sound) ready() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.started && s.remote.IsValid() && s.events != 0
 }
 
 // send is the phone's own clock. A key takes five packets and three ends, then five packets without it.
@@ -149,6 +162,11 @@ func (s *sound) send() {
 		if pressed == nil {
 			select {
 			case k := <-s.keys:
+				if k.tap != "" {
+					s.tapped(&h, k.tap)
+					close(k.sent)
+					break
+				}
 				pressed, steps, began, events = &k, 0, h.Timestamp, s.pressing(k.digit)
 			default:
 			}
@@ -199,6 +217,16 @@ func (s *sound) voice(h *rtp.Header) {
 		}
 	}
 	s.packet(h, payload)
+}
+
+// tapped sends a packet and three ends for each digit, a sample after the one before.
+func (s *sound) tapped(h *rtp.Header, digits string) {
+	pt := s.pressing(digits[0])
+	for i := range len(digits) {
+		for _, step := range []int{0, 5, 6, 7} {
+			s.event(h, pt, digits[i], step, h.Timestamp+uint32(i))
+		}
+	}
 }
 
 func (s *sound) event(h *rtp.Header, pt int, digit byte, step int, began uint32) {

@@ -128,7 +128,7 @@ func expecting(kind Kind) func(string) (func(*run), error) {
 				var last string
 				events, more := r.world.log.after(r.seen[kind])
 				for i, e := range events {
-					if e.Kind != kind || kind == KindSound && isOver(e.Text) {
+					if e.Kind != kind || kind == KindSound && IsOver(e.Text) {
 						continue
 					}
 					if strings.Contains(strings.ToLower(e.Text), strings.ToLower(args)) {

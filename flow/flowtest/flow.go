@@ -225,7 +225,7 @@ const lingering = 10 * time.Minute
 
 // call is one call, in the bubble that it runs in.
 func (f *Flow) call(ctx context.Context, s Script, most time.Duration) *Result {
-	w, err := NewWorld(s.with(f.around...))
+	w, err := f.World(s)
 	if err != nil {
 		return &Result{Failures: []error{err}}
 	}
@@ -245,7 +245,7 @@ func (f *Flow) call(ctx context.Context, s Script, most time.Duration) *Result {
 	if err, r.stuck = patiently(ctx, ended); r.stuck {
 		err = context.Cause(ctx)
 	} else {
-		leg.finish(err)
+		w.finish(err)
 		leg.noteEnd()
 	}
 	limit.Stop()
@@ -282,7 +282,7 @@ func patiently(ctx context.Context, done <-chan error) (err error, stuck bool) {
 }
 
 // runFrom makes an error of a panic, as an engine does.
-func runFrom(ctx context.Context, p flow.Program, leg *Leg, from flow.Position) (err error) {
+func runFrom(ctx context.Context, p flow.Program, leg action.Leg, from flow.Position) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			err = &flow.PanicError{Value: v, Stack: debug.Stack()}
@@ -295,14 +295,14 @@ func runFrom(ctx context.Context, p flow.Program, leg *Leg, from flow.Position) 
 }
 
 // finish logs how the flow ended.
-func (l *Leg) finish(err error) {
+func (w *World) finish(err error) {
 	switch {
 	case err == nil:
-		l.Log(KindEnd, "")
+		w.Log(KindEnd, "")
 	case errors.Is(err, action.ErrHangup):
-		l.Log(KindEnd, "by hang-up")
+		w.Log(KindEnd, "by hang-up")
 	default:
-		l.Log(KindEnd, ": %s", firstLine(err))
+		w.Log(KindEnd, ": %s", firstLine(err))
 	}
 }
 
@@ -311,37 +311,48 @@ func (f *Flow) take(r *Result, l *Leg, err error, most time.Duration) {
 	w := l.World
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	w.mu.Lock()
-	sources, open := w.sources, w.open
-	w.mu.Unlock()
-	r.Events, r.Requests, r.trail = w.Events(), w.Requests(), l.trail
-	r.taken, r.ended = w.taken, err == nil
-	r.lost, r.records, r.joined, r.faulty = l.lost, l.notes.records, l.joined, len(w.faults) > 0
-	r.known = r.Script.String() + string(f.text)
-	r.Vars = l.vars.All()
-	maps.DeleteFunc(r.Vars, func(name, value string) bool {
-		old, had := w.vars.Lookup(name)
-		return had && old == value
-	})
-	fail := func(format string, args ...any) {
-		r.Failures = append(r.Failures, fmt.Errorf("flowtest: "+format, args...))
-	}
+	r.trail, r.lost, r.records, r.joined = l.trail, l.lost, l.notes.records, l.joined
 	r.endless = errors.Is(err, errTooLong)
-	switch {
-	case r.endless:
-		fail("the call has not ended after %s", most)
-	case err != nil && !errors.Is(err, action.ErrHangup):
-		r.Err = err
+	if r.endless {
+		r.Failures = append(r.Failures, fmt.Errorf("flowtest: the call has not ended after %s", most))
+		err = action.ErrHangup
 	}
+	f.fill(r, w, w.StartVars(), l.vars.All(), err)
 	if r.stuck {
 		r.Failures = append(r.Failures, errStuck)
 		return // what is open may be closed yet
 	}
-	if sources != 0 {
-		r.leaks = append(r.leaks, fmt.Errorf("flowtest: %d sounds were not closed", sources))
-	}
-	if open != 0 {
-		r.leaks = append(r.leaks, fmt.Errorf("flowtest: %d recordings that were read were not closed", open))
-	}
+	r.leaks = w.leaks()
 	r.Failures = append(r.Failures, r.leaks...)
+}
+
+// fill writes into r what came of a call in w, whose flow began with some variables and ended with others, and err.
+func (f *Flow) fill(r *Result, w *World, before, after map[string]string, err error) {
+	w.mu.Lock()
+	r.taken = w.taken
+	w.mu.Unlock()
+	r.Events, r.Requests = w.Events(), w.Requests()
+	r.ended, r.faulty = err == nil, len(w.faults) > 0
+	r.known = r.Script.String() + string(f.text)
+	r.Vars = after
+	maps.DeleteFunc(r.Vars, func(name, value string) bool {
+		old, had := before[name]
+		return had && old == value
+	})
+	if err != nil && !errors.Is(err, action.ErrHangup) {
+		r.Err = err
+	}
+}
+
+// leaks tells what was left open.
+func (w *World) leaks() (all []error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.sources != 0 {
+		all = append(all, fmt.Errorf("flowtest: %d sounds were not closed", w.sources))
+	}
+	if w.open != 0 {
+		all = append(all, fmt.Errorf("flowtest: %d recordings that were read were not closed", w.open))
+	}
+	return all
 }

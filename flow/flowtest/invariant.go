@@ -123,7 +123,7 @@ func noneAfterEnd(r *Result, k Kind) error {
 		return nil
 	}
 	for _, e := range r.Events[i:] {
-		if e.Kind == k && !(k == KindSound && isOver(e.Text)) {
+		if e.Kind == k && !(k == KindSound && IsOver(e.Text)) {
 			return fmt.Errorf("%s %s, %s after it", k, e.Text, (e.At - r.Events[i].At).Round(time.Millisecond))
 		}
 	}
@@ -228,7 +228,7 @@ func Leads(digits string, k Kind, text string) Invariant {
 		}
 		var last string
 		for _, e := range r.Events {
-			if e.At < at || e.Kind != k || k == KindSound && isOver(e.Text) {
+			if e.At < at || e.Kind != k || k == KindSound && IsOver(e.Text) {
 				continue
 			}
 			if last = e.Text; strings.Contains(e.Text, text) {

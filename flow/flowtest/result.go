@@ -75,7 +75,7 @@ func (r *Result) Dialled() []string {
 
 // Heard returns what the caller heard: the texts that were spoken, in quotes, and the files that were played.
 func (r *Result) Heard() []string {
-	return slices.DeleteFunc(r.Of(KindSound), isOver)
+	return slices.DeleteFunc(r.Of(KindSound), IsOver)
 }
 
 // Duration is how long the call took.

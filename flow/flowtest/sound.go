@@ -75,8 +75,8 @@ func (s *Sound) skip() time.Duration {
 	return time.Duration(left) * time.Second / time.Duration(s.rate)
 }
 
-// isOver tells whether the text of a KindSound event says that the sound is over.
-func isOver(text string) bool {
+// IsOver tells whether the text of a KindSound event says that the sound is over.
+func IsOver(text string) bool {
 	return strings.HasPrefix(text, "done after ") || strings.HasPrefix(text, "cut after ")
 }
 

@@ -1,0 +1,153 @@
+package flowtest
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+	"time"
+)
+
+// ids are those that a Leg gives to calls, recordings and so on.
+var ids = regexp.MustCompile(`\b(call|leg|rec|transcribe|queuecall|media)-[0-9]+\b`)
+
+// compared is an event as Compare looks at it.
+type compared struct {
+	party string // whose it is
+	text  string
+	at    time.Duration
+	line  int // of the transcript
+}
+
+// Compare tells how a call that is real, as by calltest.RunScript, differs from a simulated one: the first event that
+// is another or comes more than within earlier or later, and what stood around it. It looks at the steps, their results
+// and failures, the answer, keys, sounds, who was called and joined, requests, recordings and how all ended, not at what
+// only one of the two can know, and not at ids. The events of one party (the flow, the voice, the caller, each who is
+// called, the web) come in the same order; those of several may change places within that time.
+func Compare(simulated, real *Result, within time.Duration) error {
+	want, got := split(simulated), split(real)
+	var first *difference
+	for party := range merged(want, got) {
+		if d := partingOf(want[party], got[party], within); d != nil && (first == nil || d.at < first.at) {
+			first = d
+		}
+	}
+	if first == nil {
+		return nil
+	}
+	return fmt.Errorf("flowtest: %s\nsimulated:\n%sreal:\n%s", first.what, around(simulated, first.want), around(real, first.got))
+}
+
+// Drift is the greatest distance in time of two events that Compare finds to be the same.
+func Drift(simulated, real *Result) (most time.Duration) {
+	want, got := split(simulated), split(real)
+	for party := range want {
+		for i := range min(len(want[party]), len(got[party])) {
+			most = max(most, (want[party][i].at - got[party][i].at).Abs())
+		}
+	}
+	return most
+}
+
+// difference is where two calls part: a line of each, or where it should be.
+type difference struct {
+	what      string
+	at        time.Duration
+	want, got int
+}
+
+func partingOf(want, got []compared, within time.Duration) *difference {
+	for i := range max(len(want), len(got)) {
+		switch {
+		case i >= len(got):
+			w := want[i]
+			return &difference{fmt.Sprintf("the real call has no %q", w.text), w.at, w.line, lastLine(got)}
+		case i >= len(want):
+			g := got[i]
+			return &difference{fmt.Sprintf("the real call has %q besides", g.text), g.at, lastLine(want), g.line}
+		}
+		w, g := want[i], got[i]
+		d := &difference{"", min(w.at, g.at), w.line, g.line}
+		switch {
+		case w.text != g.text:
+			d.what = fmt.Sprintf("the real call has %q in place of %q", g.text, w.text)
+		case (w.at - g.at).Abs() > within:
+			d.what = fmt.Sprintf("%q is at %s, not at %s, in the real call", w.text, g.at.Round(time.Millisecond), w.at.Round(time.Millisecond))
+		default:
+			continue
+		}
+		return d
+	}
+	return nil
+}
+
+func lastLine(list []compared) int {
+	if len(list) == 0 {
+		return 0
+	}
+	return list[len(list)-1].line
+}
+
+// around are the lines of a transcript that stand around one, with a mark on it.
+func around(r *Result, line int) string {
+	var b strings.Builder
+	for i := max(0, line-6); i < min(len(r.Events), line+4); i++ {
+		mark := "  "
+		if i == line {
+			mark = "> "
+		}
+		b.WriteString(mark + r.Events[i].String() + "\n")
+	}
+	return b.String()
+}
+
+func merged(a, b map[string][]compared) map[string]bool {
+	parties := make(map[string]bool)
+	for party := range a {
+		parties[party] = true
+	}
+	for party := range b {
+		parties[party] = true
+	}
+	return parties
+}
+
+// split sorts the events that can be compared by whose they are.
+func split(r *Result) map[string][]compared {
+	by := make(map[string][]compared)
+	for i, e := range r.Events {
+		party, text := partOf(e)
+		if party == "" {
+			continue
+		}
+		text = ids.ReplaceAllString(HideIDs(text, r.known), "<uuid>")
+		by[party] = append(by[party], compared{party, string(e.Kind) + " " + text, e.At, i})
+	}
+	return by
+}
+
+// partOf tells whose event e is, and what of its text is the same in each call; "": it is not compared.
+func partOf(e Event) (party, text string) {
+	text = e.Text
+	switch e.Kind {
+	case KindStep, KindResult, KindFailed, KindHangup, KindRecords, KindRecorded, KindEnd:
+		return "flow", text
+	case KindAnswered:
+		return "answer", text
+	case KindSound:
+		if IsOver(text) { // how long it took is told by when it is over
+			text, _, _ = strings.Cut(text, " ")
+		}
+		return "voice", text
+	case KindPress, KindCaller:
+		return "caller", text
+	case KindRequest:
+		text, _, _ = strings.Cut(text, " sha256=") // of a body that holds ids
+		return "web", text
+	case KindDials:
+		text, _, _ = strings.Cut(text, " as ")
+		return text, text
+	case KindJoins, KindCancels:
+		return text, text
+	}
+	return "", ""
+}
