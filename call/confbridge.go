@@ -191,13 +191,13 @@ func (c *Call) sendDigits(ctx context.Context, digits string, duration, interval
 	}
 	err = (*c.leg.Load()).SendDigits(ctx, digits, duration, interval)
 	if !errors.Is(err, errors.ErrUnsupported) {
-		return err
+		return whyEnded(ctx, err)
 	}
 	tones, err := tone.DTMF(digits, duration, interval)
 	if err != nil {
 		return err
 	}
-	return p.Play(ctx, tones.Source(p.Rate()))
+	return whyEnded(ctx, p.Play(ctx, tones.Source(p.Rate())))
 }
 
 func (c *Call) setMute(ctx context.Context, d media.Direction, on bool) error {

@@ -62,7 +62,16 @@ func (c *Call) play(ctx context.Context, src media.Source) error {
 		}
 		return err
 	}
-	return p.Play(ctx, src)
+	return whyEnded(ctx, p.Play(ctx, src))
+}
+
+// whyEnded is err, or why ctx has ended: at the end of a call its media may be closed before who waits for it looks at
+// ctx.
+func whyEnded(ctx context.Context, err error) error {
+	if err != nil && ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
 }
 
 // Echo sends the caller's audio back until ctx ends.

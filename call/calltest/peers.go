@@ -19,6 +19,7 @@ type peers struct {
 	mu   sync.Mutex
 	who  map[string]address.Address // guarded by mu; by user of the INVITE
 	with []*PhoneCall               // guarded by mu; who has answered
+	off  bool                       // guarded by mu; nothing is logged any more
 }
 
 func newPeers(c *scripted, network Network, at netip.Addr) *peers {
@@ -54,7 +55,7 @@ func (p *peers) accept(c *PhoneCall) {
 		c.Refuse(404)
 		return
 	}
-	p.run.world.Log(flowtest.KindDials, "%s", who)
+	p.log(flowtest.KindDials, who)
 	c.Ring()
 	if peer.After > 0 {
 		select {
@@ -70,7 +71,7 @@ func (p *peers) accept(c *PhoneCall) {
 	}
 	<-c.Done()
 	if _, cancelled := c.Cancelled(); cancelled {
-		p.run.world.Log(flowtest.KindCancels, "%s", who)
+		p.log(flowtest.KindCancels, who)
 	}
 }
 
@@ -78,13 +79,28 @@ func (p *peers) answer(c *PhoneCall, who address.Address) {
 	c.Answer()
 	select {
 	case <-c.answered:
-		p.run.world.Log(flowtest.KindJoins, "%s", who)
+		p.log(flowtest.KindJoins, who)
 		p.mu.Lock()
 		p.with = append(p.with, c)
 		p.mu.Unlock()
 		<-c.Done()
 	case <-c.Done():
 	}
+}
+
+func (p *peers) log(kind flowtest.Kind, who address.Address) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.off {
+		p.run.world.Log(kind, "%s", who)
+	}
+}
+
+// hush ends the log: what comes now is the engine's end, not the call's.
+func (p *peers) hush() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.off = true
 }
 
 // leave lets all who have answered hang up; it is false if nobody is there.

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/callbin/callbin/action"
 	"github.com/callbin/callbin/call"
@@ -82,6 +83,7 @@ type scripted struct {
 	phone   *PhoneCall
 	world   *flowtest.World
 	program flow.Program
+	work    sync.WaitGroup // in the background of the call
 
 	began chan struct{} // closed when the flow begins
 	ended chan struct{} // closed when it is over
@@ -117,6 +119,7 @@ func play(t *testing.T, network Network, f *flowtest.Flow, s flowtest.Script, o 
 		c.fail(err)
 	}
 	<-c.phone.Done()
+	c.settle()
 	stop()
 	select {
 	case <-c.began:
@@ -128,6 +131,27 @@ func play(t *testing.T, network Network, f *flowtest.Flow, s flowtest.Script, o 
 	r.Failures = append(r.Failures, c.failures...)
 	r.Failures = append(r.Failures, c.unheard(r.Events)...)
 	return r
+}
+
+// Times after the call.
+const (
+	settling  = 100 * time.Millisecond // what its end means for others is told to them
+	lingering = time.Minute            // its background work has that much, as webhooks need that are sent again
+)
+
+// settle lets what follows from the end of the call come to its own.
+func (c *scripted) settle() {
+	worked := make(chan struct{})
+	go func() { // ended by stop at the latest, which ends all background work
+		c.work.Wait()
+		close(worked)
+	}()
+	<-time.After(settling)
+	select {
+	case <-worked:
+	case <-time.After(lingering):
+	}
+	c.peers.hush()
 }
 
 // open starts all that the call needs, and places it; stop ends all of it.
@@ -193,7 +217,14 @@ func ends(vars map[string]string) (from PhoneConfig, user string) {
 func (c *scripted) config(beyond *flowtest.World) call.Config {
 	peers := c.peers.phone.Addr()
 	return call.Config{
-		Deps: beyond.Deps(), FlowByID: beyond.FlowByID, Store: store.Memory(),
+		Deps: beyond.Deps(), Store: store.Memory(),
+		FlowByID: func(ctx context.Context, id string) (flow.Program, error) {
+			p, err := beyond.FlowByID(ctx, id)
+			if errors.Is(err, action.ErrNoFlow) { // what becomes of calls that the flow places is not scripted
+				return flow.Func(func(ctx context.Context, _ action.Leg) error { <-ctx.Done(); return context.Cause(ctx) }), nil
+			}
+			return p, err
+		},
 		Outbound: call.Outbound{SIP: []string{peers.Addr().String()}, Tel: []string{"+"}},
 		Trunks:   []call.Trunk{{Name: "peers", Address: peers.String(), Transport: "udp"}},
 		Route: func(_ context.Context, in *call.Incoming) (flow.Program, error) {
@@ -218,6 +249,9 @@ func (c *scripted) run(ctx context.Context, leg action.Leg) error {
 	close(c.began)
 	defer close(c.ended)
 	for name, value := range c.world.StartVars() {
+		if value == flowtest.ActiveflowID {
+			continue // the real one is as good
+		}
 		if err := leg.Vars().Set(name, value); err != nil {
 			c.fail(err)
 		}

@@ -20,13 +20,14 @@ type scriptLeg struct {
 }
 
 var (
-	_ flow.Observer     = (*scriptLeg)(nil)
-	_ action.Player     = (*scriptLeg)(nil)
-	_ action.Hanger     = (*scriptLeg)(nil)
-	_ action.Recorder   = (*scriptLeg)(nil)
-	_ action.Connector  = (*scriptLeg)(nil)
-	_ action.Dialer     = (*scriptLeg)(nil)
-	_ action.FlowFinder = (*scriptLeg)(nil)
+	_ flow.Observer       = (*scriptLeg)(nil)
+	_ action.Player       = (*scriptLeg)(nil)
+	_ action.Hanger       = (*scriptLeg)(nil)
+	_ action.Recorder     = (*scriptLeg)(nil)
+	_ action.Connector    = (*scriptLeg)(nil)
+	_ action.Dialer       = (*scriptLeg)(nil)
+	_ action.FlowFinder   = (*scriptLeg)(nil)
+	_ action.Backgrounder = (*scriptLeg)(nil)
 )
 
 // ActionStarted logs that a step begins.
@@ -53,7 +54,7 @@ func (l *scriptLeg) Play(ctx context.Context, src media.Source) error {
 func (l *scriptLeg) Hangup(ctx context.Context, e action.Ending) error {
 	err := l.Call.Hangup(ctx, e)
 	if err == nil || errors.Is(err, action.ErrHangup) { // the end of ctx may be faster
-		l.run.world.Log(flowtest.KindHangup, "%s", e.Reason+e.ReferenceID)
+		l.run.world.Log(flowtest.KindHangup, "%s", flowtest.HangupText(e))
 	}
 	return err
 }
@@ -91,6 +92,15 @@ func (l *scriptLeg) Dial(ctx context.Context, o action.DialOptions) ([]string, e
 // FlowByID finds the flows of the script.
 func (l *scriptLeg) FlowByID(ctx context.Context, id string) (action.Program, error) {
 	return l.run.world.FlowByID(ctx, id)
+}
+
+// Background counts what is left of the flow.
+func (l *scriptLeg) Background(f func(context.Context)) error {
+	l.run.work.Add(1)
+	return l.Call.Background(func(ctx context.Context) {
+		defer l.run.work.Done()
+		f(ctx)
+	})
 }
 
 // inPlaceOf are the addresses by which the peers' phone is called. A number needs none, it goes out by the trunk, which

@@ -29,6 +29,7 @@ type sound struct {
 	listens bool // and never sends
 	stop    chan struct{}
 	keys    chan key
+	taps    chan string
 
 	mu      sync.Mutex
 	alaw    bool           // guarded by mu
@@ -44,14 +45,13 @@ type sound struct {
 
 type key struct {
 	digit byte
-	tap   string // keys that are pressed in place of digit, all at once
 	sent  chan struct{}
 }
 
 func newSound(conn Conn, cfg PhoneConfig) *sound {
 	s := &sound{
 		conn: conn, addr: netip.MustParseAddrPort(conn.LocalAddr().String()), alaw: cfg.PCMA, listens: cfg.NoRTP,
-		stop: make(chan struct{}), keys: make(chan key),
+		stop: make(chan struct{}), keys: make(chan key), taps: make(chan string),
 	}
 	if !cfg.NoEvents {
 		s.eventIn, s.events = defaultEvents, defaultEvents
@@ -119,17 +119,20 @@ func (s *sound) say(pcm []int16) {
 
 func (s *sound) press(digits string) {
 	for i := range len(digits) {
-		s.push(key{digit: digits[i], sent: make(chan struct{})})
+		k := key{digits[i], make(chan struct{})}
+		select {
+		case s.keys <- k:
+			<-k.sent
+		case <-s.stop:
+			return
+		}
 	}
 }
 
-// tap presses all of digits within 20 ms, events as short as RFC 4733 lets them be.
-func (s *sound) tap(digits string) { s.push(key{tap: digits, sent: make(chan struct{})}) }
-
-func (s *sound) push(k key) {
+// tap presses all of digits now, not at the next packet, in events as short as RFC 4733 lets them be.
+func (s *sound) tap(digits string) {
 	select {
-	case s.keys <- k:
-		<-k.sent
+	case s.taps <- digits:
 	case <-s.stop:
 	}
 }
@@ -157,16 +160,14 @@ func (s *sound) send() {
 				close(pressed.sent)
 			}
 			return
+		case digits := <-s.taps:
+			s.tapped(&h, digits)
+			continue
 		case <-tick.C:
 		}
 		if pressed == nil {
 			select {
 			case k := <-s.keys:
-				if k.tap != "" {
-					s.tapped(&h, k.tap)
-					close(k.sent)
-					break
-				}
 				pressed, steps, began, events = &k, 0, h.Timestamp, s.pressing(k.digit)
 			default:
 			}

@@ -5,10 +5,15 @@ import (
 	"regexp"
 	"strings"
 	"time"
+
+	"github.com/callbin/callbin/media"
 )
 
 // ids are those that a Leg gives to calls, recordings and so on.
-var ids = regexp.MustCompile(`\b(call|leg|rec|transcribe|queuecall|media)-[0-9]+\b`)
+var ids = regexp.MustCompile(`\b(activeflow|call|leg|rec|transcribe|queuecall|media)-[0-9]+\b`)
+
+// voice is the party that sounds belong to.
+const voice = "voice"
 
 // compared is an event as Compare looks at it.
 type compared struct {
@@ -122,7 +127,27 @@ func split(r *Result) map[string][]compared {
 		text = ids.ReplaceAllString(HideIDs(text, r.known), "<uuid>")
 		by[party] = append(by[party], compared{party, string(e.Kind) + " " + text, e.At, i})
 	}
+	by[voice] = audible(by[voice])
 	return by
+}
+
+// audible leaves out sounds that were cut before there was a frame of them: whether such a one is read at all is chance.
+func audible(events []compared) (out []compared) {
+	begun := func() bool {
+		return len(out) > 0 && !IsOver(strings.TrimPrefix(out[len(out)-1].text, "sound ")+" after ")
+	}
+	for _, e := range events {
+		if e.text == "sound cut" {
+			if begun() && e.at-out[len(out)-1].at < media.FrameDuration {
+				out = out[:len(out)-1]
+			}
+			if !begun() {
+				continue
+			}
+		}
+		out = append(out, e)
+	}
+	return out
 }
 
 // partOf tells whose event e is, and what of its text is the same in each call; "": it is not compared.
@@ -137,7 +162,7 @@ func partOf(e Event) (party, text string) {
 		if IsOver(text) { // how long it took is told by when it is over
 			text, _, _ = strings.Cut(text, " ")
 		}
-		return "voice", text
+		return voice, text
 	case KindPress, KindCaller:
 		return "caller", text
 	case KindRequest:

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -36,9 +37,12 @@ func (l *Leg) Hangup(ctx context.Context, e action.Ending) error {
 	if err := l.fault(ctx, "hangup"); err != nil {
 		return err
 	}
-	l.end(KindHangup, e.Reason+e.ReferenceID)
+	l.end(KindHangup, HangupText(e))
 	return nil
 }
+
+// HangupText is that of a KindHangup event.
+func HangupText(e action.Ending) string { return strings.TrimSpace(e.Reason + " " + e.ReferenceID) }
 
 // stay waits until the caller leaves.
 func (l *Leg) stay(ctx context.Context) error {
@@ -114,7 +118,7 @@ func (l *Leg) Connect(ctx context.Context, o action.ConnectOptions) (action.Conn
 	winner, ringing := -1, time.Duration(0)
 	for i, p := range peers {
 		if p.After == 0 || p.After > o.Timeout {
-			peers[i].Peer = Peer{After: o.Timeout, Reason: "dialout", Status: 480}
+			peers[i].Peer = Peer{After: o.Timeout, Reason: "dialout", Status: 487}
 		} else if p.Reason == "" && (winner < 0 || p.After < peers[winner].After) {
 			winner = i
 		}
@@ -123,15 +127,22 @@ func (l *Leg) Connect(ctx context.Context, o action.ConnectOptions) (action.Conn
 	if winner >= 0 {
 		ringing = peers[winner].After
 	}
-	if err := wait(ctx, ringing); err != nil {
-		l.cancel(peers, -1, 0)
+	start := time.Now()
+	err := wait(ctx, ringing)
+	for i, p := range peers { // who rings still
+		switch {
+		case i == winner && err == nil:
+		case err != nil && p.After >= time.Since(start):
+			l.Log(KindCancels, "%s", p.to)
+			peers[i].Reason, peers[i].Status = "cancel", 487
+		case p.After >= ringing && (winner >= 0 || p.Reason == "dialout"):
+			l.Log(KindCancels, "%s", p.to)
+		}
+	}
+	if err != nil || winner < 0 {
+		got.Reason, got.Status = saysMost(peers)
 		return got, err
 	}
-	if winner < 0 {
-		got.Reason, got.Status = peers[0].Reason, peers[0].Status
-		return got, nil
-	}
-	l.cancel(peers, winner, ringing)
 	got.CallID, got.Reason, got.Status = peers[winner].id, "normal", 200
 	if err := l.Answer(ctx); err != nil {
 		return got, err
@@ -140,13 +151,16 @@ func (l *Leg) Connect(ctx context.Context, o action.ConnectOptions) (action.Conn
 	return got, l.stay(ctx)
 }
 
-// cancel gives up those who ring for after already, all but one.
-func (l *Leg) cancel(peers []callee, but int, after time.Duration) {
-	for i, p := range peers {
-		if i != but && p.After >= after {
-			l.Log(KindCancels, "%s", p.to)
+// saysMost is why nobody has answered: a busy phone is a better reason than a wrong number, as it is for an engine.
+func saysMost(peers []callee) (reason string, status int) {
+	best := -2
+	for _, p := range peers {
+		rank := slices.Index([]string{"cancel", "failed", "dialout", "noanswer", "busy"}, p.Reason)
+		if rank > best {
+			best, reason, status = rank, p.Reason, p.Status
 		}
 	}
+	return reason, status
 }
 
 // Dial makes calls of their own.
@@ -162,26 +176,35 @@ func (l *Leg) Dial(_ context.Context, o action.DialOptions) ([]string, error) {
 	return ids, nil
 }
 
-// JoinBridge lasts until the caller leaves.
+// JoinBridge answers, and lasts until the caller leaves.
 func (l *Leg) JoinBridge(ctx context.Context, id string) error {
 	if err := l.fault(ctx, "bridge"); err != nil {
+		return err
+	}
+	if err := l.Answer(ctx); err != nil {
 		return err
 	}
 	l.Log("bridge", "%s", id)
 	return l.stay(ctx)
 }
 
-// JoinConference lasts until the caller leaves.
+// JoinConference answers, and lasts until the caller leaves.
 func (l *Leg) JoinConference(ctx context.Context, id string) error {
 	if !l.conferences[id] {
-		return fmt.Errorf("%q: %w", id, action.ErrNoConference)
+		return fmt.Errorf("call: there is no conference %q: %w", id, action.ErrNoConference)
 	}
 	if err := l.fault(ctx, "conference"); err != nil {
+		return err
+	}
+	if err := l.Answer(ctx); err != nil {
 		return err
 	}
 	l.Log("conference", "%s", id)
 	return l.stay(ctx)
 }
+
+// leastPress is how long a key, and the pause between two, takes at least: receivers need it.
+const leastPress = 40 * time.Millisecond
 
 // SendDigits takes the time that they have.
 func (l *Leg) SendDigits(ctx context.Context, digits string, duration, interval time.Duration) error {
@@ -190,7 +213,7 @@ func (l *Leg) SendDigits(ctx context.Context, digits string, duration, interval 
 	}
 	l.Log("send", "%s, each %s, %s between", digits, duration, interval)
 	n := time.Duration(len(digits))
-	return wait(ctx, n*duration+(n-1)*interval)
+	return wait(ctx, n*max(duration, leastPress)+(n-1)*max(interval, leastPress))
 }
 
 // Mute notes it.
@@ -247,10 +270,10 @@ func (l *Leg) StartTranscription(ctx context.Context, o action.TranscribeOptions
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if status != "progressing" {
-		return "", errors.New("the call is not answered")
+		return "", fmt.Errorf("call: transcribe: the call is %s, not answered", status)
 	}
 	if l.transcription != "" {
-		return "", errors.New("a transcription runs already")
+		return "", errors.New("call: transcribe: a transcription runs already")
 	}
 	l.transcription = "transcribe-1"
 	l.Log("transcription", "%+v", o)
@@ -263,7 +286,7 @@ func (l *Leg) StopTranscription(ctx context.Context) error {
 	runs := l.transcription != ""
 	l.mu.Unlock()
 	if !runs {
-		return errors.New("no transcription runs")
+		return errors.New("call: transcribe: no transcription runs")
 	}
 	if err := wait(ctx, 500*time.Millisecond); err != nil {
 		return err

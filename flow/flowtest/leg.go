@@ -226,12 +226,21 @@ func (l *Leg) Echo(ctx context.Context) error {
 	return context.Cause(ctx)
 }
 
-// StartRecording is refused while one runs.
-func (l *Leg) StartRecording(_ context.Context, o action.RecordOptions) (string, error) {
+// StartRecording is refused before the answer, and while one runs.
+func (l *Leg) StartRecording(ctx context.Context, o action.RecordOptions) (string, error) {
+	if o.BeepStart { // by the engine itself: it is no sound of the flow
+		if err := wait(ctx, beepLength); err != nil {
+			return "", err
+		}
+	}
+	status := l.CallStatus()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.recording != "" {
-		return "", errors.New("a recording runs already")
+	switch {
+	case status != "progressing":
+		return "", errors.New("call: record: only an answered call can be recorded")
+	case l.recording != "":
+		return "", fmt.Errorf("call: record: recording %s is already running", l.recording)
 	}
 	l.recorded++
 	l.recording = fmt.Sprintf("rec-%d", l.recorded)
@@ -247,7 +256,7 @@ func (l *Leg) StopRecording(context.Context) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.recording == "" {
-		return errors.New("no recording runs")
+		return errors.New("call: record_stop: no recording is running")
 	}
 	l.recording = ""
 	l.Log(KindRecorded, "")

@@ -92,8 +92,14 @@ func emptyWorld() *World {
 		queues: make(map[string]queue),
 	}
 	w.start = w.log.start
+	_ = w.vars.Set(varActiveflow, ActiveflowID) // within all limits
 	return w
 }
+
+// ActiveflowID is the id of the running flow, unless the script gives it another one.
+const ActiveflowID = "activeflow-1"
+
+const varActiveflow = "voipbin.activeflow.id"
 
 // Log adds an event to the log, at this instant.
 func (w *World) Log(kind Kind, format string, args ...any) {
