@@ -258,8 +258,12 @@ func (k *connecting) result(winner *Call) action.Connected {
 	best := -2
 	for _, leg := range k.legs {
 		rec := leg.Record()
-		if rank := slices.Index(telling, rec.HangupReason); rank > best {
-			best, r.Reason, r.Status = rank, rec.HangupReason, rec.SIPCode
+		reason, status := rec.HangupReason, rec.SIPCode
+		if reason == "" { // its loop has not heard yet that it is given up
+			reason, status = connectEnd.Reason, connectEnd.Status
+		}
+		if rank := slices.Index(telling, reason); rank > best {
+			best, r.Reason, r.Status = rank, reason, status
 		}
 	}
 	return r

@@ -17,45 +17,69 @@ type peers struct {
 	phone *Phone
 
 	mu   sync.Mutex
-	who  map[string]address.Address // guarded by mu; by user of the INVITE
-	with []*PhoneCall               // guarded by mu; who has answered
-	off  bool                       // guarded by mu; nothing is logged any more
+	who  map[string]named // guarded by mu; by user of the INVITE
+	with []*PhoneCall     // guarded by mu; who has answered
+	off  bool             // guarded by mu; nothing is logged any more
+}
+
+// named is somebody who is called.
+type named struct {
+	address.Address
+	alone bool // in a call of his own, not joined with the caller: what becomes of it is in no transcript
 }
 
 func newPeers(c *scripted, network Network, at netip.Addr) *peers {
-	p := &peers{run: c, who: make(map[string]address.Address)}
+	p := &peers{run: c, who: make(map[string]named)}
 	p.phone = NewPhone(c.t, network, PhoneConfig{Addr: at, User: "peer", Accept: p.accept})
 	return p
 }
 
-func (p *peers) inPlaceOfLocked(d address.Address) address.Address {
+// inPlaceOf are the addresses by which the peers' phone is called. A number needs none, it goes out by the trunk, which
+// leads there. Others do: there are neither names to look up nor, yet, a registrar that knows where extensions are.
+func (p *peers) inPlaceOf(destinations []address.Address, alone bool) []address.Address {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	out := make([]address.Address, len(destinations))
+	for i, d := range destinations {
+		out[i] = p.inPlaceOfLocked(named{d.Normalize(), alone})
+	}
+	return out
+}
+
+func (p *peers) inPlaceOfLocked(d named) address.Address {
 	switch d.Type {
 	case address.TypeTel:
 		p.who[d.Target] = d
-		return d
+		return d.Address
 	case address.TypeSIP, address.TypeExtension:
 		if d.Validate() != nil {
-			return d // the engine refuses it
+			return d.Address // the engine refuses it
 		}
 		user := fmt.Sprintf("peer%d", len(p.who)+1)
 		p.who[user] = d
 		return address.Address{Type: address.TypeSIP, Target: user + "@" + p.phone.Addr().String(), TargetName: d.TargetName}
 	}
-	return d
+	return d.Address
+}
+
+// name is who is called by the target of an address that stands in place of his own.
+func (p *peers) name(a address.Address) named {
+	user, _, _ := strings.Cut(a.Target, "@")
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.who[user]
 }
 
 // accept is what the peer does who is called by c.
 func (p *peers) accept(c *PhoneCall) {
 	user, _, _ := strings.Cut(strings.TrimPrefix(c.Invite().URI, "sip:"), "@")
-	p.mu.Lock()
-	who, ok := p.who[user]
-	p.mu.Unlock()
-	peer := p.run.world.Peer(who)
-	if !ok || peer.Unknown {
+	who := p.name(address.Address{Target: user})
+	peer := p.run.world.Peer(who.Address)
+	if who.IsZero() || peer.Unknown {
 		c.Refuse(404)
 		return
 	}
-	p.log(flowtest.KindDials, who)
+	p.log(flowtest.KindDials, who.Address)
 	c.Ring()
 	if peer.After > 0 {
 		select {
@@ -71,15 +95,15 @@ func (p *peers) accept(c *PhoneCall) {
 	}
 	<-c.Done()
 	if _, cancelled := c.Cancelled(); cancelled {
-		p.log(flowtest.KindCancels, who)
+		p.logJoined(flowtest.KindCancels, who)
 	}
 }
 
-func (p *peers) answer(c *PhoneCall, who address.Address) {
+func (p *peers) answer(c *PhoneCall, who named) {
 	c.Answer()
 	select {
 	case <-c.answered:
-		p.log(flowtest.KindJoins, who)
+		p.logJoined(flowtest.KindJoins, who)
 		p.mu.Lock()
 		p.with = append(p.with, c)
 		p.mu.Unlock()
@@ -93,6 +117,12 @@ func (p *peers) log(kind flowtest.Kind, who address.Address) {
 	defer p.mu.Unlock()
 	if !p.off {
 		p.run.world.Log(kind, "%s", who)
+	}
+}
+
+func (p *peers) logJoined(kind flowtest.Kind, who named) {
+	if !who.alone {
+		p.log(kind, who.Address)
 	}
 }
 

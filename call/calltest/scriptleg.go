@@ -79,13 +79,18 @@ func (l *scriptLeg) StopRecording(ctx context.Context) error {
 
 // Connect calls the peers in place of the destinations.
 func (l *scriptLeg) Connect(ctx context.Context, o action.ConnectOptions) (action.Connected, error) {
-	o.Destinations = l.run.peers.inPlaceOf(o.Destinations)
+	o.Destinations = l.run.peers.inPlaceOf(o.Destinations, false)
 	return l.Call.Connect(ctx, o)
 }
 
 // Dial calls the peers in place of the destinations.
 func (l *scriptLeg) Dial(ctx context.Context, o action.DialOptions) ([]string, error) {
-	o.Destinations = l.run.peers.inPlaceOf(o.Destinations)
+	o.Destinations = l.run.peers.inPlaceOf(o.Destinations, true)
+	for i, d := range o.Destinations {
+		if l.run.world.Peer(l.run.peers.name(d).Address).Unknown {
+			o.Destinations[i] = address.Address{Type: address.TypeExtension, Target: "nobody"} // no call of it is made
+		}
+	}
 	return l.Call.Dial(ctx, o)
 }
 
@@ -101,16 +106,4 @@ func (l *scriptLeg) Background(f func(context.Context)) error {
 		defer l.run.work.Done()
 		f(ctx)
 	})
-}
-
-// inPlaceOf are the addresses by which the peers' phone is called. A number needs none, it goes out by the trunk, which
-// leads there. Others do: there are neither names to look up nor, yet, a registrar that knows where extensions are.
-func (p *peers) inPlaceOf(destinations []address.Address) []address.Address {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	out := make([]address.Address, len(destinations))
-	for i, d := range destinations {
-		out[i] = p.inPlaceOfLocked(d.Normalize())
-	}
-	return out
 }

@@ -65,23 +65,32 @@ type callee struct {
 	Peer
 }
 
-// dial makes a leg for each destination that is one, and has a peer.
+// dial makes a leg for each destination; those that cannot be called are Unknown.
 func (l *Leg) dial(destinations []address.Address, how string) (all []callee) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, d := range destinations {
-		p := l.Peer(d)
-		if p.Unknown || d.Validate() != nil || d.Type == address.TypeNone {
-			l.Log(kindCannotDial, "%s", d)
-			continue
-		}
 		l.made++
-		c := callee{fmt.Sprintf("leg-%d", l.made), d, p}
-		l.Log(KindDials, "%s as %s%s", d, c.id, how)
+		c := callee{fmt.Sprintf("leg-%d", l.made), d, l.Peer(d)}
+		switch {
+		case d.Validate() != nil:
+			c.Peer = refusedPeer(484)
+		case d.Type == address.TypeNone:
+			c.Peer = refusedPeer(501)
+		case c.Unknown:
+			c.Peer = refusedPeer(404)
+		}
+		if c.Unknown {
+			l.Log(kindCannotDial, "%s", d)
+		} else {
+			l.Log(KindDials, "%s as %s%s", d, c.id, how)
+		}
 		all = append(all, c)
 	}
 	return all
 }
+
+func refusedPeer(status int) Peer { return Peer{Unknown: true, Reason: "failed", Status: status} }
 
 func shown(source address.Address, anonymous string) string {
 	var how string
@@ -111,12 +120,11 @@ func (l *Leg) Connect(ctx context.Context, o action.ConnectOptions) (action.Conn
 	for _, p := range peers {
 		got.CallIDs = append(got.CallIDs, p.id)
 	}
-	if len(peers) == 0 {
-		got.Reason, got.Status = "failed", 404
-		return got, nil
-	}
 	winner, ringing := -1, time.Duration(0)
 	for i, p := range peers {
+		if p.Unknown {
+			continue
+		}
 		if p.After == 0 || p.After > o.Timeout {
 			peers[i].Peer = Peer{After: o.Timeout, Reason: "dialout", Status: 487}
 		} else if p.Reason == "" && (winner < 0 || p.After < peers[winner].After) {
@@ -131,7 +139,7 @@ func (l *Leg) Connect(ctx context.Context, o action.ConnectOptions) (action.Conn
 	err := wait(ctx, ringing)
 	for i, p := range peers { // who rings still
 		switch {
-		case i == winner && err == nil:
+		case p.Unknown, i == winner && err == nil:
 		case err != nil && p.After >= time.Since(start):
 			l.Log(KindCancels, "%s", p.to)
 			peers[i].Reason, peers[i].Status = "cancel", 487
@@ -168,7 +176,9 @@ func (l *Leg) Dial(_ context.Context, o action.DialOptions) ([]string, error) {
 	how := shown(o.Source, o.Anonymous) + fmt.Sprintf(" flow:%s %s chained:%t early:%t dir:%s", o.FlowID, o.Actions, o.Chained, o.EarlyExecution, o.Dir)
 	var ids []string
 	for _, p := range l.dial(o.Destinations, how) {
-		ids = append(ids, p.id)
+		if !p.Unknown {
+			ids = append(ids, p.id)
+		}
 	}
 	if len(ids) == 0 {
 		return nil, errors.New("no call could be made")

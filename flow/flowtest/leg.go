@@ -229,7 +229,7 @@ func (l *Leg) Echo(ctx context.Context) error {
 // StartRecording is refused before the answer, and while one runs.
 func (l *Leg) StartRecording(ctx context.Context, o action.RecordOptions) (string, error) {
 	if o.BeepStart { // by the engine itself: it is no sound of the flow
-		if err := wait(ctx, beepLength); err != nil {
+		if err := wait(ctx, recordBeep); err != nil {
 			return "", err
 		}
 	}

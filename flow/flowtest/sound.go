@@ -15,10 +15,11 @@ import (
 // perLetter is how long the voice speaks a letter.
 const perLetter = 100 * time.Millisecond
 
-// Lengths of a sound file that the script does not name, and of a beep.
+// Lengths of a sound file that the script does not name, and of beeps.
 const (
 	promptLength = 2 * time.Second
 	beepLength   = 300 * time.Millisecond
+	recordBeep   = 500 * time.Millisecond // before a recording
 )
 
 // Sound is a tone of a length. Each has a pitch of its own, by its name, so that it is known again
