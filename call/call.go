@@ -204,9 +204,9 @@ func (c *Call) remember(in *Input) {
 	if len(c.trace) >= MaxTrace {
 		return
 	}
-	// Grown by what is needed: doubling would waste as much as a call's trace is long.
+	// Grown by an eighth: doubling would waste as much as a call's trace is long, a fixed step take a minute for a long one.
 	if cap(c.trace)-len(c.trace) < 256 {
-		c.trace = append(make([]byte, 0, len(c.trace)+768), c.trace...)
+		c.trace = append(make([]byte, 0, len(c.trace)+max(768, len(c.trace)/8)), c.trace...)
 	}
 	trace, err := appendInput(c.trace, in)
 	if err != nil {

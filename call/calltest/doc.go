@@ -42,6 +42,16 @@
 // NoRTP, NoBYEAnswer, IgnoreCancel (answered late), and PhoneCall.Refuse(503, "Retry-After: 5") and
 // PhoneCall.Vanish, which cuts the cable.
 //
+// RunScript runs the script of a flow's test, as package flowtest has it, over an engine: the same caller is a phone, the
+// same peers are others, and all that was played has to be heard. flowtest.Compare tells whether a simulated and a
+// real call are the same:
+//
+//	simulated := menu.Run(t, script)
+//	real := calltest.RunScript(t, calltest.NewNet(), menu, script, calltest.ScriptOptions{})
+//	if err := flowtest.Compare(simulated, real, 60*time.Millisecond); err != nil {
+//		t.Error(err)
+//	}
+//
 // A phone with PhoneConfig.Server set to the address of another one calls it without an engine.
 //
 // The phones know RFC 3261 as far as calls need it: retransmission and its absorption, CANCEL, the ACKs of

@@ -72,6 +72,7 @@ func (p *peers) name(a address.Address) named {
 
 // accept is what the peer does who is called by c.
 func (p *peers) accept(c *PhoneCall) {
+	<-p.run.ready
 	user, _, _ := strings.Cut(strings.TrimPrefix(c.Invite().URI, "sip:"), "@")
 	who := p.name(address.Address{Target: user})
 	peer := p.run.world.Peer(who.Address)

@@ -80,13 +80,14 @@ type scripted struct {
 	early   bool
 	engine  *call.Engine
 	peers   *peers
-	phone   *PhoneCall
 	world   *flowtest.World
 	program flow.Program
-	work    sync.WaitGroup // in the background of the call
 
-	began chan struct{} // closed when the flow begins
-	ended chan struct{} // closed when it is over
+	ready chan struct{}  // closed when the fields above are set; the engine and the peers wait for it
+	phone *PhoneCall     // set after that; belongs to play and the caller
+	work  sync.WaitGroup // in the background of the call
+	began chan struct{}  // closed when the flow begins
+	ended chan struct{}  // closed when it is over
 
 	before, after map[string]string // variables of the flow; written before ended is closed
 	err           error             // that ended it; so, too
@@ -100,7 +101,7 @@ type scripted struct {
 // play is the call, from the engine's start to its end.
 func play(t *testing.T, network Network, f *flowtest.Flow, s flowtest.Script, o ScriptOptions) *flowtest.Result {
 	t.Helper()
-	c := &scripted{t: t, flow: f, early: o.EarlyMedia, began: make(chan struct{}), ended: make(chan struct{})}
+	c := &scripted{t: t, flow: f, early: o.EarlyMedia, ready: make(chan struct{}), began: make(chan struct{}), ended: make(chan struct{})}
 	stop, err := c.open(network, s, o)
 	defer stop()
 	if err != nil {
@@ -197,6 +198,7 @@ func (c *scripted) open(network Network, s flowtest.Script, o ScriptOptions) (st
 	if c.world, err = c.flow.World(s); err == nil { // its clock starts here
 		c.program, err = c.flow.Program(c.world)
 	}
+	close(c.ready)
 	if err == nil {
 		c.phone, err = phone.start(user)
 	}
@@ -237,7 +239,7 @@ func (c *scripted) config(beyond *flowtest.World) call.Config {
 			c.mu.Lock()
 			ours := e.CallID == c.id
 			c.mu.Unlock()
-			if ours && e.Type == "call_progressing" {
+			if ours && e.Type == "call_progressing" { // not before run has begun
 				c.world.Log(flowtest.KindAnswered, "")
 			}
 		},
@@ -246,6 +248,7 @@ func (c *scripted) config(beyond *flowtest.World) call.Config {
 
 // run is the flow, on the goroutine that the engine has for it.
 func (c *scripted) run(ctx context.Context, leg action.Leg) error {
+	<-c.ready
 	close(c.began)
 	defer close(c.ended)
 	for name, value := range c.world.StartVars() {
