@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 )
 
 // branch jumps by the exact value of a variable, which it empties.
@@ -42,19 +43,49 @@ func (a *branch) Shape() Shape {
 
 func (a *branch) name() string { return cmp.Or(a.Variable, VarDigits) }
 
-func (a *branch) Run(_ context.Context, leg Leg) (Outcome, error) {
+func (a *branch) Run(ctx context.Context, leg Leg) (Outcome, error) {
+	return a.Decide(ctx, leg, time.Now())
+}
+
+func (a *branch) Decide(_ context.Context, leg Leg, _ time.Time) (Outcome, error) {
 	name := a.name()
 	value := leg.Vars().Get(name)
 	// Once tested it is gone, so that a second round of a menu does not see it.
 	leg.Vars().Empty(name)
-	target, ok := a.TargetIDs[value]
-	if !ok {
-		target = CanonicalID(a.DefaultTargetID)
+	return a.choose(value)
+}
+
+func (a *branch) Choices() []Choice {
+	var all []Choice
+	for _, value := range sortedKeys(a.TargetIDs) {
+		o, err := a.choose(value)
+		all = append(all, Choice{When: fmt.Sprintf("%s is %q", a.name(), value), Outcome: o, Err: err, Empties: a.name()})
 	}
+	o, err := a.other("")
+	if CanonicalID(a.DefaultTargetID) == "" {
+		err = Fatal(fmt.Errorf("action: branch: no target for any other %s, and no default", a.name()))
+	}
+	return append(all, Choice{When: "it is anything else", Outcome: o, Err: err, Empties: a.name(), Open: true})
+}
+
+// choose is where a value leads.
+func (a *branch) choose(value string) (Outcome, error) {
+	if target, ok := a.TargetIDs[value]; ok {
+		return a.jump(target, value)
+	}
+	return a.other(value)
+}
+
+// other is where a value leads that has no target of its own.
+func (a *branch) other(value string) (Outcome, error) {
+	return a.jump(CanonicalID(a.DefaultTargetID), value)
+}
+
+func (a *branch) jump(target, value string) (Outcome, error) {
 	if target == "" {
-		return Outcome{}, Fatal(fmt.Errorf("action: branch: no target for %s %.40q, and no default", name, value))
+		return Outcome{}, Fatal(fmt.Errorf("action: branch: no target for %s %.40q, and no default", a.name(), value))
 	}
 	o, err := jump(target)
-	o.Result = map[string]string{"variable": name, "value": value}
+	o.Result = map[string]string{"variable": a.name(), "value": value}
 	return o, err
 }

@@ -3,6 +3,7 @@ package action
 import (
 	"context"
 	"strings"
+	"time"
 )
 
 // conditionCallDigits goes on when there are enough digits, or one of a set, else it jumps.
@@ -18,7 +19,13 @@ func (a *conditionCallDigits) Shape() Shape {
 	return Shape{Reads: []string{VarDigits}, Result: []string{"result"}}
 }
 
-func (a *conditionCallDigits) Run(_ context.Context, leg Leg) (Outcome, error) {
+func (a *conditionCallDigits) Run(ctx context.Context, leg Leg) (Outcome, error) {
+	return a.Decide(ctx, leg, time.Now())
+}
+
+func (a *conditionCallDigits) Choices() []Choice { return holdsOrNot(a.FalseTargetID) }
+
+func (a *conditionCallDigits) Decide(_ context.Context, leg Leg, _ time.Time) (Outcome, error) {
 	digits := leg.Vars().Get(VarDigits)
 	// VoIPBIN takes a length of 0 for one that is always reached, and then no key means anything.
 	enough := len(digits) >= a.Length && (a.Length > 0 || a.Key == "")

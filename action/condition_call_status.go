@@ -1,6 +1,9 @@
 package action
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // conditionCallStatus goes on when the call has a status, else it jumps.
 type conditionCallStatus struct {
@@ -14,7 +17,13 @@ func (a *conditionCallStatus) Shape() Shape { return Shape{Result: []string{"res
 
 func (a *conditionCallStatus) Needs(c *CheckContext) { c.Need(CanTellStatus) }
 
-func (a *conditionCallStatus) Run(_ context.Context, leg Leg) (Outcome, error) {
+func (a *conditionCallStatus) Run(ctx context.Context, leg Leg) (Outcome, error) {
+	return a.Decide(ctx, leg, time.Now())
+}
+
+func (a *conditionCallStatus) Choices() []Choice { return holdsOrNot(a.FalseTargetID) }
+
+func (a *conditionCallStatus) Decide(_ context.Context, leg Leg, _ time.Time) (Outcome, error) {
 	l, err := Need[Stater](leg)
 	if err != nil {
 		return unknown(err, a.FalseTargetID)

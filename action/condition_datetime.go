@@ -59,8 +59,14 @@ func (a *conditionDatetime) compares() bool {
 	return a.Hour >= 0 || a.Minute >= 0 || a.Day > 0 || a.Month > 0
 }
 
-func (a *conditionDatetime) Run(context.Context, Leg) (Outcome, error) {
-	holds, err := a.holds(time.Now())
+func (a *conditionDatetime) Run(ctx context.Context, leg Leg) (Outcome, error) {
+	return a.Decide(ctx, leg, time.Now())
+}
+
+func (a *conditionDatetime) Choices() []Choice { return holdsOrNot(a.FalseTargetID) }
+
+func (a *conditionDatetime) Decide(_ context.Context, _ Leg, now time.Time) (Outcome, error) {
+	holds, err := a.holds(now)
 	if err != nil { // made so by a variable
 		return unknown(fmt.Errorf("action: condition_datetime: %w", err), a.FalseTargetID)
 	}

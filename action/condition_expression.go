@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"time"
 )
 
 // conditionExpression goes on when an expression is true, else it jumps.
@@ -43,7 +44,13 @@ func (a *conditionExpression) SubstituteOption(option, text string, v *Vars) str
 	return v.Substitute(text)
 }
 
-func (a *conditionExpression) Run(_ context.Context, leg Leg) (Outcome, error) {
+func (a *conditionExpression) Run(ctx context.Context, leg Leg) (Outcome, error) {
+	return a.Decide(ctx, leg, time.Now())
+}
+
+func (a *conditionExpression) Choices() []Choice { return holdsOrNot(a.FalseTargetID) }
+
+func (a *conditionExpression) Decide(_ context.Context, leg Leg, _ time.Time) (Outcome, error) {
 	holds := false
 	e, err := a.compiler.compile(a.Expression)
 	if err == nil {

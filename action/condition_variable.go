@@ -4,6 +4,7 @@ import (
 	"context"
 	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 )
 
@@ -39,7 +40,13 @@ func (a *conditionVariable) Shape() Shape {
 	return s
 }
 
-func (a *conditionVariable) Run(_ context.Context, _ Leg) (Outcome, error) {
+func (a *conditionVariable) Run(ctx context.Context, leg Leg) (Outcome, error) {
+	return a.Decide(ctx, leg, time.Now())
+}
+
+func (a *conditionVariable) Choices() []Choice { return holdsOrNot(a.FalseTargetID) }
+
+func (a *conditionVariable) Decide(_ context.Context, _ Leg, _ time.Time) (Outcome, error) {
 	return conditional(a.holds(), a.FalseTargetID)
 }
 

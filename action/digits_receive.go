@@ -87,11 +87,9 @@ func (a *digitsReceive) Run(ctx context.Context, leg Leg) (Outcome, error) {
 	if err != nil {
 		return Continue(), err
 	}
-	var pattern *regexp.Regexp
-	if a.Pattern != "" {
-		if pattern, err = regexp.Compile(`\A(?:` + a.Pattern + `)\z`); err != nil {
-			return Continue(), err // a variable made it so
-		}
+	pattern, err := a.pattern()
+	if err != nil {
+		return Continue(), err // a variable made it so
 	}
 	typed := ""
 	switch {
@@ -104,26 +102,83 @@ func (a *digitsReceive) Run(ctx context.Context, leg Leg) (Outcome, error) {
 	say := a.Prompt
 	for try := 0; ; try++ {
 		o, err := a.ask(ctx, leg, l, &say, typed)
-		switch {
-		case err != nil:
+		if err != nil {
 			return o, err
-		case o.TimedOut:
-			say = a.TimeoutPrompt
-		case pattern != nil && !pattern.MatchString(a.withoutKey(o.Result["digits"])):
-			o.Result[ResultStatus] = "invalid"
-			err, say = errNoMatch, a.InvalidPrompt
-		default:
-			return o, nil
 		}
-		if try >= min(a.Retries, MaxDigitRetries) {
+		again, err := a.judge(o, pattern, try)
+		if again == nil {
 			return o, err
 		}
 		typed = ""
-		if err := say.say(ctx, leg, a.deps); err != nil && ctx.Err() != nil {
+		if err := again.say(ctx, leg, a.deps); err != nil && ctx.Err() != nil {
 			return o, context.Cause(ctx)
 		}
 		say = a.Prompt
 	}
+}
+
+// TakeDigits is Run with a caller of whom it is known what is pressed.
+func (a *digitsReceive) TakeDigits(vars *Vars, typed string, next func() (string, bool)) (o Outcome, rest string, known bool, err error) {
+	pattern, err := a.pattern()
+	if err != nil {
+		return Continue(), "", true, err
+	}
+	if a.Clear != nil && *a.Clear || !a.BargeIn && !a.Prompt.silent() {
+		typed = ""
+	}
+	for try := 0; ; try++ {
+		digits := typed
+		if typed = ""; digits == "" {
+			var ok bool
+			if digits, ok = next(); !ok {
+				return Continue(), "", false, nil
+			}
+		}
+		if o, rest, err = a.take(vars, digits); err != nil {
+			return o, rest, true, err
+		}
+		again, err := a.judge(o, pattern, try)
+		if again == nil {
+			return o, rest, true, err
+		}
+	}
+}
+
+// take collects digits that are there, and no more.
+func (a *digitsReceive) take(vars *Vars, digits string) (o Outcome, rest string, err error) {
+	if err := vars.Set(VarDigits, ""); err != nil {
+		return Continue(), "", err
+	}
+	for i := range len(digits) {
+		ended, err := a.add(vars, digits[i], i+1)
+		if err != nil || ended != "" {
+			return a.collected(vars, ended, i+1), digits[i+1:], err
+		}
+	}
+	return a.collected(vars, endedByTimeout, len(digits)), "", nil
+}
+
+// pattern is what the digits have to match; nil: anything.
+func (a *digitsReceive) pattern() (*regexp.Regexp, error) {
+	if a.Pattern == "" {
+		return nil, nil
+	}
+	return regexp.Compile(`\A(?:` + a.Pattern + `)\z`)
+}
+
+// judge tells whether it asks again after what was collected, and with what it says so; else again is nil.
+func (a *digitsReceive) judge(o Outcome, pattern *regexp.Regexp, try int) (again *prompt, err error) {
+	switch {
+	case o.TimedOut:
+		again = &a.TimeoutPrompt
+	case pattern != nil && !pattern.MatchString(a.withoutKey(o.Result["digits"])):
+		o.Result[ResultStatus] = "invalid"
+		again, err = &a.InvalidPrompt, errNoMatch
+	}
+	if try >= min(a.Retries, MaxDigitRetries) {
+		again = nil
+	}
+	return again, err
 }
 
 // ask says something and collects digits once. It starts with an empty variable: what an older
@@ -138,39 +193,52 @@ func (a *digitsReceive) ask(ctx context.Context, leg Leg, l DigitReader, say *pr
 		return Continue(), context.Cause(ctx)
 	}
 	deadline := time.Now().Add(ms(cmp.Or(max(a.Duration, 0), defaultDigitsReceiveMS)))
-	ended := endedByTimeout
+	ended := ""
 	n := 0
-	for {
+	for ended == "" {
 		d, err := a.read(ctx, l, &typed, deadline, n)
 		if errors.Is(err, ErrTimeout) && ctx.Err() == nil {
+			ended = endedByTimeout
 			break
 		}
 		if err != nil {
 			return Resulting("digits", vars.Get(VarDigits)), err
 		}
 		n++
-		isKey := strings.IndexByte(a.Key, d) >= 0
-		if !isKey || a.KeepKey {
-			if err := vars.Append(VarDigits, string(rune(d))); err != nil {
-				return Continue(), err
-			}
-		}
-		if isKey {
-			ended = endedByKey
-			break
-		}
-		if a.Length > 0 && n >= a.Length {
-			ended = endedByLength
-			break
+		if ended, err = a.add(vars, d, n); err != nil {
+			return Continue(), err
 		}
 	}
-	o := Resulting("digits", vars.Get(VarDigits), "ended_by", ended)
-	// Without an end by length or key, silence after some digits is the end that is meant.
-	o.TimedOut = ended == endedByTimeout && (n == 0 || a.Length > 0 || a.Key != "")
+	o := a.collected(vars, ended, n)
 	if said != nil { // noted, but the digits are there
 		o.Result[ResultError] = said.Error()
 	}
 	return o, nil
+}
+
+// add takes the digit that makes n of them; ended is "" where it waits for more.
+func (a *digitsReceive) add(vars *Vars, d byte, n int) (ended string, err error) {
+	isKey := strings.IndexByte(a.Key, d) >= 0
+	if !isKey || a.KeepKey {
+		if err := vars.Append(VarDigits, string(rune(d))); err != nil {
+			return "", err
+		}
+	}
+	switch {
+	case isKey:
+		return endedByKey, nil
+	case a.Length > 0 && n >= a.Length:
+		return endedByLength, nil
+	}
+	return "", nil
+}
+
+// collected is the outcome of n digits.
+func (a *digitsReceive) collected(vars *Vars, ended string, n int) Outcome {
+	o := Resulting("digits", vars.Get(VarDigits), "ended_by", ended)
+	// Without an end by length or key, silence after some digits is the end that is meant.
+	o.TimedOut = ended == endedByTimeout && (n == 0 || a.Length > 0 || a.Key != "")
+	return o
 }
 
 func (a *digitsReceive) say(ctx context.Context, leg Leg, l DigitReader, say *prompt, typed string) error {

@@ -1,6 +1,9 @@
 package action
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // empty does nothing.
 type empty struct{}
@@ -8,4 +11,8 @@ type empty struct{}
 func (a *empty) Timing() Timing { return TimeNone }
 func (a *empty) Shape() Shape   { return Shape{} }
 
-func (a *empty) Run(context.Context, Leg) (Outcome, error) { return Continue(), nil }
+func (a *empty) Run(ctx context.Context, leg Leg) (Outcome, error) {
+	return a.Decide(ctx, leg, time.Now())
+}
+
+func (a *empty) Decide(context.Context, Leg, time.Time) (Outcome, error) { return Continue(), nil }

@@ -3,6 +3,7 @@ package action
 import (
 	"context"
 	"errors"
+	"time"
 )
 
 // fetchFlow runs another flow; then this one goes on behind it.
@@ -14,7 +15,11 @@ func (a *fetchFlow) Shape() Shape { return Shape{Anywhere: true, SetsAny: true, 
 
 func (a *fetchFlow) Needs(c *CheckContext) { c.Need(CanFindFlows) }
 
-func (a *fetchFlow) Run(_ context.Context, leg Leg) (Outcome, error) {
+func (a *fetchFlow) Run(ctx context.Context, leg Leg) (Outcome, error) {
+	return a.Decide(ctx, leg, time.Now())
+}
+
+func (a *fetchFlow) Decide(_ context.Context, leg Leg, _ time.Time) (Outcome, error) {
 	if _, err := Need[FlowFinder](leg); err != nil {
 		return Continue(), Fatal(err)
 	}

@@ -3,6 +3,7 @@ package action
 import (
 	"context"
 	"errors"
+	"time"
 )
 
 // gotoAction jumps to TargetID LoopCount times; the next visit falls through and
@@ -24,7 +25,19 @@ func (a *gotoAction) Check(c *CheckContext) {
 
 func (a *gotoAction) Shape() Shape { return Shape{Falls: a.LoopCount <= 0 && !a.counted} }
 
-func (a *gotoAction) Run(ctx context.Context, _ Leg) (Outcome, error) {
+func (a *gotoAction) Run(ctx context.Context, leg Leg) (Outcome, error) {
+	return a.Decide(ctx, leg, time.Now())
+}
+
+// Rounds is how often it jumps before it goes on.
+func (a *gotoAction) Rounds() int { return max(a.LoopCount, 0) }
+
+func (a *gotoAction) Choices() []Choice {
+	o, err := jump(a.TargetID)
+	return []Choice{{When: "it jumps", Outcome: o, Err: err}, {When: "it has jumped often enough"}}
+}
+
+func (a *gotoAction) Decide(ctx context.Context, _ Leg, _ time.Time) (Outcome, error) {
 	s := scopeOf(ctx)
 	if s == nil {
 		return Outcome{}, Fatal(errors.New("action: goto needs a flow"))

@@ -196,6 +196,40 @@ func (t *Template) Make(v *Vars) (Action, json.RawMessage, error) {
 	return a, option, nil
 }
 
+// Fill is Make for where the values of some variables are not known: those of which open is true stay as they are
+// written, and unknown are their names. Where there are some, the action is for looking at only; options that
+// cannot be read with them are left at their defaults.
+func (t *Template) Fill(v *Vars, open func(name string) bool) (a Action, option json.RawMessage, unknown []string, err error) {
+	if !t.dynamic {
+		return clone(t.example), t.option, nil, nil
+	}
+	option, err = substituteJSON(t.option, func(_ int, key, text string) (got, literal string, err error) {
+		known := true
+		EachVar(text, func(name string, _ bool) {
+			if !open(name) {
+				return
+			}
+			if known = false; !slices.Contains(unknown, name) {
+				unknown = append(unknown, name)
+			}
+		})
+		if t.subst != nil && known {
+			return t.subst.SubstituteOption(key, text, v), "", nil
+		}
+		return v.substitute(text, nil, open), "", nil
+	})
+	if len(unknown) == 0 {
+		a, option, err = t.Make(v)
+		return a, option, nil, err
+	}
+	if err != nil {
+		return nil, nil, unknown, err
+	}
+	a = t.mk()
+	_ = json.Unmarshal(option, a) // what does not fit is known later
+	return a, option, unknown, nil
+}
+
 // clone copies the struct behind a, so that a run may write to its fields.
 func clone(a Action) Action {
 	v := reflect.ValueOf(a)

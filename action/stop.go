@@ -1,6 +1,9 @@
 package action
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // stop ends the flow, and so the call.
 type stop struct{}
@@ -9,4 +12,8 @@ func (a *stop) Timing() Timing { return TimeNone }
 
 func (a *stop) Shape() Shape { return Shape{Ends: true} }
 
-func (a *stop) Run(context.Context, Leg) (Outcome, error) { return Stop(), nil }
+func (a *stop) Run(ctx context.Context, leg Leg) (Outcome, error) {
+	return a.Decide(ctx, leg, time.Now())
+}
+
+func (a *stop) Decide(context.Context, Leg, time.Time) (Outcome, error) { return Stop(), nil }

@@ -3,6 +3,7 @@ package action
 import (
 	"context"
 	"strings"
+	"time"
 )
 
 // variableSet writes one variable.
@@ -30,6 +31,10 @@ func (a *variableSet) Shape() Shape {
 	return Shape{Sets: []string{strings.TrimSpace(a.Key)}}
 }
 
-func (a *variableSet) Run(_ context.Context, leg Leg) (Outcome, error) {
+func (a *variableSet) Run(ctx context.Context, leg Leg) (Outcome, error) {
+	return a.Decide(ctx, leg, time.Now())
+}
+
+func (a *variableSet) Decide(_ context.Context, leg Leg, _ time.Time) (Outcome, error) {
 	return Continue(), leg.Vars().Set(strings.TrimSpace(a.Key), a.Value)
 }

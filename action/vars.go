@@ -161,6 +161,13 @@ func (v *Vars) All() map[string]string {
 	return maps.Clone(v.m)
 }
 
+// Clone returns a copy of the variables, with results and definitions.
+func (v *Vars) Clone() *Vars {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	return &Vars{m: maps.Clone(v.m), results: maps.Clone(v.results), size: v.size, defined: maps.Clone(v.defined)}
+}
+
 // MarshalJSON writes the variables as one object.
 func (v *Vars) MarshalJSON() ([]byte, error) { return json.Marshal(v.All()) }
 
@@ -194,6 +201,11 @@ func (v *Vars) Substitute(text string) string { return v.SubstituteFunc(text, ni
 // in which some characters have a meaning. nil leaves them as they are, and fallbacks are
 // the author's and never go through it.
 func (v *Vars) SubstituteFunc(text string, escape func(value string) string) string {
+	return v.substitute(text, escape, nil)
+}
+
+// substitute is SubstituteFunc which leaves as they are written the variables of which open, if not nil, is true.
+func (v *Vars) substitute(text string, escape func(value string) string, open func(name string) bool) string {
 	if !HasVar(text) {
 		return text
 	}
@@ -206,7 +218,10 @@ func (v *Vars) SubstituteFunc(text string, escape func(value string) string) str
 		}
 		b.WriteString(before)
 		value, fallback := v.resolve(name)
+		plain, _, _ := strings.Cut(name, "|")
 		switch {
+		case open != nil && open(plain):
+			value = "${" + name + "}"
 		case value == "" && fallback != "":
 			value = fallback
 		case escape != nil:

@@ -192,8 +192,10 @@ func (c *Call) consume(in *Input) []Effect {
 	defer c.stateMu.Unlock()
 	c.seq++
 	in.Seq, in.At = c.seq, store.At(time.Now())
+	effects := c.machine.Step(in)
+	in.Did = Summary(effects)
 	c.remember(in)
-	return c.machine.Step(in)
+	return effects
 }
 
 // remember adds in to the trace. What cannot be written, or has no room, leaves a gap in
@@ -349,6 +351,7 @@ func (c *Call) runFlow() {
 			c.vars.Define(varFlowID, func() string { return id })
 		}
 	}
+	c.noteVars()
 	program := c.program
 	if f, ok := program.(*flow.Flow); ok && c.from != nil {
 		program = flow.Func(func(ctx context.Context, leg action.Leg) error { return f.RunFrom(ctx, leg, *c.from) })
@@ -391,10 +394,7 @@ func (c *Call) finish(onComplete string) {
 	})
 }
 
-// Hangup ends the call with one of VoIPBIN's reasons ("" is normal), or refuses it
-// with the reason's status while it is unanswered. It returns when the end has
-// begun; wait for Done to see it through.
-func (c *Call) Hangup(ctx context.Context, e action.Ending) error {
+func (c *Call) endBy(ctx context.Context, e action.Ending) error {
 	end, err := c.engine.ending(e)
 	if err != nil {
 		return err

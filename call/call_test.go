@@ -46,7 +46,7 @@ func (tonePrompts) OpenPrompt(_ context.Context, _, ref string) (media.Source, e
 func open(t *testing.T, flows map[string]string, change ...func(*call.Config)) *house {
 	t.Helper()
 	h := &house{net: calltest.NewNet(), store: store.Memory()}
-	cfg := call.Config{Store: h.store, Deps: action.Deps{Prompts: tonePrompts{}, Beep: tone.Beep().Clip(8000).Source}}
+	cfg := call.Config{Store: h.store, Deps: call.Noted(action.Deps{Prompts: tonePrompts{}, Beep: tone.Beep().Clip(8000).Source})}
 	cfg.OnEvent = func(e call.Event) {
 		h.mu.Lock()
 		defer h.mu.Unlock()

@@ -184,9 +184,7 @@ func (b *Confbridge) digit(from *Call, d string, info bool) {
 	}
 }
 
-// SendDigits presses keys: as telephone-event where the peer takes it, else as tones. It returns
-// at the end of the last one.
-func (c *Call) SendDigits(ctx context.Context, digits string, duration, interval time.Duration) error {
+func (c *Call) sendDigits(ctx context.Context, digits string, duration, interval time.Duration) error {
 	p, err := c.port(ctx)
 	if err != nil {
 		return err
@@ -202,8 +200,7 @@ func (c *Call) SendDigits(ctx context.Context, digits string, duration, interval
 	return p.Play(ctx, tones.Source(p.Rate()))
 }
 
-// Mute silences what the peer says (media.In), hears (media.Out), or both; or ends that.
-func (c *Call) Mute(ctx context.Context, d media.Direction, on bool) error {
+func (c *Call) setMute(ctx context.Context, d media.Direction, on bool) error {
 	return c.command(ctx, Command{Name: "mute", Mute: &MuteCommand{Direction: d, On: on}})
 }
 
@@ -218,9 +215,8 @@ func (c *Call) mute(d media.Direction) {
 	p.Mute(media.Out, d == media.Out || d == media.Both)
 }
 
-// JoinBridge puts the call into the bridge called id until it leaves. It answers the call.
-func (c *Call) JoinBridge(ctx context.Context, id string) error {
-	if err := c.Answer(ctx); err != nil {
+func (c *Call) joinBridge(ctx context.Context, id string) error {
+	if err := c.answer(ctx); err != nil {
 		return err
 	}
 	for {

@@ -218,9 +218,7 @@ func (f *Conference) stay(c *Call, status string) {
 	f.engine.tell(Event{Type: "conferencecall_" + status, CallID: c.id, Time: now.Time, Data: data})
 }
 
-// JoinConference puts the call into the conference called id until it leaves, is put out, or the conference ends.
-// It answers the call.
-func (c *Call) JoinConference(ctx context.Context, id string) error {
+func (c *Call) joinConference(ctx context.Context, id string) error {
 	for {
 		f, err := c.engine.room(id)
 		if err != nil {
@@ -258,7 +256,7 @@ func (e *Engine) room(id string) (*Conference, error) {
 func (f *Conference) join(ctx context.Context, c *Call) error {
 	f.stay(c, store.ConferencecallJoining)
 	defer f.stay(c, store.ConferencecallLeaved)
-	err := c.Answer(ctx)
+	err := c.answer(ctx)
 	if err == nil {
 		err = f.bridge.enter(c)
 	}

@@ -15,17 +15,13 @@ import (
 	"github.com/callbin/callbin/store"
 )
 
-// Connect calls all destinations of o at once and joins the call with the first that
-// answers; the others are given up. The call is answered only then. It returns when the two have
-// parted, or when nobody has answered, which is no error: Connected tells. Each attempt is a call of
-// its own, chained to this one, with a record of its own.
-func (c *Call) Connect(ctx context.Context, o action.ConnectOptions) (action.Connected, error) {
+func (c *Call) connect(ctx context.Context, o action.ConnectOptions) (action.Connected, error) {
 	if len(o.Destinations) == 0 || len(o.Destinations) > action.MaxDestinations {
 		return action.Connected{}, fmt.Errorf("call: connect: %d destinations are not 1 to %d", len(o.Destinations), action.MaxDestinations)
 	}
 	for _, d := range o.Destinations {
 		if d.Type == address.TypeConference { // a room answers at once
-			return action.Connected{Reason: store.ReasonNormal, Status: 200}, c.JoinConference(ctx, cmp.Or(d.Target, d.TargetName))
+			return action.Connected{Reason: store.ReasonNormal, Status: 200}, c.joinConference(ctx, cmp.Or(d.Target, d.TargetName))
 		}
 	}
 	k := &connecting{
@@ -183,7 +179,7 @@ func (k *connecting) rings() {
 	done := make(chan struct{})
 	k.call.engine.wg.Go(func() {
 		defer close(done)
-		_ = k.call.Play(ctx, p.Source(k.call.rate())) // ended by stop, or with the call
+		_ = k.call.play(ctx, p.Source(k.call.rate())) // ended by stop, or with the call
 	})
 	k.ringback = func() {
 		stop()
@@ -225,7 +221,7 @@ func (k *connecting) talk(ctx context.Context, leg *Call) (action.Connected, err
 	if k.early != nil && k.early != leg {
 		k.bridge.leave(k.early)
 	}
-	err := k.call.Answer(ctx)
+	err := k.call.answer(ctx)
 	if err == nil {
 		err = errors.Join(k.bridge.enter(leg), k.bridge.enter(k.call))
 	}
@@ -295,9 +291,7 @@ func (c *Call) wantsPrivacy() bool {
 	return false
 }
 
-// Dial places calls that are not joined with this one, as the call action does: to all destinations of o,
-// each with its own flow. It returns once they are under way; the error tells why none is.
-func (c *Call) Dial(ctx context.Context, o action.DialOptions) ([]string, error) {
+func (c *Call) dial(ctx context.Context, o action.DialOptions) ([]string, error) {
 	if len(o.Destinations) == 0 || len(o.Destinations) > action.MaxDestinations {
 		return nil, fmt.Errorf("call: dial: %d destinations are not 1 to %d", len(o.Destinations), action.MaxDestinations)
 	}

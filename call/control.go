@@ -61,4 +61,7 @@ func (c *Call) endStep(what, typ, actionID string, execution int, cause error) e
 }
 
 // StopFlow ends the flow, and with it the call.
-func (c *Call) StopFlow() { c.cancelFlow(ErrStopped) }
+func (c *Call) StopFlow() {
+	c.post(Input{Kind: KindNote, Note: &Note{What: "stop"}})
+	c.cancelFlow(ErrStopped)
+}

@@ -1,6 +1,11 @@
 package call
 
-import "time"
+import (
+	"fmt"
+	"hash/fnv"
+	"strconv"
+	"time"
+)
 
 // Do names what an Effect asks for.
 type Do string
@@ -47,4 +52,34 @@ type Effect struct {
 	Record *RecordCommand `json:"record,omitempty"`
 
 	Transcription *TranscriptionInput `json:"transcription,omitempty"` // of DoEmit: what the event is about
+}
+
+// Summary is what stands in the trace for effects: "ring timer emit 3fa2", their names and a sum over all of
+// them; "" for none.
+func Summary(effects []Effect) string {
+	if len(effects) == 0 {
+		return ""
+	}
+	b := make([]byte, 0, 64)
+	sum := fnv.New32a()
+	var text []byte // reused: this is done for each input of each call
+	for i := range effects {
+		e := &effects[i]
+		b = append(append(b, e.Do...), ' ')
+		text = append(text[:0], e.Do...)
+		for _, n := range [...]int{e.Status, e.Cause, e.Offer, e.Ref, int(e.Delay)} {
+			text = strconv.AppendInt(append(text, ' '), int64(n), 10)
+		}
+		for _, s := range [...]string{e.For, e.Text, e.Body} {
+			text = append(append(text, 0), s...)
+		}
+		if e.Record != nil {
+			text = append(text, asJSON(e.Record)...)
+		}
+		if e.Transcription != nil {
+			text = append(text, asJSON(e.Transcription)...)
+		}
+		_, _ = sum.Write(text) // never fails
+	}
+	return string(fmt.Appendf(b, "%04x", sum.Sum32()&0xffff))
 }

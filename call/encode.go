@@ -27,6 +27,11 @@ func appendInput(b []byte, in *Input) ([]byte, error) {
 		b = append(b, `":`...)
 		b = append(b, text...)
 	}
+	if in.Did != "" {
+		b = append(b, `,"did":"`...)
+		b = append(b, in.Did...) // our own words
+		b = append(b, '"')
+	}
 	return append(b, '}', '\n'), nil
 }
 

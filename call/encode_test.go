@@ -3,6 +3,7 @@ package call
 import (
 	"encoding/json"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 
@@ -48,5 +49,13 @@ func BenchmarkAppendInput(b *testing.B) {
 		if buf, err = appendInput(buf[:0], in); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+func BenchmarkSummary(b *testing.B) {
+	effects := []Effect{{Do: DoAccept, Body: strings.Repeat("a=rtpmap:0 PCMU/8000\r\n", 12)}, {Do: DoEmit, Text: "call_progressing"}, {Do: DoTimer, Text: "ack_wait", Delay: ackWait}}
+	b.ReportAllocs()
+	for b.Loop() {
+		Summary(effects)
 	}
 }

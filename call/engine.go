@@ -428,7 +428,7 @@ func (e *Engine) keep(c *Call) {
 	if err := e.cfg.Store.PutCall(ctx, rec); err != nil {
 		c.log().Error("record not stored", "err", err)
 	}
-	if err := e.cfg.Store.PutTrace(ctx, c.id, c.Trace()); err != nil {
+	if err := e.cfg.Store.PutTrace(ctx, c.id, c.wholeTrace()); err != nil {
 		c.log().Error("trace not stored", "err", err)
 	}
 }

@@ -96,11 +96,14 @@ func sums(r store.Call) map[string]string {
 // Follow runs the flow with that id beside the call's own, on a leg that has the call's variables
 // and vars, and nothing else.
 func (c *Call) Follow(flowID string, vars map[string]string) error {
+	var err error
 	if c.engine.cfg.FlowByID == nil {
-		return errNoFlows
+		err = errNoFlows
+	} else {
+		c.follow(flowID, vars)
 	}
-	c.follow(flowID, vars)
-	return nil
+	c.post(Input{Kind: KindNote, Note: &Note{What: "follow", Target: flowID, Error: errText(err)}})
+	return err
 }
 
 var errNoFlows = errors.New("call: the engine has no Config.FlowByID")

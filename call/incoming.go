@@ -47,10 +47,8 @@ type Incoming struct {
 // the SIP side's for this call.
 func (e *Engine) admit(d *sip.Dialog) {
 	req := d.Invite()
-	in := &Incoming{
-		ID: newID(), Request: req, Peer: d.RemoteAddr(),
-		Source: sourceOf(req), Destination: address.FromSIPUser(req.User),
-	}
+	in := newIncoming(newID(), req)
+	in.Peer = d.RemoteAddr()
 	c := newCall(e, in.ID, d)
 	journey := newID()
 	activeflow := newID()
@@ -92,24 +90,29 @@ func (e *Engine) decide(ctx context.Context, in *Incoming) (v Verdict, p flow.Pr
 			end = refusal(&Refusal{Status: 500, Code: CodePanic, Sentence: "an internal fault"})
 		}
 	}()
-	verify := e.cfg.Verify
-	if verify == nil {
-		verify = e.VerifyCaller
+	v, p, refused := e.cfg.decide(ctx, in, e.hosts)
+	if refused != nil {
+		end = refusal(refused)
 	}
-	v, err := verify(ctx, in)
+	return v, p, end
+}
+
+// decide verifies and routes; hosts are our own. A nil Refusal takes the call.
+func (c *Config) decide(ctx context.Context, in *Incoming, hosts map[string]bool) (Verdict, flow.Program, *Refusal) {
+	v, err := c.verify(ctx, in, hosts)
 	in.Verdict = v
 	if err != nil {
-		return v, nil, refusal(asRefusal(err, CodeRefused))
+		return v, nil, asRefusal(err, CodeRefused)
 	}
 	if v.Result == VerdictReject {
-		return v, nil, refusal(&Refusal{Status: v.Status, Code: v.Code, Sentence: v.Sentence})
+		return v, nil, &Refusal{Status: v.Status, Code: v.Code, Sentence: v.Sentence}
 	}
-	p, err = e.cfg.Route(ctx, in)
+	p, err := c.Route(ctx, in)
 	switch {
 	case errors.Is(err, ErrNoFlow) || errors.Is(err, store.ErrNotFound) || err == nil && p == nil:
-		return v, nil, refusal(&Refusal{Status: 404, Code: CodeNoFlow, Sentence: fmt.Sprintf("no flow answers %q", in.Destination.Target)})
+		return v, nil, &Refusal{Status: 404, Code: CodeNoFlow, Sentence: fmt.Sprintf("no flow answers %q", in.Destination.Target)}
 	case err != nil:
-		return v, nil, refusal(asRefusal(err, CodeRouteFailed))
+		return v, nil, asRefusal(err, CodeRouteFailed)
 	}
 	return v, p, nil
 }
@@ -167,12 +170,16 @@ func numberOf(user string) string {
 
 // callVars are the variables that VoIPBIN gives a call's flow.
 func (e *Engine) callVars(in *Incoming, activeflow, journey string) *action.Vars {
-	m := map[string]string{
-		"voipbin.activeflow.id":                activeflow,
+	return e.newVars(recordVars(&store.Call{
+		ID: in.ID, ActiveflowID: activeflow, JourneyID: journey, Source: in.Source, Destination: in.Destination, Direction: store.DirectionIncoming,
+	}))
+}
+
+// incomingVars are those of them that are the same for each such call.
+func incomingVars(in *Incoming) map[string]string {
+	return map[string]string{
 		"voipbin.activeflow.reference_type":    "call",
-		"voipbin.activeflow.reference_id":      in.ID,
 		"voipbin.activeflow.complete_count":    "0",
-		"voipbin.call.id":                      in.ID,
 		"voipbin.call.direction":               store.DirectionIncoming,
 		"voipbin.call.source.type":             string(in.Source.Type),
 		"voipbin.call.source.target":           in.Source.Target,
@@ -186,9 +193,7 @@ func (e *Engine) callVars(in *Incoming, activeflow, journey string) *action.Vars
 		"voipbin.call.destination.detail":      in.Destination.Detail,
 		"voipbin.call.master_call_id":          "",
 		"voipbin.call.digits":                  "",
-		"voipbin.call.journey_id":              journey,
 	}
-	return e.newVars(m)
 }
 
 // newVars makes variables of m. What does not fit the limits is the peer's and is left out.

@@ -1,6 +1,7 @@
 package call
 
 import (
+	"encoding/json"
 	"time"
 
 	"github.com/callbin/callbin/action"
@@ -63,6 +64,10 @@ type Input struct {
 	Note          *Note               `json:"note,omitempty"`
 	Stats         *rtp.Stats          `json:"stats,omitempty"`
 	State         *State              `json:"state,omitempty"`
+
+	// Did is what the loop did then: the names of its effects, and a sum over all of them. A replay that does
+	// something else has met a change of the code.
+	Did string `json:"did,omitempty"`
 }
 
 // IncomingInput is what the loop needs to know of a new INVITE.
@@ -184,12 +189,19 @@ type StepInput struct {
 	Error    string          `json:"error,omitempty"`
 }
 
-// Note is something that a flow's step learned from outside the call.
+// Note is something that a flow's step learned from outside, when it did: what a replay of the flow gives it again.
 type Note struct {
-	What   string `json:"what"` // "http", "speech", "prompt"
-	Target string `json:"target"`
-	Status int    `json:"status,omitempty"`
-	Bytes  int64  `json:"bytes,omitempty"`
-	MS     int64  `json:"ms"`
-	Error  string `json:"error,omitempty"`
+	// "http", "speech", "prompt"; of the leg "answer", "hangup", "play", "record", "record_stop", "connect", "dial",
+	// "bridge", "conference", "digits_send", "mute", "flow_by_id", "follow"; "skip", "continue" and "stop" from the
+	// program; "background" for what failed after its step; "program" for the flow itself, "vars" for variables
+	// that the program gave it.
+	What   string          `json:"what"`
+	Target string          `json:"target,omitempty"`
+	Status int             `json:"status,omitempty"`
+	Bytes  int64           `json:"bytes,omitempty"`
+	MS     int64           `json:"ms"`
+	Error  string          `json:"error,omitempty"`
+	Cut    bool            `json:"cut,omitempty"`    // it was ended from outside: a digit, a hang-up, a timeout of the step
+	Result json.RawMessage `json:"result,omitempty"` // what came back
+	Body   string          `json:"body,omitempty"`   // text of an HTTP answer, or of a flow
 }

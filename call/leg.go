@@ -33,9 +33,7 @@ var (
 	_ action.Recordings   = (*Call)(nil)
 )
 
-// Answer answers the call and waits for the caller's ACK, for half a second at most:
-// sound that is sent earlier would be clipped. Answering again does nothing.
-func (c *Call) Answer(ctx context.Context) error {
+func (c *Call) answer(ctx context.Context) error {
 	return c.command(ctx, Command{Name: "answer"})
 }
 
@@ -56,8 +54,7 @@ func (c *Call) port(ctx context.Context) (*media.Port, error) {
 	return (*l).Port(), nil
 }
 
-// Play plays src and returns at its end, or with context.Cause(ctx).
-func (c *Call) Play(ctx context.Context, src media.Source) error {
+func (c *Call) play(ctx context.Context, src media.Source) error {
 	p, err := c.port(ctx)
 	if err != nil {
 		if cl, ok := src.(io.Closer); ok {
@@ -115,11 +112,6 @@ func (c *Call) Listen(ctx context.Context, open func(rateHz int) (media.Tap, err
 		return nil, err
 	}
 	return p.Tap(t), nil
-}
-
-// FlowByID finds a flow for fetch_flow.
-func (c *Call) FlowByID(ctx context.Context, id string) (action.Program, error) {
-	return c.engine.flowByID(ctx, id)
 }
 
 // maxDigits bounds what a caller can make us keep by pressing keys that nobody reads.

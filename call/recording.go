@@ -32,15 +32,12 @@ type recording struct {
 	record store.Recording
 }
 
-// StartRecording records both directions of the answered call into one file of two
-// channels, left what the caller says and right what it hears; the file is a valid WAV at
-// every moment. One recording at a time.
-func (c *Call) StartRecording(ctx context.Context, o action.RecordOptions) (id string, err error) {
+func (c *Call) recordStart(ctx context.Context, o action.RecordOptions) (id string, err error) {
 	if c.engine.cfg.Store == nil {
 		return "", errNoStore
 	}
 	if o.BeepStart {
-		if err := c.Play(ctx, tone.Beep().Source(c.rate())); err != nil {
+		if err := c.play(ctx, tone.Beep().Source(c.rate())); err != nil {
 			return "", err
 		}
 	}
@@ -57,8 +54,7 @@ func (c *Call) StartRecording(ctx context.Context, o action.RecordOptions) (id s
 	)
 }
 
-// StopRecording ends the recording that runs and returns when its file is complete.
-func (c *Call) StopRecording(ctx context.Context) error {
+func (c *Call) recordStop(ctx context.Context) error {
 	return c.command(ctx, Command{Name: "record_stop"})
 }
 

@@ -3,6 +3,7 @@ package call_test
 import (
 	"bytes"
 	"encoding/json"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -97,6 +98,7 @@ func TestReplay(t *testing.T) {
 	}
 	for name, s := range replayed {
 		t.Run(name, func(t *testing.T) {
+			var trace []byte
 			synctest.Test(t, func(t *testing.T) {
 				flows := map[string]string{}
 				if s.flow != "" {
@@ -104,8 +106,9 @@ func TestReplay(t *testing.T) {
 				}
 				h := open(t, flows)
 				s.story(t, calltest.NewPhone(t, h.net, s.phone))
-				checkReplay(t, h, h.records(t)[0])
+				trace = checkReplay(t, h, h.records(t)[0])
 			})
+			checkFlowReplay(t, trace)
 		})
 	}
 }
@@ -142,6 +145,7 @@ func TestReplayOfConnect(t *testing.T) {
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
+			var traces [][]byte
 			synctest.Test(t, func(t *testing.T) {
 				h := open(t, map[string]string{"100": connectTo(c.options, "", 1)}, outbound)
 				bob := callee(t, h, 1)
@@ -155,15 +159,38 @@ func TestReplayOfConnect(t *testing.T) {
 					t.Fatalf("%d records", len(records))
 				}
 				for _, rec := range records {
-					checkReplay(t, h, rec)
+					traces = append(traces, checkReplay(t, h, rec))
 				}
 			})
+			for _, trace := range traces {
+				checkFlowReplay(t, trace)
+			}
 		})
 	}
 }
 
-// checkReplay feeds the stored trace of a call to fresh machines, and compares with what was.
-func checkReplay(t *testing.T, h *house, rec store.Call) {
+// checkFlowReplay runs the loop and the flow of a trace again.
+func checkFlowReplay(t *testing.T, b []byte) {
+	t.Helper()
+	trace, err := call.DecodeTrace(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := calltest.ReplayTrace(t, b, calltest.ReplayConfig{Within: time.Millisecond})
+	if err != nil {
+		t.Fatalf("%v\n%s", err, b)
+	}
+	if trace[0].Outgoing != nil { // its program is no flow
+		return
+	}
+	if d := cmp.Diff(calltest.Journal(trace), got.Journal); d != "" {
+		t.Errorf("the flow did something else (-recorded +replayed):\n%s", d)
+	}
+}
+
+// checkReplay feeds the stored trace of a call to fresh machines, and compares with what was. It returns
+// the trace.
+func checkReplay(t *testing.T, h *house, rec store.Call) []byte {
 	t.Helper()
 	b, err := h.store.Trace(t.Context(), rec.ID)
 	if err != nil {
@@ -186,7 +213,7 @@ func checkReplay(t *testing.T, h *house, rec store.Call) {
 	var live, again []string
 	h.mu.Lock()
 	for _, e := range h.events {
-		if e.CallID == rec.ID {
+		if e.CallID == rec.ID && !strings.HasPrefix(e.Type, "conferencecall_") { // those are the room's
 			live = append(live, e.Type)
 		}
 	}
@@ -199,6 +226,7 @@ func checkReplay(t *testing.T, h *house, rec store.Call) {
 	if diff := cmp.Diff(live, again); diff != "" {
 		t.Errorf("other events (-live +replayed):\n%s", diff)
 	}
+	return b
 }
 
 // restored replays trace on a machine that goes through JSON before each input.

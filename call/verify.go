@@ -51,32 +51,50 @@ const maxCaller = 256
 // our own hosts, for its user as an extension): a call from outside that shows our own
 // number is spoofed. It refuses with 403.
 func (e *Engine) VerifyCaller(_ context.Context, in *Incoming) (Verdict, error) {
+	return e.cfg.verifyCaller(in, e.hosts), nil
+}
+
+// verify asks Config.Verify, or the built-in checks.
+func (c *Config) verify(ctx context.Context, in *Incoming, hosts map[string]bool) (Verdict, error) {
+	if c.Verify != nil {
+		return c.Verify(ctx, in)
+	}
+	return c.verifyCaller(in, hosts), nil
+}
+
+// verifyCaller is VerifyCaller of an engine whose own hosts are known.
+func (c *Config) verifyCaller(in *Incoming, hosts map[string]bool) Verdict {
 	v := Verdict{Result: VerdictPass}
 	from := in.Request.From
 	if why := malformed(from.User, from.Display); why != "" {
-		return v.reject("caller_format", CodeCallerMalformed, why), nil
+		return v.reject("caller_format", CodeCallerMalformed, why)
 	}
 	v.Checks = append(v.Checks, Check{Name: "caller_format", Result: "pass"})
-	if e.cfg.Owned == nil {
+	if c.Owned == nil {
 		v.Checks = append(v.Checks, Check{Name: "own_number", Result: "skip"})
-		return v, nil
+		return v
 	}
-	if e.cfg.Owned(in.Source) || e.hosts[strings.ToLower(from.Host)] && e.cfg.Owned(address.Address{Type: address.TypeExtension, Target: from.User}) {
+	if c.Owned(in.Source) || hosts[strings.ToLower(from.Host)] && c.Owned(address.Address{Type: address.TypeExtension, Target: from.User}) {
 		return v.reject("own_number", CodeOwnNumberSpoofed,
-			fmt.Sprintf("the caller shows %s, which is one of our own", in.Source.Target)), nil
+			fmt.Sprintf("the caller shows %s, which is one of our own", in.Source.Target))
 	}
 	v.Checks = append(v.Checks, Check{Name: "own_number", Result: "pass"})
-	return v, nil
+	return v
 }
 
 // ownHosts are this engine's own hosts, bound or advertised, in lower case: who gives one as the host
 // of From says that it is an extension of ours.
 func (e *Engine) ownHosts() map[string]bool {
-	hosts := map[string]bool{}
+	hosts := e.cfg.advertisedHosts()
 	for _, a := range e.sip.Addrs() {
 		hosts[a.Addr.Addr().String()] = true
 	}
-	for _, l := range e.cfg.Listen {
+	return hosts
+}
+
+func (c *Config) advertisedHosts() map[string]bool {
+	hosts := map[string]bool{}
+	for _, l := range c.Listen {
 		if h, _, err := net.SplitHostPort(l.Advertise); err == nil {
 			hosts[strings.ToLower(h)] = true
 		}

@@ -7,22 +7,32 @@ import (
 	"github.com/callbin/callbin/flow"
 )
 
-// ActionStarted notes that a step begins.
-func (c *Call) ActionStarted(s flow.Step) {
-	in := StepInput{Seq: s.Seq, ID: s.ID, Type: s.Type, Index: s.Index, Counters: s.Counters, Depth: len(s.Stack)}
+// StepStarted is what stands in the trace for a step that begins.
+func StepStarted(s flow.Step) *StepInput {
+	in := &StepInput{Seq: s.Seq, ID: s.ID, Type: s.Type, Index: s.Index, Counters: s.Counters, Depth: len(s.Stack)}
 	if option := string(s.Option); option != "{}" {
 		in.Option = option
 	}
-	c.post(Input{Kind: KindStarted, Step: &in})
+	return in
+}
+
+// StepEnded is what stands in the trace for a step that is over.
+func StepEnded(s flow.Step, o action.Outcome, err error) *StepInput {
+	in := &StepInput{Seq: s.Seq, ID: s.ID, Type: s.Type, Index: s.Index, Error: errText(err)}
+	if o.Target != "" || o.Stop || o.TimedOut || o.Push != nil || len(o.Result) > 0 {
+		in.Outcome = &o
+	}
+	return in
+}
+
+// ActionStarted notes that a step begins.
+func (c *Call) ActionStarted(s flow.Step) {
+	c.post(Input{Kind: KindStarted, Step: StepStarted(s)})
 }
 
 // ActionEnded notes how a step ended.
 func (c *Call) ActionEnded(s flow.Step, o action.Outcome, err error) {
-	in := StepInput{Seq: s.Seq, ID: s.ID, Type: s.Type, Index: s.Index, Error: errText(err)}
-	if o.Target != "" || o.Stop || o.TimedOut || o.Push != nil || len(o.Result) > 0 {
-		in.Outcome = &o
-	}
-	c.post(Input{Kind: KindEnded, Step: &in})
+	c.post(Input{Kind: KindEnded, Step: StepEnded(s, o, err)})
 	if err != nil && c.flowCtx.Err() == nil {
 		c.log().Warn("step failed", "step", s.ID, "type", s.Type, "err", err)
 	}

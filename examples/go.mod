@@ -6,6 +6,7 @@ require (
 	github.com/callbin/callbin v0.0.0
 	github.com/callbin/callbin/store/sqlite v0.0.0
 	github.com/santhosh-tekuri/jsonschema/v6 v6.0.3
+	golang.org/x/tools v0.52.0
 )
 
 require (

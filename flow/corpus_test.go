@@ -12,6 +12,7 @@ import (
 
 	"github.com/callbin/callbin/action"
 	"github.com/callbin/callbin/flow"
+	"github.com/callbin/callbin/flow/flowtest"
 )
 
 // TestCorpus holds small flows with one fault each, and everything that is found in them by an engine that can do
@@ -42,13 +43,13 @@ func TestCorpus(t *testing.T) {
 			if b.Len() == 0 {
 				t.Errorf("%s: %s: nothing is found", file, name)
 			}
-			if *update {
+			if flowtest.Updating() {
 				ar.Files[i+1].Data = []byte(b.String())
 			} else if d := cmp.Diff(strings.Split(want, "\n"), strings.Split(b.String(), "\n")); d != "" {
 				t.Errorf("%s: %s: %s", file, name, d)
 			}
 		}
-		if *update {
+		if flowtest.Updating() {
 			if err := os.WriteFile(file, txtar.Format(ar), 0o644); err != nil {
 				t.Fatal(err)
 			}

@@ -72,6 +72,7 @@
 // actions on a call that is not answered yet, and digits that the caller is told to press and that no branch
 // has. Each Finding tells line, column, JSON pointer, rule, and how to mend it. Lenient makes warnings of all that is not
 // needed to run. Schema writes a JSON Schema for editors, and examples/flowcheck does all of this on the command line.
+// Explain tells which actions would run on a call of which caller, destination, time and digits are known.
 //
 // # The actions
 //

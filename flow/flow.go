@@ -69,6 +69,9 @@ func (f *Flow) Name() string { return f.name }
 // complete; empty for none. Run does not act on it.
 func (f *Flow) OnCompleteFlowID() string { return f.onComplete }
 
+// Source returns the text that the flow was read from. It must not be changed.
+func (f *Flow) Source() []byte { return f.data }
+
 // Len returns the number of actions.
 func (f *Flow) Len() int { return len(f.steps) }
 
@@ -110,6 +113,13 @@ type Frame struct {
 type Observer interface {
 	ActionStarted(s Step)
 	ActionEnded(s Step, o action.Outcome, err error)
+}
+
+// Interceptor is a leg that stands between a flow and its actions: run does the work of step s, which the leg may time,
+// watch, replace or refuse. What it returns is what became of the step. It is called on the flow's goroutine for
+// each action; a panic of run goes through it.
+type Interceptor interface {
+	RunAction(ctx context.Context, s Step, run func(context.Context) (action.Outcome, error)) (action.Outcome, error)
 }
 
 // Skipper is a leg whose steps can be skipped one by one: each step that may take time

@@ -10,6 +10,7 @@ import (
 
 	"github.com/callbin/callbin/action"
 	"github.com/callbin/callbin/flow"
+	"github.com/callbin/callbin/flow/flowtest"
 )
 
 // TestLenientFlowsRun: what is wrong with a flow that is read leniently is a warning, and happens when it runs.
@@ -76,8 +77,8 @@ func TestLenientFlowsRun(t *testing.T) {
 	} {
 		t.Run(c.what, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				leg := newCaller()
-				f, err := flow.Parse([]byte(c.text), flow.ParseOptions{Registry: action.Builtin(leg.deps()), Lenient: true})
+				leg := newLeg(t, nil)
+				f, err := flow.Parse([]byte(c.text), flow.ParseOptions{Registry: action.Builtin(leg.Deps()), Lenient: true})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -136,7 +137,7 @@ func TestLenientReadersHaveLimits(t *testing.T) {
 
 // watched is a caller of whom only the types of what runs are noted.
 type watched struct {
-	*caller
+	*flowtest.Leg
 	ran *ranTypes
 }
 

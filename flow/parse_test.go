@@ -16,6 +16,7 @@ import (
 
 	"github.com/callbin/callbin/action"
 	"github.com/callbin/callbin/flow"
+	"github.com/callbin/callbin/flow/flowtest"
 )
 
 func TestParseGivesTheFlowsOwnNameAndID(t *testing.T) {
@@ -125,7 +126,7 @@ func TestOwnActionsHoldFlows(t *testing.T) {
 }
 
 func TestGeneratedIDsGiveWay(t *testing.T) {
-	c := newCaller()
+	c := newLeg(t, nil)
 	f, err := flow.Parse([]byte(`[{"type":"stop","next_id":"action-1"},{"id":"action-1","type":"stop"}]`), flow.ParseOptions{})
 	if err != nil {
 		t.Fatal(err)
@@ -133,7 +134,7 @@ func TestGeneratedIDsGiveWay(t *testing.T) {
 	if err := f.Run(t.Context(), c); err != nil {
 		t.Fatal(err)
 	}
-	if got := c.transcript(); !strings.Contains(got, "action-1x stop {}") {
+	if got := flowtest.Transcript(c.Events()); !strings.Contains(got, "action-1x stop {}") {
 		t.Errorf("got %s", got)
 	}
 }

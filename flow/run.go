@@ -86,6 +86,7 @@ func newRunner(f *Flow, leg action.Leg, scope *action.Scope) *runner {
 	r.observer, _ = action.Need[Observer](leg)
 	r.skipper, _ = action.Need[Skipper](leg)
 	r.digits, _ = action.Need[action.DigitReader](leg)
+	r.between, _ = action.Need[Interceptor](leg)
 	return r
 }
 
@@ -113,6 +114,7 @@ type runner struct {
 	observer Observer           // may be nil
 	skipper  Skipper            // may be nil
 	digits   action.DigitReader // may be nil
+	between  Interceptor        // may be nil
 
 	seq       int
 	tokens    float64          // steps that may still run without time passing
@@ -125,47 +127,65 @@ func (r *runner) run(ctx context.Context, index int) error {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		if index >= len(r.flow.steps) {
-			if len(r.outer) == 0 {
-				return nil
-			}
-			s := r.pop()
-			if next, ok := r.after(s); ok {
-				index = next
-				continue
-			}
-			return r.fail(s, fmt.Errorf("there is no action with the id %.80q", s.next))
+		at, over, err := r.arrive(index)
+		if over || err != nil {
+			return err
 		}
-		s := &r.flow.steps[index]
+		s := &r.flow.steps[at]
 		outcome, pushed, err := r.step(ctx, s)
-		target, handled := s.onFailure(outcome, err)
-		switch {
-		case ctx.Err() != nil && !(outcome.Stop && err == nil):
+		if ctx.Err() != nil && !(outcome.Stop && err == nil) {
 			return context.Cause(ctx)
-		case handled && !errors.Is(err, ErrLoop):
-		case action.IsFatal(err):
-			return r.fail(s, err)
-		case outcome.Stop:
-			return nil
-		case pushed != nil:
-			r.push(s, pushed, outcome.Push)
-			index = 0
-			continue
-		default:
-			target = outcome.Target
 		}
-		target = cmp.Or(target, s.next)
-		if target == "" {
-			index++
-			continue
+		if index, over, err = r.goOn(s, outcome, pushed, err); over || err != nil {
+			return err
 		}
-		next, ok := r.jump(target)
+	}
+}
+
+// arrive leaves the flows that are at their end, and returns the index of the step that is next; over is the end of
+// the outermost.
+func (r *runner) arrive(index int) (next int, over bool, err error) {
+	for index >= len(r.flow.steps) {
+		if len(r.outer) == 0 {
+			return 0, true, nil
+		}
+		s := r.pop()
+		next, ok := r.after(s)
 		if !ok {
-			return r.fail(s, fmt.Errorf("there is no action with the id %.80q", target))
+			return 0, false, r.fail(s, noAction(s.next))
 		}
 		index = next
 	}
+	return index, false, nil
 }
+
+// goOn returns the index, which may be behind the last step, where the flow goes on after what became of s; over is its end.
+func (r *runner) goOn(s *step, o action.Outcome, pushed *Flow, err error) (next int, over bool, fail error) {
+	target, handled := s.onFailure(o, err)
+	switch {
+	case handled && !errors.Is(err, ErrLoop):
+	case action.IsFatal(err):
+		return 0, false, r.fail(s, err)
+	case o.Stop:
+		return 0, true, nil
+	case pushed != nil:
+		r.push(s, pushed, o.Push)
+		return 0, false, nil
+	default:
+		target = o.Target
+	}
+	target = cmp.Or(target, s.next)
+	if target == "" {
+		return s.info.Index + 1, false, nil
+	}
+	next, ok := r.jump(target)
+	if !ok {
+		return 0, false, r.fail(s, noAction(target))
+	}
+	return next, false, nil
+}
+
+func noAction(id string) error { return fmt.Errorf("there is no action with the id %.80q", id) }
 
 // onFailure returns where the step says that the flow goes on after what became of it.
 func (s *step) onFailure(o action.Outcome, err error) (target string, ok bool) {
@@ -248,7 +268,7 @@ func (r *runner) make(s *step) (act action.Action, option json.RawMessage, err e
 // act runs the action, with what belongs to its timing around it, and finds the flow that it pushes.
 func (r *runner) act(ctx context.Context, now Step, timing action.Timing, act action.Action) (action.Outcome, *Flow, error) {
 	if timing == action.TimeNone {
-		return r.guarded(ctx, act)
+		return r.guarded(ctx, now, act)
 	}
 	if r.skipper != nil {
 		var cancel context.CancelFunc
@@ -257,7 +277,7 @@ func (r *runner) act(ctx context.Context, now Step, timing action.Timing, act ac
 	}
 	r.digitsBefore(timing)
 	start := time.Now()
-	outcome, pushed, err := r.guarded(ctx, act)
+	outcome, pushed, err := r.guarded(ctx, now, act)
 	r.tokens = min(MaxIdleSteps, r.tokens+float64(time.Since(start))*idleStepsPerMS/float64(time.Millisecond))
 	if after := r.digitsAfter(timing); after != nil {
 		err = errors.Join(err, after)
@@ -326,26 +346,25 @@ func (r *runner) circle() string {
 }
 
 // guarded runs an action, and finds what it pushes. A panic is a fatal error, for this one call only.
-func (r *runner) guarded(ctx context.Context, act action.Action) (outcome action.Outcome, pushed *Flow, err error) {
+func (r *runner) guarded(ctx context.Context, now Step, act action.Action) (outcome action.Outcome, pushed *Flow, err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			outcome, pushed, err = action.Outcome{}, nil, action.Fatal(&PanicError{Value: v, Stack: debug.Stack()})
 		}
 	}()
-	outcome, err = act.Run(ctx, r.leg)
+	run := func(ctx context.Context) (action.Outcome, error) { return act.Run(ctx, r.leg) }
+	if r.between != nil {
+		outcome, err = r.between.RunAction(ctx, now, run)
+	} else {
+		outcome, err = run(ctx)
+	}
 	if err != nil || outcome.Push == nil {
 		return outcome, nil, err
 	}
-	program, err := r.open(ctx, r.flow, outcome.Push)
-	if err != nil {
-		return outcome, nil, action.Fatal(err)
-	}
-	if pushed, _ = program.(*Flow); pushed == nil { // plain Go: it runs as a part of this step
+	pushed, program, err := r.pushed(ctx, outcome.Push)
+	if program != nil { // plain Go: it runs as a part of this step
 		outcome.Push = nil
 		return outcome, nil, program.Run(ctx, r.leg)
 	}
-	if len(r.outer) >= MaxStacks {
-		return outcome, nil, action.Fatal(fmt.Errorf("flow: flows run within flows more than %d deep", MaxStacks))
-	}
-	return outcome, pushed, nil
+	return outcome, pushed, err
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/callbin/callbin/action"
 	"github.com/callbin/callbin/flow"
+	"github.com/callbin/callbin/flow/flowtest"
 )
 
 // bare is a leg that can do nothing.
@@ -224,64 +225,58 @@ func TestStepIsJSON(t *testing.T) {
 	}
 }
 
-// background is a leg that looks after background work, as a call does.
-type background struct {
-	*caller
-	wg sync.WaitGroup
+// plain is a leg that looks after no background work.
+type plain struct {
+	*flowtest.Leg
+	ended func(error)
 }
 
-func (b *background) Background(f func(context.Context)) error {
-	b.wg.Go(func() { f(context.Background()) })
-	return nil
-}
+// Background hides that of the leg.
+func (plain) Background() {}
+
+func (p *plain) ActionEnded(_ flow.Step, _ action.Outcome, err error) { p.ended(err) }
 
 func TestBackgrounderKeepsWorkBeyondTheFlow(t *testing.T) {
+	f := flowtest.New(t, "flow.json", `[{"type":"webhook_send","option":{"uri":"https://example.com/"}}]`, flowtest.Config{})
+	r := f.Run(t, "http error\nhttp 200")
+	if len(r.Requests) != 2 || r.Events[len(r.Events)-1].Kind != flowtest.KindRequest {
+		t.Errorf("the webhook was not delivered after the end of the flow:\n%s", r)
+	}
+}
+
+// TestEndOfTheFlowWaitsForBackgroundWork of a leg that looks after none, for a while.
+func TestEndOfTheFlowWaitsForBackgroundWork(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := &background{caller: newCaller()}
-		b.answers = []string{"error", "200"}
-		f := mustParse(t, action.Builtin(b.deps()), `[{"type":"webhook_send","option":{"uri":"https://example.com/"}}]`)
+		l := &plain{Leg: newLeg(t, flowtest.Script{flowtest.Around("http", "hang")}), ended: func(error) {}}
+		f := mustParse(t, action.Builtin(l.Deps()), `[{"type":"webhook_send","option":{"uri":"https://example.com/"}}]`)
 		start := time.Now()
-		if err := f.Run(t.Context(), b); err != nil || time.Since(start) != 0 {
-			t.Errorf("the flow ended with %v after %v", err, time.Since(start))
+		if err := f.Run(t.Context(), l); err != nil {
+			t.Fatal(err)
 		}
-		b.wg.Wait()
-		if len(b.answers) != 0 {
-			t.Errorf("the webhook was not delivered: %s", b.transcript())
+		if d := time.Since(start).Truncate(time.Millisecond); d != action.BackgroundGrace {
+			t.Errorf("the flow ended after %v", d)
 		}
 	})
 }
 
 func TestBackgroundWorkIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := newCaller()
-		for range action.MaxBackground {
-			c.answers = append(c.answers, "hang")
-		}
-		c.quiet = true
-		f := mustParse(t, action.Builtin(c.deps()), `[{"id":"a","type":"webhook_send","option":{"uri":"https://example.com/"}},
-			{"type":"goto","option":{"target_id":"a","loop_count":99}}]`)
 		var busy int
-		l := &endings{caller: c, ended: func(err error) {
+		l := &plain{Leg: newLeg(t, flowtest.Script{flowtest.Around("http", "*", "hang")}), ended: func(err error) {
 			if errors.Is(err, action.ErrBusy) {
 				busy++
 			}
 		}}
+		f := mustParse(t, action.Builtin(l.Deps()), `[{"id":"a","type":"webhook_send","option":{"uri":"https://example.com/"}},
+			{"type":"goto","option":{"target_id":"a","loop_count":99}}]`)
 		if err := f.Run(t.Context(), l); err != nil {
 			t.Fatal(err)
 		}
-		if got := strings.Count(c.transcript(), "http POST"); got != action.MaxBackground || busy != 100-action.MaxBackground {
+		if got := len(l.Requests()); got != action.MaxBackground || busy != 100-action.MaxBackground {
 			t.Errorf("%d requests, %d refused", got, busy)
 		}
 	})
 }
-
-// endings is a wrapped leg: its capabilities are found behind Unwrap.
-type endings struct {
-	*caller
-	ended func(error)
-}
-
-func (e *endings) ActionEnded(_ flow.Step, _ action.Outcome, err error) { e.ended(err) }
 
 func TestFlowRunsOnManyLegsAtOnce(t *testing.T) {
 	f := mustParse(t, nil, `[{"id":"a","type":"variable_set","option":{"key":"n","value":"${n}x"}},

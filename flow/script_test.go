@@ -1,30 +1,30 @@
 package flow_test
 
 import (
-	"bufio"
-	"bytes"
-	"context"
-	"errors"
-	"flag"
 	"fmt"
-	"maps"
 	"os"
 	"path/filepath"
-	"slices"
-	"strconv"
 	"strings"
 	"testing"
-	"testing/synctest"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/tools/txtar"
 
 	"github.com/callbin/callbin/action"
 	"github.com/callbin/callbin/flow"
+	"github.com/callbin/callbin/flow/flowtest"
 )
 
-var update = flag.Bool("update", false, "rewrite what the scripts in testdata want")
+// newLeg is a simulated leg whose context does not matter.
+func newLeg(t testing.TB, s flowtest.Script) *flowtest.Leg {
+	t.Helper()
+	w, err := flowtest.NewWorld(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	leg, _ := flowtest.NewLeg(t.Context(), w)
+	return leg
+}
 
 // eachScript runs f on every script of a folder and compares with its "want".
 func eachScript(t *testing.T, dir string, f func(t *testing.T, script, flowJSON []byte) string) {
@@ -49,7 +49,7 @@ func eachScript(t *testing.T, dir string, f func(t *testing.T, script, flowJSON 
 			if got == want {
 				return
 			}
-			if !*update {
+			if !flowtest.Updating() {
 				t.Errorf("got (+), want (-):\n%s", cmp.Diff(strings.Split(want, "\n"), strings.Split(got, "\n")))
 				return
 			}
@@ -61,180 +61,27 @@ func eachScript(t *testing.T, dir string, f func(t *testing.T, script, flowJSON 
 	}
 }
 
-// TestScripts runs flows against a scripted caller. A script's lines, each with a time
-// from the start where it has one:
-//
-//	var NAME=VALUE            a variable at the start
-//	http STATUS [BODY]        the next answer of the HTTP server; also "error", "hang", "200 LARGE"
-//	peer TARGET answers 2s    who is called by that target; without this line it rings for ever
-//	peer TARGET REASON 2s 486
-//	peer TARGET unknown
-//	conference ID             there is such a conference
-//	status STATUS             of the call, in place of ringing and progressing
-//	flow ID JSON              there is such a flow
-//	program ID [FAULT]        there is such a program in plain Go; FAULT is as with leg
-//	leg NAME FAULT            what becomes of the use of a capability: answer hangup play echo digits connect bridge
-//	                          conference follow listen transcription queue external; FAULT is fails,
-//	                          hangs, panics or takes 2s
-//	recording ID TEXT         of this call; its text, or "error", "hang"
-//	hears 2.1s TEXT           what the peer says, as a transcriber understands it; "guess TEXT": not yet
-//	                          final; "error", "end"
-//	assistant 200ms TEXT|TEXT the next turn of the assistant, and END at its end; also "error", "hang"
-//	send 2s                   what becomes of the next message, mail or case; also "error", "hang"
-//	queue ID answers 2s       an agent of that queue answers; "leaves": the caller leaves it without
-//	machine 2s VERDICT        human, machine, notsure or error; without this line it never comes
-//	from ID                   begins at an action
-//	quiet                     leaves the steps out of the transcript
-//	at 1490ms press 12#       the caller presses keys
-//	at 5010ms hangup          the caller hangs up
-//	at 5010ms leave           what the caller is joined with ends
-//	at 5010ms skip            somebody skips the step
-//	at 5010ms continue        somebody continues a block
+// TestScripts runs flows against a scripted caller: package flowtest has the lines.
 func TestScripts(t *testing.T) {
-	eachScript(t, "script", func(t *testing.T, script, flowJSON []byte) (got string) {
-		synctest.Test(t, func(t *testing.T) { got = runScript(t, script, flowJSON) })
-		return got
+	eachScript(t, "script", func(t *testing.T, script, flowJSON []byte) string {
+		f := flowtest.New(t, "", string(flowJSON), flowtest.Config{Dir: "/flows", Unchecked: true})
+		s, err := flowtest.ParseScript(string(script))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := f.RunScript(t, s)
+		for _, err := range r.Failures {
+			t.Error(err)
+		}
+		return r.String()
 	})
-}
-
-func runScript(t *testing.T, script, flowJSON []byte) string {
-	c := newCaller()
-	ctx, hangup := context.WithCancelCause(t.Context())
-	defer hangup(nil)
-	c.hangup = hangup
-	var from flow.Position
-	s := bufio.NewScanner(bytes.NewReader(script))
-	for s.Scan() {
-		word := strings.Fields(s.Text())
-		if len(word) == 0 || strings.HasPrefix(word[0], "#") {
-			continue
-		}
-		switch word[0] {
-		case "var":
-			name, value, _ := strings.Cut(strings.TrimPrefix(s.Text(), "var "), "=")
-			if err := c.vars.Set(name, value); err != nil {
-				t.Fatal(err)
-			}
-		case "http":
-			c.answers = append(c.answers, strings.TrimPrefix(s.Text(), "http "))
-		case "peer":
-			c.peers[word[1]] = parsePeer(t, word[2:])
-		case "conference":
-			c.conferences = append(c.conferences, word[1])
-		case "status":
-			c.world.status = word[1]
-		case "flow":
-			c.world.flows[word[1]] = strings.Join(word[2:], " ")
-		case "program":
-			c.world.programs[word[1]] = strings.Join(word[2:], " ")
-		case "leg":
-			c.world.faults[word[1]] = strings.Join(word[2:], " ")
-		case "recording":
-			c.world.recordings = append(c.world.recordings, tape{word[1], strings.Join(word[2:], " ")})
-		case "hears":
-			c.world.speech = append(c.world.speech, parseSaid(t, word[1:]))
-		case "assistant":
-			c.world.replies = append(c.world.replies, strings.TrimPrefix(s.Text(), "assistant "))
-		case "send":
-			c.world.sends = append(c.world.sends, word[1])
-		case "queue":
-			c.world.queues[word[1]] = queue{parseTime(t, word[3]), word[2] == "answers"}
-		case "machine":
-			c.world.verdictAt, c.world.verdict = parseTime(t, word[1]), word[2]
-		case "quiet":
-			c.quiet = true
-		case "from":
-			from.ID = word[1]
-		case "at":
-			at := parseTime(t, word[1])
-			do := func() {
-				switch word[2] {
-				case "press":
-					c.press(word[3])
-				case "hangup":
-					c.logf("  caller hangs up")
-					hangup(action.ErrHangup)
-				case "leave":
-					c.leave()
-				case "skip", "continue":
-					c.mu.Lock()
-					defer c.mu.Unlock()
-					c.logLocked("  %s", word[2])
-					c.skip(map[string]error{"skip": action.ErrSkip, "continue": action.ErrContinue}[word[2]])
-				default:
-					t.Errorf("unknown: %s", s.Text())
-				}
-			}
-			defer time.AfterFunc(at, do).Stop()
-		default:
-			t.Fatalf("unknown: %s", s.Text())
-		}
-	}
-	c.world.registry = action.Builtin(c.deps())
-	f, err := flow.Parse(flowJSON, flow.ParseOptions{Registry: c.world.registry, File: "flow.json", Dir: "/flows"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	switch err = f.RunFrom(ctx, c, from); {
-	case err == nil:
-		c.logf("end")
-	case errors.Is(err, action.ErrHangup):
-		c.logf("end by hang-up")
-	default:
-		text, _, _ := strings.Cut(err.Error(), "\ngoroutine")
-		c.logf("end: %s", text)
-	}
-	if c.sources != 0 {
-		t.Errorf("%d sources are still open", c.sources)
-	}
-	if c.world.open != 0 {
-		t.Errorf("%d recordings are still open", c.world.open)
-	}
-	got := c.transcript()
-	all := c.vars.All()
-	for _, name := range slices.Sorted(maps.Keys(all)) {
-		got += fmt.Sprintf("${%s} = %q\n", name, all[name])
-	}
-	return hideIDs(got, strings.ToLower(string(script)+string(flowJSON)))
-}
-
-func parseTime(t *testing.T, s string) time.Duration {
-	d, err := time.ParseDuration(s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return d
-}
-
-func parseSaid(t *testing.T, word []string) said {
-	s := said{at: parseTime(t, word[0]), final: true}
-	if word = word[1:]; word[0] == "guess" {
-		s.final, word = false, word[1:]
-	}
-	s.text = strings.Join(word, " ")
-	return s
-}
-
-func parsePeer(t *testing.T, word []string) peer {
-	if word[0] == "unknown" {
-		return peer{unknown: true}
-	}
-	after := parseTime(t, word[1])
-	if word[0] == "answers" {
-		return peer{after: after}
-	}
-	status, err := strconv.Atoi(word[2])
-	if err != nil {
-		t.Fatal(err)
-	}
-	return peer{after: after, reason: word[0], status: status}
 }
 
 // TestBad holds flows that are refused or doubtful, and what is said of them.
 func TestBad(t *testing.T) {
 	eachScript(t, "bad", func(t *testing.T, script, flowJSON []byte) string {
-		c := newCaller()
-		deps, able := c.deps(), action.LegAbilities(c)
+		leg := newLeg(t, nil)
+		deps, able := leg.Deps(), action.LegAbilities(leg)
 		for line := range strings.Lines(string(script)) {
 			if strings.TrimSpace(line) == "bare engine" {
 				deps, able = action.Deps{}, action.Abilities{}

@@ -86,6 +86,22 @@ func (r *runner) open(ctx context.Context, f *Flow, p *action.Push) (action.Prog
 	return program, nil
 }
 
+// pushed finds what the step pushes that runs: a flow, or a program that is none. Its error is fatal.
+func (r *runner) pushed(ctx context.Context, p *action.Push) (*Flow, action.Program, error) {
+	program, err := r.open(ctx, r.flow, p)
+	if err != nil {
+		return nil, nil, action.Fatal(err)
+	}
+	f, _ := program.(*Flow)
+	if f == nil {
+		return nil, program, nil
+	}
+	if len(r.outer) >= MaxStacks {
+		return nil, nil, action.Fatal(fmt.Errorf("flow: flows run within flows more than %d deep", MaxStacks))
+	}
+	return f, nil, nil
+}
+
 // restore puts the runner where from is, and returns the index of the step there.
 func (r *runner) restore(ctx context.Context, from Position) (int, error) {
 	for _, frame := range from.Stack {

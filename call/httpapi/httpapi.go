@@ -34,6 +34,7 @@ type Engine interface {
 type Config struct {
 	Engine Engine
 	Store  store.Calls  // nil: only calls that are up are known
+	Traces store.Traces // nil: no trace is given out
 	Tokens []string     // bearer tokens; none: every request but /healthz is refused
 	Logger *slog.Logger // nil: slog.Default()
 }
@@ -62,6 +63,7 @@ func New(cfg Config) http.Handler {
 	})
 	mux.HandleFunc("GET /v1.0/calls", a.guard(a.calls))
 	mux.HandleFunc("GET /v1.0/calls/{id}", a.guard(a.call))
+	mux.HandleFunc("GET /v1.0/calls/{id}/trace", a.guard(a.trace))
 	mux.HandleFunc("/", a.guard(func(w http.ResponseWriter, r *http.Request) error {
 		return &failure{http.StatusNotFound, "NOT_FOUND", "no_such_path", "there is no " + r.Method + " " + r.URL.Path}
 	}))
@@ -144,6 +146,28 @@ func (a *api) call(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	reply(w, http.StatusOK, rec)
+	return nil
+}
+
+// trace gives out what a call consumed, JSON lines: a file that calltest.Replay runs again. It holds what the
+// caller pressed, and what servers answered.
+func (a *api) trace(w http.ResponseWriter, r *http.Request) error {
+	id := r.PathValue("id")
+	var lines []byte
+	if c, ok := a.cfg.Engine.Call(id); ok {
+		lines = c.Trace()
+	} else if a.cfg.Traces == nil {
+		return store.ErrNotFound
+	} else {
+		var err error
+		if lines, err = a.cfg.Traces.Trace(r.Context(), id); err != nil {
+			return err
+		}
+	}
+	w.Header().Set("Content-Type", "application/x-ndjson")
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	_, _ = w.Write(lines) // the peer is gone: nobody to tell
 	return nil
 }
 

@@ -55,7 +55,10 @@ func handler(t *testing.T) http.Handler {
 			t.Fatal(err)
 		}
 	}
-	return httpapi.New(httpapi.Config{Engine: noCalls{}, Store: db, Tokens: []string{token}})
+	if err := db.PutTrace(t.Context(), "c1", []byte(`{"seq":1}`)); err != nil {
+		t.Fatal(err)
+	}
+	return httpapi.New(httpapi.Config{Engine: noCalls{}, Store: db, Traces: db, Tokens: []string{token}})
 }
 
 func TestOnlyHealthIsOpen(t *testing.T) {
@@ -63,7 +66,7 @@ func TestOnlyHealthIsOpen(t *testing.T) {
 	if code, body := get(t, h, "/healthz", ""); code != 200 || body["status"] != "ok" {
 		t.Errorf("/healthz: %d %v", code, body)
 	}
-	for _, path := range []string{"/v1.0/calls", "/v1.0/calls/c1", "/", "/nothing"} {
+	for _, path := range []string{"/v1.0/calls", "/v1.0/calls/c1", "/v1.0/calls/c1/trace", "/", "/nothing"} {
 		for _, tok := range []string{"", "wrong", token + "x", token[:15]} {
 			if code, body := get(t, h, path, tok); code != 401 || body["error"].(map[string]any)["status"] != "UNAUTHENTICATED" {
 				t.Errorf("%s with token %q: %d %v", path, tok, code, body)
@@ -124,8 +127,12 @@ func TestCalls(t *testing.T) {
 	if code, body := get(t, h, "/v1.0/calls/c2", token); code != 200 || body["id"] != "c2" || body["tm_create"] != "2026-01-01T00:00:02.000000Z" {
 		t.Errorf("one call: %d %v", code, body)
 	}
+	if code, body := get(t, h, "/v1.0/calls/c1/trace", token); code != 200 || body["seq"] != 1.0 {
+		t.Errorf("a trace: %d %v", code, body)
+	}
 	for path, want := range map[string]int{
 		"/v1.0/calls/none":            404,
+		"/v1.0/calls/c2/trace":        404,
 		"/v1.0/nothing":               404,
 		"/v1.0/calls?page_size=0":     400,
 		"/v1.0/calls?page_size=101":   400,

@@ -7,6 +7,13 @@
 // warnings at most. Flows are checked as for a server that can do everything, -without takes
 // something away: types of actions, which are then errors where they stand, or what is in powers.
 // -schema prints the JSON Schema of flows, for editors.
+//
+//	flowcheck explain [-flows DIR] [-config FILE] [-from CALLER] [-to DESTINATION] [-at TIME] [-digits LIST] [-var NAME=VALUE]...
+//
+// tells what examples/server would do with a call, without one: how it reads caller and destination, which checks of the
+// caller it makes, which flow it chooses, and which actions run, with their options. Where that depends on what nobody knows before the
+// call, each way is shown, and each part of them once. The flags of the server mean the same here. The status is 2 where the
+// question makes no sense, and 1 where the flows keep a server from starting.
 package main
 
 import (
@@ -18,6 +25,8 @@ import (
 	"slices"
 	"strings"
 
+	_ "time/tzdata" // condition_datetime knows its time zones on any machine
+
 	"github.com/callbin/callbin/flow"
 )
 
@@ -25,10 +34,14 @@ func main() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
 
 // run is the command; it returns its exit status.
 func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	if len(args) > 0 && args[0] == "explain" {
+		return runExplain(args[1:], stdout, stderr)
+	}
 	flags := flag.NewFlagSet("flowcheck", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	flags.Usage = func() {
 		fmt.Fprintln(stderr, "usage: flowcheck [-sarif] [-lenient] [-without LIST] [-schema] FILE...")
+		fmt.Fprintln(stderr, "       flowcheck explain -h")
 		flags.PrintDefaults()
 	}
 	asSARIF := flags.Bool("sarif", false, "write the findings as SARIF 2.1.0, which editors read")

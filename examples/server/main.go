@@ -14,6 +14,7 @@ import (
 	"github.com/callbin/callbin/call"
 	"github.com/callbin/callbin/call/httpapi"
 	"github.com/callbin/callbin/call/safehttp"
+	"github.com/callbin/callbin/examples/server/flows"
 	"github.com/callbin/callbin/flow/expr"
 	"github.com/callbin/callbin/media/speech"
 	"github.com/callbin/callbin/store/sqlite"
@@ -50,7 +51,7 @@ func run(flags *call.Flags, web, flowDir, data string) error {
 	}
 	cfg.Store, cfg.Deps, cfg.OpenRooms = db, call.NewDeps(settings, voice, client), true
 	cfg.Deps.Expressions = expr.Expressions{}
-	flows, err := openFlows(flowDir, filepath.Join(data, "recordings"), &cfg)
+	flows, err := flows.Open(flowDir, filepath.Join(data, "recordings"), &cfg, cfg.CheckInDir)
 	if err != nil {
 		return err
 	}
@@ -59,7 +60,7 @@ func run(flags *call.Flags, web, flowDir, data string) error {
 	if err != nil {
 		return err
 	}
-	api, err := httpapi.Open(web, filepath.Join(data, "token"), httpapi.Config{Engine: engine, Store: db, Tokens: settings.Tokens})
+	api, err := httpapi.Open(web, filepath.Join(data, "token"), httpapi.Config{Engine: engine, Store: db, Traces: db, Tokens: settings.Tokens})
 	if err != nil {
 		return err
 	}

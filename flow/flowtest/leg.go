@@ -1,0 +1,314 @@
+package flowtest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/callbin/callbin/action"
+	"github.com/callbin/callbin/flow"
+	"github.com/callbin/callbin/media"
+)
+
+// Leg is a simulated leg of a call: it has every capability of package action, and knows neither SIP nor RTP. What
+// happens goes to the log of its World. A flow may run on it in a bubble of testing/synctest; Flow.Run does all that is
+// needed, the type itself is for tests of own actions.
+type Leg struct {
+	*World
+	vars action.Vars
+	work sync.WaitGroup // of Background
+
+	mu            sync.Mutex // guards all below
+	answered      bool
+	over          bool
+	playing       int
+	recording     string // id of the one that runs
+	recorded      int
+	digits        []byte
+	pressed       chan struct{} // closed at the next digit
+	left          chan struct{} // closed when the caller leaves what it is joined with
+	made          int           // legs of others
+	forks         int           // external media that run
+	transcription string        // id of the one that runs
+	notes
+	skip   context.CancelCauseFunc
+	hangup context.CancelCauseFunc
+}
+
+var (
+	_ action.Answerer     = (*Leg)(nil)
+	_ action.Hanger       = (*Leg)(nil)
+	_ action.Player       = (*Leg)(nil)
+	_ action.DigitReader  = (*Leg)(nil)
+	_ action.Echoer       = (*Leg)(nil)
+	_ action.Recorder     = (*Leg)(nil)
+	_ action.Reporter     = (*Leg)(nil)
+	_ action.Backgrounder = (*Leg)(nil)
+	_ flow.Observer       = (*Leg)(nil)
+	_ flow.Skipper        = (*Leg)(nil)
+)
+
+// NewLeg returns an unanswered leg in w, and the context that its flow has to run with: it ends with the call.
+func NewLeg(ctx context.Context, w *World) (*Leg, context.Context) {
+	l := &Leg{World: w, pressed: make(chan struct{}), left: make(chan struct{})}
+	ctx, l.hangup = context.WithCancelCause(ctx)
+	for name, value := range w.StartVars() {
+		_ = l.vars.Set(name, value) // within the limits: it was set before
+	}
+	return l, ctx
+}
+
+// ID returns call-1.
+func (l *Leg) ID() string { return "call-1" }
+
+// Vars returns the variables of the call.
+func (l *Leg) Vars() *action.Vars { return &l.vars }
+
+// Answer answers.
+func (l *Leg) Answer(ctx context.Context) error {
+	if err := l.fault(ctx, "answer"); err != nil {
+		return err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.answered {
+		l.answered = true
+		l.Log(KindAnswered, "")
+	}
+	return nil
+}
+
+// CallStatus is ringing or progressing, if the script says nothing else.
+func (l *Leg) CallStatus() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case l.status != "":
+		return l.status
+	case l.answered:
+		return "progressing"
+	default:
+		return "ringing"
+	}
+}
+
+// ReadDigit waits for a digit and takes it.
+func (l *Leg) ReadDigit(ctx context.Context) (byte, error) {
+	for {
+		l.mu.Lock()
+		next := l.pressed
+		if len(l.digits) > 0 {
+			d := l.digits[0]
+			l.digits, l.waiting = l.digits[1:], l.waiting[1:]
+			l.mu.Unlock()
+			return d, nil
+		}
+		l.mu.Unlock()
+		select {
+		case <-next:
+		case <-ctx.Done():
+			return 0, context.Cause(ctx)
+		}
+	}
+}
+
+// PeekDigits returns the digits that are not read yet.
+func (l *Leg) PeekDigits() (string, <-chan struct{}) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return string(l.digits), l.pressed
+}
+
+// DropDigits forgets these.
+func (l *Leg) DropDigits() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.noteDropLocked()
+	l.digits = nil
+}
+
+// Play takes the time that src has.
+func (l *Leg) Play(ctx context.Context, src media.Source) error {
+	defer func() {
+		if closer, ok := src.(io.Closer); ok {
+			closer.Close()
+		}
+	}()
+	if err := l.fault(ctx, "play"); err != nil {
+		return err
+	}
+	name := fmt.Sprintf("%T %d Hz", src, src.Rate())
+	known, ok := src.(*Sound)
+	if ok {
+		name = known.name
+	}
+	turn(name)                                                       // the flow may go on beside it
+	if err := context.Cause(ctx); errors.Is(err, action.ErrHangup) { // in the same instant
+		return err
+	}
+	l.begins()
+	if !ok && !isOurs(src) {
+		l.Log(KindSound, "%s", name)
+	}
+	var played time.Duration
+	var err error
+	if ok {
+		start := time.Now()
+		total := known.skip()
+		if err = wait(ctx, total); err == nil {
+			played = total
+		} else {
+			played = time.Since(start)
+		}
+	} else {
+		played, err = drain(ctx, src)
+	}
+	turn(name)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.playing--
+	l.World.playing(err != nil, played)
+	return err
+}
+
+func (l *Leg) begins() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.playing++; l.playing > 1 {
+		l.Log(kindTwo, "sounds at once")
+	}
+}
+
+// isOurs tells whether src is one of package action that holds a Sound, which tells of itself.
+func isOurs(src media.Source) bool {
+	return strings.HasPrefix(fmt.Sprintf("%T", src), "*action.")
+}
+
+// drain reads src a frame every 20 ms.
+func drain(ctx context.Context, src media.Source) (played time.Duration, err error) {
+	tick := time.NewTicker(media.FrameDuration)
+	defer tick.Stop()
+	buf := make([]int16, media.FrameLen(src.Rate()))
+	for {
+		n, err := src.ReadFrame(buf)
+		played += time.Duration(n) * time.Second / time.Duration(src.Rate())
+		if err == io.EOF && n == 0 {
+			return played, nil
+		}
+		if err != nil && err != io.EOF {
+			return played, err
+		}
+		select {
+		case <-tick.C:
+			if err == io.EOF {
+				return played, nil
+			}
+		case <-ctx.Done():
+			return played, context.Cause(ctx)
+		}
+	}
+}
+
+// Echo lasts until ctx ends.
+func (l *Leg) Echo(ctx context.Context) error {
+	if err := l.fault(ctx, "echo"); err != nil {
+		return err
+	}
+	l.Log("echo", "on")
+	<-ctx.Done()
+	l.Log("echo", "off")
+	return context.Cause(ctx)
+}
+
+// StartRecording is refused while one runs.
+func (l *Leg) StartRecording(_ context.Context, o action.RecordOptions) (string, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.recording != "" {
+		return "", errors.New("a recording runs already")
+	}
+	l.recorded++
+	l.recording = fmt.Sprintf("rec-%d", l.recorded)
+	if l.stops = (time.Time{}); o.Duration > 0 {
+		l.stops = time.Now().Add(o.Duration)
+	}
+	l.Log(KindRecords, "%+v", o)
+	return l.recording, nil
+}
+
+// StopRecording ends the one that runs.
+func (l *Leg) StopRecording(context.Context) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.recording == "" {
+		return errors.New("no recording runs")
+	}
+	l.recording = ""
+	l.Log(KindRecorded, "")
+	return nil
+}
+
+// Background lets work outlive the flow.
+func (l *Leg) Background(f func(context.Context)) error {
+	l.work.Go(func() { f(context.Background()) })
+	return nil
+}
+
+// Report notes what fails later.
+func (l *Leg) Report(step action.Info, err error) {
+	turn("report " + step.ID)
+	l.Log("later", "%s failed: %v", step.Type, firstLine(err))
+}
+
+// ActionStarted logs the step.
+func (l *Leg) ActionStarted(s flow.Step) {
+	l.noteStep(s)
+	l.Started(s)
+}
+
+// ActionEnded logs what became of it.
+func (l *Leg) ActionEnded(s flow.Step, o action.Outcome, err error) { l.Ended(s, o, err) }
+
+// Started logs that a step begins.
+func (w *World) Started(s flow.Step) {
+	if !w.quiet {
+		w.Log(KindStep, "%s %s %s", s.ID, s.Type, s.Option)
+	}
+}
+
+// Ended logs what became of a step.
+func (w *World) Ended(s flow.Step, o action.Outcome, err error) {
+	w.mu.Lock()
+	w.taken = append(w.taken, taken{s, o, err})
+	w.mu.Unlock()
+	if w.quiet {
+		return
+	}
+	for _, k := range slices.Sorted(maps.Keys(o.Result)) {
+		w.Log(KindResult, "%s: %s", k, o.Result[k])
+	}
+	if err != nil {
+		w.Log(KindFailed, "%s", firstLine(err))
+	}
+}
+
+// firstLine is the error in one line, without the stack of a panic.
+func firstLine(err error) string {
+	text, _, _ := strings.Cut(err.Error(), "\ngoroutine")
+	return strings.ReplaceAll(text, "\n", "; ")
+}
+
+// StepContext lets Skip end the step.
+func (l *Leg) StepContext(ctx context.Context, _ flow.Step) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	l.mu.Lock()
+	l.skip = cancel
+	l.mu.Unlock()
+	return ctx, func() { cancel(nil) }
+}

@@ -1,0 +1,185 @@
+package flowtest
+
+import (
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/callbin/callbin/action"
+	"github.com/callbin/callbin/flow"
+)
+
+// study is what a flow listens to: that is what callers are made up of.
+type study struct {
+	actions []flow.Action
+	keys    []string        // that mean something to it, one or several digits
+	lengths []int           // of what it collects
+	times   []time.Duration // in which something of it ends
+	targets []string        // who is called
+	bodies  []string        // of web servers
+	members []string        // of those that are JSON
+	words   []string        // that the caller may say, and variables may hold
+	vars    []string        // names
+	given   Script          // what it takes to be there: conferences, flows
+	types   map[string]bool // of its actions
+}
+
+// study reads the flow. Of a program in plain Go nothing is known.
+func (f *Flow) study(t testing.TB) *study {
+	t.Helper()
+	s := &study{types: make(map[string]bool)}
+	p, err := f.program(f.registry(emptyWorld()))
+	if err != nil {
+		t.Fatalf("flowtest: %v", err)
+	}
+	if parsed, ok := p.(*flow.Flow); ok {
+		s.actions = parsed.Actions()
+	}
+	for i := range s.actions {
+		a := &s.actions[i]
+		s.types[a.Type] = true
+		s.times = append(s.times, a.Times...)
+		if d := soundLength(a); d > 0 {
+			s.times = append(s.times, d)
+		}
+		if slices.Contains(a.Shape.Reads, action.VarDigits) {
+			s.keys = append(s.keys, a.Shape.Cases...)
+		}
+		if root, _ := action.ParseJSON(a.Option); root != nil {
+			s.read(a.Type, "", root)
+		}
+	}
+	s.given = slices.DeleteFunc(s.given, func(l Line) bool { return slices.ContainsFunc(f.around, l.isAbout) })
+	for _, k := range unique(s.members) {
+		for _, v := range append([]string{"true", "1"}, s.words...) {
+			s.bodies = append(s.bodies, `{"`+k+`":`+strconv.Quote(v)+`}`)
+		}
+	}
+	s.bodies = append(s.bodies, "", "[]", `[{"type":"stop"}]`, "oops")
+	s.words = append(s.words, "hello", "yes", "42", "-1")
+	s.keys = slices.DeleteFunc(s.keys, func(k string) bool { return strings.Trim(k, "0123456789*#ABCD") != "" || k == "" })
+	for _, all := range []*[]string{&s.keys, &s.targets, &s.bodies, &s.words, &s.vars} {
+		*all = unique(*all)
+	}
+	return s
+}
+
+// isAbout tells whether l says something of the same thing as other.
+func (l Line) isAbout(other Line) bool {
+	name, _, _ := strings.Cut(l.Args, " ")
+	known, _, _ := strings.Cut(other.Args, " ")
+	return l.Verb == other.Verb && name == known
+}
+
+// unique keeps the first of each.
+func unique(all []string) []string {
+	seen := make(map[string]bool)
+	return slices.DeleteFunc(all, func(s string) bool {
+		had := seen[s]
+		seen[s] = true
+		return had
+	})
+}
+
+// soundLength is how long a prompt of the action sounds, by the voice and the files of a World.
+func soundLength(a *flow.Action) time.Duration {
+	var d time.Duration
+	for _, text := range a.Shape.Says {
+		d += time.Duration(len(text)) * perLetter
+	}
+	switch a.Type {
+	case "play":
+		root, _ := action.ParseJSON(a.Option)
+		if urls := root.Member("stream_urls"); urls != nil {
+			d += time.Duration(len(urls.Elems)) * promptLength
+		}
+	case "beep":
+		d += beepLength
+	}
+	return d
+}
+
+var (
+	varName   = regexp.MustCompile(`\$\{([A-Za-z_][\w.]*)`)
+	jsonKey   = regexp.MustCompile(`\.json\.([\w]+)`)
+	quoted    = regexp.MustCompile(`['"]([^'"]*)['"]`)
+	repeats   = regexp.MustCompile(`\{(\d+)`)
+	someDigit = regexp.MustCompile(`^[0-9*#]{1,12}$`)
+)
+
+// read takes what is of use from an option, or a part of one.
+func (s *study) read(typ, name string, n *action.Node) {
+	for _, m := range n.Members {
+		s.read(typ, m.Key, m.Value)
+	}
+	for _, e := range n.Elems {
+		s.read(typ, name, e)
+	}
+	if n.Kind == action.Number && name == "length" {
+		length, _ := strconv.Atoi(n.Text)
+		s.lengths = append(s.lengths, length)
+	}
+	if n.Kind != action.String || n.Text == "" {
+		return
+	}
+	text := n.Text
+	for _, m := range varName.FindAllStringSubmatch(text, -1) {
+		s.addVar(m[1])
+	}
+	switch name {
+	case "target":
+		if !action.HasVar(text) && !strings.ContainsAny(text, " *") {
+			s.targets = append(s.targets, text)
+		}
+	case "key":
+		if typ != "variable_set" {
+			s.keys = append(s.keys, strings.Split(text, "")...)
+		}
+	case "pattern":
+		for _, m := range repeats.FindAllStringSubmatch(text, -1) {
+			n, _ := strconv.Atoi(m[1])
+			s.lengths = append(s.lengths, n)
+		}
+	case "expression":
+		s.words = append(s.words, submatches(quoted, text)...)
+		s.keys = append(s.keys, submatches(quoted, text)...)
+	case "conference_id":
+		s.give(text, "conference", text)
+	case "flow_id":
+		s.give(text, "flow", text, `[{"type":"empty"}]`)
+	case "queue_id":
+		s.give(text, "queue", text, "answers 20s")
+	case "variable":
+		s.addVar(text)
+	case "value_string":
+		s.words = append(s.words, text)
+	}
+	if someDigit.MatchString(text) && name != "target" {
+		s.keys = append(s.keys, text)
+	}
+	s.members = append(s.members, submatches(jsonKey, text)...)
+}
+
+func (s *study) give(id, verb string, args ...string) {
+	if l := Around(verb, args...); !action.HasVar(id) && !slices.ContainsFunc(s.given, l.isAbout) {
+		s.given = append(s.given, l)
+	}
+}
+
+// addVar adds a variable that the call may bring along: not one of a result, nor one that the engine sets.
+func (s *study) addVar(name string) {
+	if !strings.Contains(name, ".") && !strings.Contains(name, "${") {
+		s.vars = append(s.vars, name)
+	}
+}
+
+func submatches(re *regexp.Regexp, text string) []string {
+	var all []string
+	for _, m := range re.FindAllStringSubmatch(text, -1) {
+		all = append(all, m[1])
+	}
+	return all
+}
