@@ -1,0 +1,3 @@
+package flowtest
+
+func bugsInGo() []bug { return nil }

@@ -1,0 +1,122 @@
+package flowtest
+
+import (
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/tools/txtar"
+)
+
+// bug is a flow with one fault, and without it.
+type bug struct {
+	name      string
+	bad, good string // JSON
+	cfg       Config // of bad
+	mended    Config // of good
+	explore   Explore
+	finds     string // the invariant that the bug breaks
+}
+
+// readBugs reads testdata/bugs. The comment of a file tells what is wrong; "with" are invariants of the flow, "without"
+// is one that it does not have, "finds" the one that does not hold. The part bug of flow.json is the fault, and fixed
+// is what it should be.
+func readBugs(t *testing.T) []bug {
+	t.Helper()
+	files, err := filepath.Glob("testdata/bugs/*.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []bug
+	for _, file := range files {
+		ar, err := txtar.ParseFile(file)
+		if err != nil || len(ar.Files) != 3 {
+			t.Fatalf("%s: want flow.json, bug and fixed, %v", file, err)
+		}
+		part := func(i int) string { return strings.TrimSuffix(string(ar.Files[i].Data), "\n") }
+		b := bug{name: strings.TrimSuffix(filepath.Base(file), ".txtar"), bad: part(0)}
+		if strings.Count(b.bad, part(1)) != 1 {
+			t.Fatalf("%s: the bug is not once in the flow", file)
+		}
+		b.good = strings.Replace(b.bad, part(1), part(2), 1)
+		for line := range strings.Lines(string(ar.Comment)) {
+			switch key, value, _ := strings.Cut(strings.TrimSpace(line), " "); key {
+			case "with":
+				b.explore.Invariants = append(b.explore.Invariants, invariantOf(t, value))
+			case "without":
+				b.explore.Without = append(b.explore.Without, value)
+			case "finds":
+				b.finds = value
+			}
+		}
+		all = append(all, b)
+	}
+	return all
+}
+
+// invariantOf reads an invariant as it would be written in Go, with spaces.
+func invariantOf(t *testing.T, text string) Invariant {
+	t.Helper()
+	f := strings.Fields(text)
+	switch f[0] {
+	case "OnlyDials":
+		return OnlyDials(f[1:]...)
+	case "OnlyRequests":
+		return OnlyRequests(f[1:]...)
+	case "DialsOnce":
+		return DialsOnce()
+	case "NoDigitLost":
+		return NoDigitLost()
+	case "AlwaysAnswers":
+		return AlwaysAnswers()
+	case "EndsWithin":
+		d, err := time.ParseDuration(f[1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		return EndsWithin(d)
+	case "HearsAtMost":
+		n, err := strconv.Atoi(f[1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		return HearsAtMost(f[2], n)
+	case "Leads":
+		return Leads(f[1], Kind(f[2]), f[3])
+	}
+	t.Fatalf("there is no invariant %s", text)
+	return Invariant{}
+}
+
+// maxLines is how long the script of a finding may be.
+const maxLines = 5
+
+// TestBugsAreFound looks for one seeded fault in each of many flows: nearly all have to be found, with a
+// script that is short, and nothing in the same flows without the fault.
+func TestBugsAreFound(t *testing.T) {
+	bugs := append(readBugs(t), bugsInGo()...)
+	found := 0
+	for _, b := range bugs {
+		got := New(t, b.name, b.bad, b.cfg).Find(t, b.explore)
+		i := slices.IndexFunc(got, func(f Finding) bool { return f.Invariant == b.finds })
+		if i < 0 {
+			t.Logf("%-20s missed, found: %v", b.name, got)
+			continue
+		}
+		found++
+		t.Logf("%-20s %d lines: %q", b.name, len(got[i].Script), strings.Split(strings.TrimSpace(got[i].Script.String()), "\n"))
+		if len(got[i].Script) > maxLines {
+			t.Errorf("%s: the script has more than %d lines:\n%s", b.name, maxLines, got[i])
+		}
+		for _, f := range New(t, b.name+"_fixed", b.good, b.mended).Find(t, b.explore) {
+			t.Errorf("false alarm: %s", f)
+		}
+	}
+	t.Logf("%d of %d found", found, len(bugs))
+	if len(bugs) < 20 || found*20 < len(bugs)*19 {
+		t.Errorf("%d of %d found, want 19 of 20", found, len(bugs))
+	}
+}
