@@ -285,7 +285,7 @@ func (f *Flow) take(r *Result, l *Leg, err error, most time.Duration) {
 	sources, open := w.sources, w.open
 	w.mu.Unlock()
 	r.Events, r.Requests, r.trail = w.Events(), w.Requests(), l.trail
-	r.lost, r.records, r.joined, r.faulty = l.lost, l.notes.records, l.joined, len(w.faults) > 0
+	r.lost, r.records, r.joined, r.faulty, r.stayed = l.lost, l.notes.records, l.joined, len(w.faults) > 0, l.stayed
 	r.known = r.Script.String() + string(f.text)
 	r.Vars = l.vars.All()
 	maps.DeleteFunc(r.Vars, func(name, value string) bool {

@@ -216,7 +216,9 @@ func (g *generator) any() {
 	case 2:
 		g.move(Says(pick(g, g.words)))
 	case 3:
-		g.move(Line{Verb: pick(g, []string{"skip", "continue"})})
+		if g.types["block"] {
+			g.move(Line{Verb: "continue"})
+		}
 	default:
 		g.press(g.someKeys())
 	}
@@ -266,8 +268,12 @@ func (g *generator) digits(a *flow.Action) (label string) {
 	}
 	g.still(g.between(20*time.Millisecond, 900*time.Millisecond))
 	switch n := g.IntN(10); {
-	case n < 6:
+	case n < 5:
 		g.press(g.wanted(a))
+	case n < 6: // the next choice, too
+		want := g.wanted(a)
+		g.press(want + g.someKeys())
+		g.pressed = want
 	case n < 7:
 		for range 1 + g.IntN(4) {
 			g.press(g.someKeys())

@@ -145,7 +145,10 @@ func simpler(l Line) []Line {
 			}
 		}
 	case "http":
-		for i := range words {
+		for i, w := range words {
+			for _, d := range rounder(w) {
+				add(strings.Join(slices.Concat(words[:i], []string{d}, words[i+1:]), " "))
+			}
 			add(strings.Join(slices.Delete(slices.Clone(words), i, i+1), " "))
 		}
 		if len(words) > 0 {
