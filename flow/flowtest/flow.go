@@ -195,7 +195,9 @@ const lingering = 10 * time.Minute
 
 // call is one call, in the bubble that it runs in.
 func (f *Flow) call(ctx context.Context, s Script, most time.Duration) *Result {
-	w, err := NewWorld(s.with(f.around...))
+	full := s.with(f.around...)
+	time.Sleep(time.Until(full.date()))
+	w, err := NewWorld(full)
 	if err != nil {
 		return &Result{Failures: []error{err}}
 	}

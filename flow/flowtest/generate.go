@@ -86,11 +86,15 @@ func (g *generator) around() {
 			g.add("http", pick(g, []string{"* ", "", ""})+g.answer())
 		}
 	}
-	if len(g.vars) > 0 && g.chance(20) {
+	if len(g.vars) > 0 && g.chance(40) {
 		g.add("var", pick(g, g.vars)+"="+pick(g, append(g.words, "")))
 	}
-	if g.chance(15) {
-		g.add("caller", pick(g, []string{"+16062067563", "100", "sip:bob@example.com"}))
+	if g.chance(20) {
+		g.add("caller", pick(g, g.callers))
+	}
+	if g.types["condition_datetime"] {
+		day := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC).AddDate(0, 0, g.IntN(366))
+		g.add("date", day.Format(time.DateOnly)+" "+pick(g, g.clock))
 	}
 	if g.chance(8) {
 		g.add("leg", pick(g, []string{"play", "speaker", "prompts", "connect", "digits", "bridge", "echo"})+" "+pick(g, []string{"fails", "takes 2s"}))

@@ -135,6 +135,9 @@ func simpler(l Line) []Line {
 				add(l.Args[:i] + l.Args[i+size:])
 			}
 		}
+		for i := range n {
+			add(l.Args[:i] + "0" + l.Args[i+1:])
+		}
 	case "says":
 		add("hello")
 	case "peer":

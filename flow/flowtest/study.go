@@ -1,6 +1,7 @@
 package flowtest
 
 import (
+	"fmt"
 	"regexp"
 	"slices"
 	"strconv"
@@ -23,6 +24,8 @@ type study struct {
 	members []string        // of those that are JSON
 	words   []string        // that the caller may say, and variables may hold
 	vars    []string        // names
+	callers []string        // numbers that it may know
+	clock   []string        // times of the day that it may look at
 	given   Script          // what it takes to be there: conferences, flows
 	types   map[string]bool // of its actions
 }
@@ -59,9 +62,20 @@ func (f *Flow) study(t testing.TB) *study {
 		}
 	}
 	s.bodies = append(s.bodies, "", "[]", `[{"type":"stop"}]`, "oops")
+	for _, w := range s.words {
+		if strings.HasPrefix(w, "+") || someDigit.MatchString(w) {
+			s.callers = append(s.callers, w)
+		}
+	}
+	s.callers = append(s.callers, "+16062067563", "100", "sip:bob@example.com")
+	s.clock = append(s.clock, "03:00", "08:00", "12:00", "18:00", "23:00")
 	s.words = append(s.words, "hello", "yes", "42", "-1")
+	s.vars = slices.DeleteFunc(s.vars, func(name string) bool {
+		first, _, _ := strings.Cut(name, ".")
+		return first == "voipbin" || first == "last" || slices.ContainsFunc(s.actions, func(a flow.Action) bool { return a.ID == first })
+	})
 	s.keys = slices.DeleteFunc(s.keys, func(k string) bool { return strings.Trim(k, "0123456789*#ABCD") != "" || k == "" })
-	for _, all := range []*[]string{&s.keys, &s.targets, &s.bodies, &s.words, &s.vars} {
+	for _, all := range []*[]string{&s.keys, &s.targets, &s.bodies, &s.words, &s.vars, &s.callers} {
 		*all = unique(*all)
 	}
 	return s
@@ -107,20 +121,21 @@ var (
 	jsonKey   = regexp.MustCompile(`\.json\.([\w]+)`)
 	quoted    = regexp.MustCompile(`['"]([^'"]*)['"]`)
 	repeats   = regexp.MustCompile(`\{(\d+)`)
+	number    = regexp.MustCompile(`\b(\d+)\b`)
+	name      = regexp.MustCompile(`\b([A-Za-z_][\w.]*)`)
 	someDigit = regexp.MustCompile(`^[0-9*#]{1,12}$`)
 )
 
 // read takes what is of use from an option, or a part of one.
-func (s *study) read(typ, name string, n *action.Node) {
+func (s *study) read(typ, key string, n *action.Node) {
 	for _, m := range n.Members {
 		s.read(typ, m.Key, m.Value)
 	}
 	for _, e := range n.Elems {
-		s.read(typ, name, e)
+		s.read(typ, key, e)
 	}
-	if n.Kind == action.Number && name == "length" {
-		length, _ := strconv.Atoi(n.Text)
-		s.lengths = append(s.lengths, length)
+	if n.Kind == action.Number {
+		s.readNumber(key, n.Text)
 	}
 	if n.Kind != action.String || n.Text == "" {
 		return
@@ -129,7 +144,7 @@ func (s *study) read(typ, name string, n *action.Node) {
 	for _, m := range varName.FindAllStringSubmatch(text, -1) {
 		s.addVar(m[1])
 	}
-	switch name {
+	switch key {
 	case "target":
 		if !action.HasVar(text) && !strings.ContainsAny(text, " *") {
 			s.targets = append(s.targets, text)
@@ -144,8 +159,13 @@ func (s *study) read(typ, name string, n *action.Node) {
 			s.lengths = append(s.lengths, n)
 		}
 	case "expression":
-		s.words = append(s.words, submatches(quoted, text)...)
-		s.keys = append(s.keys, submatches(quoted, text)...)
+		s.words = slices.Concat(s.words, submatches(quoted, text), submatches(number, text))
+		s.keys = slices.Concat(s.keys, submatches(quoted, text), submatches(number, text))
+		for _, v := range submatches(name, quoted.ReplaceAllString(text, "")) {
+			s.addVar(v)
+		}
+	case "from", "to":
+		s.clock = append(s.clock, text)
 	case "conference_id":
 		s.give(text, "conference", text)
 	case "flow_id":
@@ -157,10 +177,25 @@ func (s *study) read(typ, name string, n *action.Node) {
 	case "value_string":
 		s.words = append(s.words, text)
 	}
-	if someDigit.MatchString(text) && name != "target" {
+	if someDigit.MatchString(text) && key != "target" {
 		s.keys = append(s.keys, text)
 	}
 	s.members = append(s.members, submatches(jsonKey, text)...)
+}
+
+// readNumber takes what is of use from a number in an option.
+func (s *study) readNumber(key, text string) {
+	n, _ := strconv.Atoi(text)
+	switch key {
+	case "length", "value_length":
+		s.lengths = append(s.lengths, n)
+	case "value_number":
+		s.words = append(s.words, strconv.Itoa(n-1), text, strconv.Itoa(n+1))
+	case "hour":
+		if n >= 0 {
+			s.clock = append(s.clock, fmt.Sprintf("%02d:00", n%24))
+		}
+	}
 }
 
 func (s *study) give(id, verb string, args ...string) {
@@ -169,9 +204,8 @@ func (s *study) give(id, verb string, args ...string) {
 	}
 }
 
-// addVar adds a variable that the call may bring along: not one of a result, nor one that the engine sets.
 func (s *study) addVar(name string) {
-	if !strings.Contains(name, ".") && !strings.Contains(name, "${") {
+	if !strings.Contains(name, "${") {
 		s.vars = append(s.vars, name)
 	}
 }
