@@ -141,6 +141,9 @@ func (s *study) read(typ, key string, n *action.Node) {
 		return
 	}
 	text := n.Text
+	if strings.Contains(text, "voipbin.call.direction") {
+		s.give("", "var", "voipbin.call.direction=incoming")
+	}
 	for _, m := range varName.FindAllStringSubmatch(text, -1) {
 		s.addVar(m[1])
 	}
