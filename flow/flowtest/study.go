@@ -21,7 +21,8 @@ type study struct {
 	times   []time.Duration // in which something of it ends
 	targets []string        // who is called
 	bodies  []string        // of web servers
-	members []string        // of those that are JSON
+	objects []string        // those that it looks into
+	members []string        // of those
 	words   []string        // that the caller may say, and variables may hold
 	vars    []string        // names
 	callers []string        // numbers that it may know
@@ -48,6 +49,9 @@ func (f *Flow) study(t testing.TB) *study {
 		if d := soundLength(a); d > 0 {
 			s.times = append(s.times, d)
 		}
+		for _, text := range a.Shape.Says {
+			s.keys = append(s.keys, spokenKeys(text)...)
+		}
 		if slices.Contains(a.Shape.Reads, action.VarDigits) {
 			s.keys = append(s.keys, a.Shape.Cases...)
 		}
@@ -58,10 +62,10 @@ func (f *Flow) study(t testing.TB) *study {
 	s.given = slices.DeleteFunc(s.given, func(l Line) bool { return slices.ContainsFunc(f.around, l.isAbout) })
 	for _, k := range unique(s.members) {
 		for _, v := range append([]string{"true", "1"}, s.words...) {
-			s.bodies = append(s.bodies, `{"`+k+`":`+strconv.Quote(v)+`}`)
+			s.objects = append(s.objects, `{"`+k+`":`+strconv.Quote(v)+`}`)
 		}
 	}
-	s.bodies = append(s.bodies, "", "[]", `[{"type":"stop"}]`, "oops")
+	s.bodies = []string{"", "[]", `[{"type":"stop"}]`, "oops"}
 	for _, w := range s.words {
 		if strings.HasPrefix(w, "+") || someDigit.MatchString(w) {
 			s.callers = append(s.callers, w)
@@ -75,7 +79,7 @@ func (f *Flow) study(t testing.TB) *study {
 		return first == "voipbin" || first == "last" || slices.ContainsFunc(s.actions, func(a flow.Action) bool { return a.ID == first })
 	})
 	s.keys = slices.DeleteFunc(s.keys, func(k string) bool { return strings.Trim(k, "0123456789*#ABCD") != "" || k == "" })
-	for _, all := range []*[]string{&s.keys, &s.targets, &s.bodies, &s.words, &s.vars, &s.callers} {
+	for _, all := range []*[]string{&s.keys, &s.targets, &s.objects, &s.words, &s.vars, &s.callers} {
 		*all = unique(*all)
 	}
 	return s
@@ -97,6 +101,20 @@ func unique(all []string) []string {
 		return had
 	})
 }
+
+// spokenKeys are those that a text tells the caller to press.
+func spokenKeys(text string) (keys []string) {
+	for _, word := range spoken.FindAllString(strings.ToLower(text), -1) {
+		if i := slices.Index(numerals, word); i >= 0 {
+			word = numerals[i-i%2]
+		}
+		keys = append(keys, word)
+	}
+	return keys
+}
+
+// numerals are keys, each with the word for it.
+var numerals = strings.Fields("0 zero 1 one 2 two 3 three 4 four 5 five 6 six 7 seven 8 eight 9 nine * star # hash # pound")
 
 // soundLength is how long a prompt of the action sounds, by the voice and the files of a World.
 func soundLength(a *flow.Action) time.Duration {
@@ -120,6 +138,7 @@ var (
 	varName   = regexp.MustCompile(`\$\{([A-Za-z_][\w.]*)`)
 	jsonKey   = regexp.MustCompile(`\.json\.([\w]+)`)
 	quoted    = regexp.MustCompile(`['"]([^'"]*)['"]`)
+	spoken    = regexp.MustCompile(`\b(\d|zero|one|two|three|four|five|six|seven|eight|nine|star|hash|pound)\b`)
 	repeats   = regexp.MustCompile(`\{(\d+)`)
 	number    = regexp.MustCompile(`\b(\d+)\b`)
 	name      = regexp.MustCompile(`\b([A-Za-z_][\w.]*)`)
