@@ -1,8 +1,8 @@
 package flowtest
 
 import (
+	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -91,6 +91,31 @@ func invariantOf(t *testing.T, text string) Invariant {
 	return Invariant{}
 }
 
+// TestBugsAreFoundWithAnySeed has half of the runs, and seeds that the flows were not made for. It takes long.
+func TestBugsAreFoundWithAnySeed(t *testing.T) {
+	if os.Getenv("CALLBIN_LONG") == "" {
+		t.Skip("CALLBIN_LONG is not set")
+	}
+	all, found := 0, 0
+	for seed := uint64(2); seed < 12; seed++ {
+		for _, b := range append(readBugs(t), bugsInGo()...) {
+			b.explore.MaxDuration, b.explore.Runs, b.explore.Seed = 20*time.Minute, 100, seed
+			all++
+			if got := New(t, b.name, b.bad, b.cfg).Find(t, b.only()); len(got) == 0 {
+				t.Logf("seed %d misses %s", seed, b.name)
+				continue
+			} else if n := len(got[0].Script); n > maxLines {
+				t.Errorf("seed %d: the script has %d lines:\n%s", seed, n, got[0])
+			}
+			found++
+		}
+	}
+	t.Logf("%d of %d found", found, all)
+	if found*20 < all*19 {
+		t.Errorf("%d of %d found, want 19 of 20", found, all)
+	}
+}
+
 // only looks for the one invariant, so that it is done when that is found.
 func (b bug) only() Explore {
 	e := b.explore
@@ -113,15 +138,14 @@ func TestBugsAreFound(t *testing.T) {
 	for _, b := range bugs {
 		b.explore.MaxDuration = 20 * time.Minute
 		got := New(t, b.name, b.bad, b.cfg).Find(t, b.only())
-		i := slices.IndexFunc(got, func(f Finding) bool { return f.Invariant == b.finds })
-		if i < 0 {
+		if len(got) != 1 || got[0].Invariant != b.finds {
 			t.Logf("%-20s missed, found: %v", b.name, got)
 			continue
 		}
 		found++
-		t.Logf("%-20s %d lines: %q", b.name, len(got[i].Script), strings.Split(strings.TrimSpace(got[i].Script.String()), "\n"))
-		if len(got[i].Script) > maxLines {
-			t.Errorf("%s: the script has more than %d lines:\n%s", b.name, maxLines, got[i])
+		t.Logf("%-20s %d lines: %q", b.name, len(got[0].Script), strings.Split(strings.TrimSpace(got[0].Script.String()), "\n"))
+		if len(got[0].Script) > maxLines {
+			t.Errorf("%s: the script has more than %d lines:\n%s", b.name, maxLines, got[0])
 		}
 		b.explore.Runs = 100
 		for _, f := range New(t, b.name+"_fixed", b.good, b.mended).Find(t, b.explore) {

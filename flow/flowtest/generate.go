@@ -111,7 +111,7 @@ func (g *generator) around() {
 		}
 	}
 	if len(g.vars) > 0 && g.chance(40) {
-		g.add("var", pick(g, g.vars)+"="+pick(g, append(g.words, "")))
+		g.add("var", pick(g, g.vars)+"="+g.word())
 	}
 	if g.chance(20) {
 		g.add("caller", pick(g, g.callers))
@@ -122,6 +122,12 @@ func (g *generator) around() {
 	}
 	if g.chance(8) {
 		g.add("leg", pick(g, []string{"play", "speaker", "prompts", "connect", "digits", "bridge", "echo"})+" "+pick(g, []string{"fails", "takes 2s"}))
+	}
+	for i, l := range g.world {
+		if l.Verb == "queue" {
+			id, _, _ := strings.Cut(l.Args, " ")
+			g.world[i].Args = id + pick(g, []string{" answers ", " answers ", " leaves "}) + g.between(time.Second, 2*time.Minute).String()
+		}
 	}
 	if g.types["amd"] {
 		g.add("machine", g.between(0, 5*time.Second).String()+" "+pick(g, []string{"human", "machine", "notsure", "error"}))
@@ -160,6 +166,14 @@ func (g *generator) peer(target string) {
 	}
 	g.peers[target] = p
 	g.add("peer", target+" "+text)
+}
+
+// word is mostly one that the flow looks for.
+func (g *generator) word() string {
+	if g.chance(60) && len(g.own) > 0 {
+		return pick(g, g.own)
+	}
+	return pick(g, g.words)
 }
 
 // answer makes up what a web server does.
@@ -248,7 +262,7 @@ func (g *generator) any() {
 	case 1:
 		g.move(Leave())
 	case 2:
-		g.move(Says(pick(g, g.words)))
+		g.move(Says(g.word()))
 	case 3:
 		if g.types["block"] {
 			g.move(Line{Verb: "continue"})

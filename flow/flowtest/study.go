@@ -24,6 +24,7 @@ type study struct {
 	objects []string        // those that it looks into
 	members []string        // of those
 	words   []string        // that the caller may say, and variables may hold
+	own     []string        // those that it looks for
 	vars    []string        // names
 	callers []string        // numbers that it may know
 	clock   []string        // times of the day that it may look at
@@ -73,6 +74,7 @@ func (f *Flow) study(t testing.TB) *study {
 	}
 	s.callers = append(s.callers, "+16062067563", "100", "sip:bob@example.com")
 	s.clock = append(s.clock, "03:00", "08:00", "12:00", "18:00", "23:00")
+	s.own = unique(s.words)
 	s.words = append(s.words, "hello", "yes", "42", "-1")
 	s.vars = slices.DeleteFunc(s.vars, func(name string) bool {
 		first, _, _ := strings.Cut(name, ".")
@@ -83,6 +85,16 @@ func (f *Flow) study(t testing.TB) *study {
 		*all = unique(*all)
 	}
 	return s
+}
+
+// given are the lines for what has to be there, in s.
+func (s Script) given() (n int) {
+	for _, l := range s {
+		if slices.Contains([]string{"conference", "flow", "queue"}, l.Verb) {
+			n++
+		}
+	}
+	return n
 }
 
 // isAbout tells whether l says something of the same thing as other.
@@ -220,6 +232,7 @@ func (s *study) readNumber(key, text string) {
 	}
 }
 
+// give adds what has to be there: a flow that names what is not there has another fault than those looked for.
 func (s *study) give(id, verb string, args ...string) {
 	if l := Around(verb, args...); !action.HasVar(id) && !slices.ContainsFunc(s.given, l.isAbout) {
 		s.given = append(s.given, l)
