@@ -225,7 +225,9 @@ const lingering = 10 * time.Minute
 
 // call is one call, in the bubble that it runs in.
 func (f *Flow) call(ctx context.Context, s Script, most time.Duration) *Result {
-	w, err := NewWorld(s.with(f.around...))
+	full := s.with(f.around...)
+	time.Sleep(time.Until(full.date()))
+	w, err := NewWorld(full)
 	if err != nil {
 		return &Result{Failures: []error{err}}
 	}
@@ -316,7 +318,7 @@ func (f *Flow) take(r *Result, l *Leg, err error, most time.Duration) {
 	w.mu.Unlock()
 	r.Events, r.Requests, r.trail = w.Events(), w.Requests(), l.trail
 	r.taken, r.ended = w.taken, err == nil
-	r.lost, r.records, r.joined, r.faulty = l.lost, l.notes.records, l.joined, len(w.faults) > 0
+	r.lost, r.records, r.joined, r.faulty, r.stayed = l.lost, l.notes.records, l.joined, len(w.faults) > 0, l.stayed
 	r.known = r.Script.String() + string(f.text)
 	r.Vars = l.vars.All()
 	maps.DeleteFunc(r.Vars, func(name, value string) bool {

@@ -7,12 +7,8 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/callbin/callbin/flow/flowtest"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // TestIVR is the test of a menu that the documentation promises: 15 lines.
 func TestIVR(t *testing.T) {

@@ -190,10 +190,10 @@ func AlwaysAnswers() Invariant {
 	}}
 }
 
-// EndsWithin says that no call takes longer than d.
+// EndsWithin says that no call takes longer than d, without the time that the caller is with somebody.
 func EndsWithin(d time.Duration) Invariant {
 	return Invariant{"the call ends within " + d.String(), func(r *Result) error {
-		if got := r.Duration(); got > d {
+		if got := r.Duration() - r.stayed; got > d {
 			return fmt.Errorf("it takes %s", got.Round(time.Millisecond))
 		}
 		return nil
