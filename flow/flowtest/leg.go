@@ -148,7 +148,7 @@ func (l *Leg) Play(ctx context.Context, src media.Source) error {
 	if ok {
 		name = known.name
 	}
-	turn(name)                                                       // the flow may go on beside it
+	turn(name)                          // the flow may go on beside it
 	if ctx.Err() != nil && l.isOver() { // in the same instant
 		return context.Cause(ctx)
 	}
