@@ -1,8 +1,6 @@
 package call
 
 import (
-	"fmt"
-	"hash/fnv"
 	"strconv"
 	"time"
 )
@@ -54,32 +52,35 @@ type Effect struct {
 	Transcription *TranscriptionInput `json:"transcription,omitempty"` // of DoEmit: what the event is about
 }
 
-// Summary is what stands in the trace for effects: "ring timer emit 3fa2", their names and a sum over all of
+// Summary is what stands in the trace for effects: "ring timer emit 1f3a9b", their names and a sum over all of
 // them; "" for none.
 func Summary(effects []Effect) string {
 	if len(effects) == 0 {
 		return ""
 	}
-	b := make([]byte, 0, 64)
-	sum := fnv.New32a()
-	var text []byte // reused: this is done for each input of each call
+	var names [96]byte
+	var texts [1024]byte
+	b, text := names[:0], texts[:0]
 	for i := range effects {
 		e := &effects[i]
 		b = append(append(b, e.Do...), ' ')
-		text = append(text[:0], e.Do...)
+		text = append(text, e.Do...)
 		for _, n := range [...]int{e.Status, e.Cause, e.Offer, e.Ref, int(e.Delay)} {
 			text = strconv.AppendInt(append(text, ' '), int64(n), 10)
 		}
-		for _, s := range [...]string{e.For, e.Text, e.Body} {
-			text = append(append(text, 0), s...)
-		}
+		text = append(append(text, e.For...), 0)
+		text = append(append(text, e.Text...), 0)
+		text = append(append(text, e.Body...), 0)
 		if e.Record != nil {
 			text = append(text, asJSON(e.Record)...)
 		}
 		if e.Transcription != nil {
 			text = append(text, asJSON(e.Transcription)...)
 		}
-		_, _ = sum.Write(text) // never fails
 	}
-	return string(fmt.Appendf(b, "%04x", sum.Sum32()&0xffff))
+	sum := uint32(2166136261) // FNV-1a: package hash would put text on the heap
+	for _, c := range text {
+		sum = (sum ^ uint32(c)) * 16777619
+	}
+	return string(strconv.AppendUint(b, uint64(sum), 36))
 }

@@ -77,3 +77,58 @@ func (in *Input) payload() (key string, v any) {
 	}
 	return "", nil
 }
+
+// whole tells whether the field that belongs to the kind is there.
+func (in *Input) whole() bool {
+	switch in.Kind {
+	case KindIncoming:
+		return in.Incoming != nil
+	case KindOutgoing:
+		return in.Outgoing != nil
+	case KindInvited:
+		return in.Invited != nil
+	case KindBridge:
+		return in.Bridge != nil
+	case KindVerified:
+		return in.Verdict != nil
+	case KindRouted, KindFlowEnded:
+		return in.Flow != nil
+	case KindRefused:
+		return in.End != nil
+	case KindSIP:
+		return in.SIP != nil
+	case KindMedia:
+		return in.Media != nil
+	case KindNegotiated:
+		return in.Negotiated != nil
+	case KindCommand:
+		return in.Command != nil && in.Command.whole()
+	case KindStarted, KindEnded:
+		return in.Step != nil
+	case KindTimer:
+		return in.Timer != ""
+	case KindRecording:
+		return in.Recording != nil
+	case KindTranscription:
+		return in.Transcription != nil
+	case KindNote:
+		return in.Note != nil
+	case KindRestored:
+		return in.State != nil
+	case KindClosed: // the sums are there only where there was media
+		return true
+	}
+	return false
+}
+
+func (c *Command) whole() bool {
+	switch c.Name {
+	case "hangup":
+		return c.End != nil
+	case "record":
+		return c.Record != nil
+	case "mute":
+		return c.Mute != nil
+	}
+	return true
+}

@@ -62,6 +62,9 @@ func DecodeTrace(b []byte) ([]Input, error) {
 		if n := len(trace); n > 0 && in.Seq != trace[n-1].Seq+1 {
 			return nil, fmt.Errorf("call: the trace has nothing between inputs %d and %d", trace[n-1].Seq, in.Seq)
 		}
+		if !in.whole() {
+			return nil, fmt.Errorf("call: input %d of the trace, %q at %s, does not hold what belongs to its kind", in.Seq, in.Kind, in.At)
+		}
 		trace = append(trace, in)
 	}
 	return trace, nil

@@ -91,7 +91,10 @@ func TestCallOverABadNetwork(t *testing.T) {
 				}
 				time.Sleep(40 * time.Second) // all that is repeated has come
 				for _, r := range oneEnd(t, h, 2, 2) {
-					if share := float64(r.PacketsLost) / float64(r.PacketsIn+r.PacketsLost); share < 0.02 || share > 0.25 {
+					// What the called one sends before its answer gets through waits in the socket, and is dropped
+					// or not when the leg begins to read.
+					share := float64(r.PacketsLost) / float64(r.PacketsIn+r.PacketsLost)
+					if r.Direction == store.DirectionIncoming && (share < 0.02 || share > 0.25) {
 						t.Errorf("%d packets came, %d are counted as lost", r.PacketsIn, r.PacketsLost)
 					}
 				}

@@ -8,5 +8,5 @@ func Playable(script string) error {
 	if err != nil {
 		return err
 	}
-	return playable(s)
+	return playable(NewNet(), s)
 }

@@ -1,9 +1,11 @@
 package calltest
 
 import (
+	"fmt"
 	"hash/fnv"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -11,9 +13,10 @@ import (
 // heldBack is how much later a packet comes that Faults.Reorder picks: the next two of a call's sound overtake it.
 const heldBack = 50 * time.Millisecond
 
-// Faults of a Net; the zero value is a good network. What happens to a packet depends on Seed, its two
-// sockets and how many went from the one to the other before it, not on what others send meanwhile: the same traffic
-// has the same faults, and a greater share hits the same packets and more.
+// Faults of a Net; the zero value is a good network. What happens to a packet depends on Seed, the two hosts, which
+// pair of their sockets it is (in the order of first use: an engine's ports are random) and how many packets went the
+// same way before it, not on what others send meanwhile. So the same traffic has the same faults, and a greater share
+// hits the same packets and more.
 type Faults struct {
 	Delay     time.Duration // of each packet
 	Jitter    time.Duration // up to that much comes on top of it; more than 20 ms also reorders sound
@@ -60,7 +63,13 @@ func isSIP(b []byte, what string) bool {
 // damage is what Faults do; it belongs to its Net, whose mu guards it.
 type damage struct {
 	Faults
-	ways map[[2]netip.AddrPort]*way // by sender and receiver
+	ways  map[[2]netip.AddrPort]*way // by sender and receiver
+	count map[[2]netip.Addr]int      // of ways between two hosts
+}
+
+func newDamage(f Faults) *damage {
+	f.Lose = slices.Clone(f.Lose)
+	return &damage{f, map[[2]netip.AddrPort]*way{}, map[[2]netip.Addr]int{}}
 }
 
 // way is one direction between two sockets.
@@ -69,15 +78,22 @@ type way struct {
 	lost []int // packets of each of Faults.Lose
 }
 
-// fate is how much later each copy of b arrives; there is none if it is lost.
-func (d *damage) fate(b []byte, from, to netip.AddrPort) []time.Duration {
+func (d *damage) way(from, to netip.AddrPort) *way {
 	w := d.ways[[2]netip.AddrPort{from, to}]
 	if w == nil {
+		hosts := [2]netip.Addr{from.Addr(), to.Addr()}
 		hash := fnv.New64a()
-		_, _ = hash.Write([]byte(from.String() + " " + to.String())) // never fails
+		fmt.Fprint(hash, hosts, d.count[hosts])
+		d.count[hosts]++
 		w = &way{rand.New(rand.NewPCG(d.Seed, hash.Sum64())), make([]int, len(d.Lose))}
 		d.ways[[2]netip.AddrPort{from, to}] = w
 	}
+	return w
+}
+
+// fate is how much later each copy of b arrives; there is none if it is lost.
+func (d *damage) fate(b []byte, from, to netip.AddrPort) []time.Duration {
+	w := d.way(from, to)
 	// All of it is drawn for each packet, so that no fault moves the place of another.
 	loss, reorder, duplicate := w.rnd.Float64(), w.rnd.Float64(), w.rnd.Float64()
 	first, second := w.rnd.Float64(), w.rnd.Float64()

@@ -47,8 +47,7 @@ func NewNet() *Net { return &Net{conns: map[netip.AddrPort]*memConn{}, ports: ma
 func (n *Net) SetFaults(f Faults) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	f.Lose = slices.Clone(f.Lose)
-	n.faults = &damage{f, map[[2]netip.AddrPort]*way{}}
+	n.faults = newDamage(f)
 }
 
 // Open tells how many sockets are open.
@@ -91,7 +90,7 @@ func (n *Net) Listen(addr netip.AddrPort) (Conn, error) {
 func (n *Net) send(b []byte, from, to netip.AddrPort) {
 	n.mu.Lock()
 	dst, times := n.conns[to], make([]time.Duration, 1)
-	if n.faults != nil {
+	if dst != nil && n.faults != nil {
 		times = n.faults.fate(b, from, to)
 	}
 	n.mu.Unlock()

@@ -111,7 +111,10 @@ func (r *replay) run(ctx context.Context) (*Replayed, error) {
 		} else if d := r.reach(i, &pending); d != nil {
 			return nil, d
 		}
-		effects := m.Step(in)
+		effects, err := stepGuarded(&m, in)
+		if err != nil {
+			return nil, r.diverge(in, "engine", in.Did, err.Error())
+		}
 		if did := call.Summary(effects); in.Did != "" && did != in.Did {
 			return nil, r.diverge(in, "engine", in.Did, did)
 		}
@@ -135,6 +138,16 @@ func (r *replay) run(ctx context.Context) (*Replayed, error) {
 	}
 	got.State, got.Journal = m.Snapshot(), r.journal.String()
 	return got, nil
+}
+
+// stepGuarded makes a panic of the loop an error: an input may hold what the engine never writes.
+func stepGuarded(m *call.Machine, in *call.Input) (effects []call.Effect, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = fmt.Errorf("panic: %v", v)
+		}
+	}()
+	return m.Step(in), nil
 }
 
 // expect waits until the flow does what it did at in.

@@ -108,6 +108,9 @@ func (l *Leg) Connect(ctx context.Context, o action.ConnectOptions) (action.Conn
 	if err := l.fault(ctx, "connect"); err != nil {
 		return action.Connected{}, err
 	}
+	if ctx.Err() != nil { // the call ended while a sound of the step before did
+		return action.Connected{}, context.Cause(ctx)
+	}
 	how := shown(o.Source, o.Anonymous)
 	if o.EarlyMedia {
 		how += " early"

@@ -65,6 +65,7 @@
 //	                       connect bridge conference follow listen transcription queue external speaker prompts
 //	status STATUS          of the call, for condition_call_status
 //	begin ID               the flow begins at an action
+//	date 2000-12-31 23:59  when the call comes, UTC; without a line it is midnight of 2000-01-01
 //	quiet                  leaves the steps out of the transcript
 //
 // # What it is, and is not

@@ -311,7 +311,7 @@ func (f *Flow) take(r *Result, l *Leg, err error, most time.Duration) {
 	w := l.World
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	r.trail, r.lost, r.records, r.joined = l.trail, l.lost, l.notes.records, l.joined
+	r.trail, r.lost, r.records, r.joined, r.stayed = l.trail, l.lost, l.notes.records, l.joined, l.stayed
 	r.endless = errors.Is(err, errTooLong)
 	if r.endless {
 		r.Failures = append(r.Failures, fmt.Errorf("flowtest: the call has not ended after %s", most))

@@ -19,13 +19,18 @@ type generator struct {
 	idle    time.Duration // that the caller has been still for
 	pressed string        // since the flow looked at digits
 	peers   map[string]Peer
+	stays   bool   // until the call is over: a flow that does not end can only be seen so
+	only    string // the only key that is pressed; "": any
 }
 
-// maxWalk bounds the steps of a walk.
-const maxWalk = 60
+// The first scripts are of callers that each flow should stand: one who does nothing, ones who hang up early, and for
+// each key one who presses it wherever digits are asked for.
+const (
+	oneKeys  = 3 // the first of these
+	someKeys = "1234567890*#"
+)
 
-// script makes up the nth script. The first ones are callers that each flow should stand: one who does nothing, and
-// ones who hang up early.
+// script makes up the nth script.
 func (s *study) script(seed uint64, n int) Script {
 	g := &generator{study: s, Rand: rand.New(rand.NewPCG(seed, uint64(n))), peers: make(map[string]Peer)}
 	g.world = append(g.world, s.given...)
@@ -37,13 +42,28 @@ func (s *study) script(seed uint64, n int) Script {
 	case 2:
 		return append(g.world, Wait(time.Second), Hangup())
 	}
+	if n -= oneKeys; n < len(someKeys) {
+		g.stays, g.only = true, someKeys[n:n+1]
+		g.walk(20)
+		return append(g.world, g.moves...)
+	}
+	g.stays = g.chance(50)
 	g.around()
-	g.walk()
-	if g.chance(40) {
-		g.still(g.short())
-		g.move(Hangup())
+	g.walk(3 + g.IntN(40))
+	if !g.stays && g.chance(70) {
+		g.hangup()
 	}
 	return append(g.world, g.moves...)
+}
+
+// hangup hangs up at any moment: it cuts the script anywhere.
+func (g *generator) hangup() {
+	g.moves = g.moves[:g.IntN(len(g.moves)+1)]
+	g.idle = g.short()
+	if g.chance(50) {
+		g.idle = g.between(0, 3*time.Second)
+	}
+	g.move(Hangup())
 }
 
 // chance is true in so many of 100 cases.
@@ -82,18 +102,32 @@ func (g *generator) around() {
 		}
 	}
 	if g.types["webhook_send"] || g.types["fetch"] {
-		for range 1 + g.IntN(3) {
-			g.add("http", pick(g, []string{"* ", "", ""})+g.answer())
+		if g.chance(50) {
+			g.add("http", "* "+g.answer())
+		} else {
+			for range 1 + g.IntN(3) {
+				g.add("http", g.answer())
+			}
 		}
 	}
-	if len(g.vars) > 0 && g.chance(20) {
-		g.add("var", pick(g, g.vars)+"="+pick(g, append(g.words, "")))
+	if len(g.vars) > 0 && g.chance(40) {
+		g.add("var", pick(g, g.vars)+"="+g.word())
 	}
-	if g.chance(15) {
-		g.add("caller", pick(g, []string{"+16062067563", "100", "sip:bob@example.com"}))
+	if g.chance(20) {
+		g.add("caller", pick(g, g.callers))
+	}
+	if g.types["condition_datetime"] {
+		day := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC).AddDate(0, 0, g.IntN(366))
+		g.add("date", day.Format(time.DateOnly)+" "+pick(g, g.clock))
 	}
 	if g.chance(8) {
 		g.add("leg", pick(g, []string{"play", "speaker", "prompts", "connect", "digits", "bridge", "echo"})+" "+pick(g, []string{"fails", "takes 2s"}))
+	}
+	for i, l := range g.world {
+		if l.Verb == "queue" {
+			id, _, _ := strings.Cut(l.Args, " ")
+			g.world[i].Args = id + pick(g, []string{" answers ", " answers ", " leaves "}) + g.between(time.Second, 2*time.Minute).String()
+		}
 	}
 	if g.types["amd"] {
 		g.add("machine", g.between(0, 5*time.Second).String()+" "+pick(g, []string{"human", "machine", "notsure", "error"}))
@@ -119,19 +153,27 @@ func (g *generator) peer(target string) {
 	p := Peer{After: after}
 	text := "answers " + after.String()
 	switch g.IntN(10) {
-	case 0, 1:
+	case 0:
 		p.Reason, text = "busy", "busy "+after.String()+" 486"
-	case 2:
+	case 1:
 		p.Reason, text = "failed", "failed "+after.String()+" 503"
-	case 3:
+	case 2:
 		p.Reason, text = "busy", "busy "+after.String()+" 603"
-	case 4:
+	case 3:
 		p, text = Peer{}, "silent"
-	case 5:
+	case 4, 5:
 		p, text = Peer{Unknown: true}, "unknown"
 	}
 	g.peers[target] = p
 	g.add("peer", target+" "+text)
+}
+
+// word is mostly one that the flow looks for.
+func (g *generator) word() string {
+	if g.chance(60) && len(g.own) > 0 {
+		return pick(g, g.own)
+	}
+	return pick(g, g.words)
 }
 
 // answer makes up what a web server does.
@@ -140,15 +182,23 @@ func (g *generator) answer() string {
 	case 0:
 		return "500"
 	case 1:
-		return "404 " + pick(g, g.bodies)
+		return "404 " + g.body()
 	case 2:
 		return "error"
 	case 3:
 		return "hang"
 	case 4:
-		return g.between(time.Second, 15*time.Second).String() + " 200 " + pick(g, g.bodies)
+		return g.between(time.Second, 15*time.Second).String() + " 200 " + g.body()
 	}
-	return strings.TrimSpace("200 " + pick(g, g.bodies))
+	return strings.TrimSpace("200 " + g.body())
+}
+
+// body is mostly one that the flow looks into.
+func (g *generator) body() string {
+	if g.chance(60) && len(g.objects) > 0 {
+		return pick(g, g.objects)
+	}
+	return pick(g, g.bodies)
 }
 
 // still lets time pass.
@@ -170,8 +220,8 @@ func (g *generator) press(keys string) {
 	}
 }
 
-// walk goes through the flow, and wherever it may go on in several ways it takes any.
-func (g *generator) walk() {
+// walk goes through the flow, most steps of it, and wherever it may go on in several ways it takes any.
+func (g *generator) walk(most int) {
 	if len(g.actions) == 0 {
 		for range g.IntN(6) {
 			g.still(g.short())
@@ -179,9 +229,9 @@ func (g *generator) walk() {
 		}
 		return
 	}
-	for at, n := 0, 0; at < len(g.actions) && n < maxWalk; n++ {
+	for at, n := 0, 0; at < len(g.actions) && n < most; n++ {
 		a := &g.actions[at]
-		if g.chance(3) {
+		if g.only == "" && g.chance(3) {
 			g.still(g.short())
 			g.any()
 		}
@@ -209,14 +259,14 @@ func (g *generator) walk() {
 // any does something that the flow does not expect here.
 func (g *generator) any() {
 	switch g.IntN(8) {
-	case 0:
-		g.move(Hangup())
 	case 1:
 		g.move(Leave())
 	case 2:
-		g.move(Says(pick(g, g.words)))
+		g.move(Says(g.word()))
 	case 3:
-		g.move(Line{Verb: pick(g, []string{"skip", "continue"})})
+		if g.types["block"] {
+			g.move(Line{Verb: "continue"})
+		}
 	default:
 		g.press(g.someKeys())
 	}
@@ -233,10 +283,12 @@ func (g *generator) someKeys() string {
 	return g.anyDigits(1 + g.IntN(3))
 }
 
-func (g *generator) anyDigits(n int) string {
+func (g *generator) anyDigits(n int) string { return g.digitsOf(n, someKeys) }
+
+func (g *generator) digitsOf(n int, keys string) string {
 	var b strings.Builder
 	for range min(max(n, 1), 20) {
-		b.WriteByte("0123456789*#"[g.IntN(12)])
+		b.WriteByte(keys[g.IntN(len(keys))])
 	}
 	return b.String()
 }
@@ -245,7 +297,7 @@ func (g *generator) anyDigits(n int) string {
 // begun.
 func (g *generator) prompt(a *flow.Action) {
 	long := soundLength(a)
-	if g.chance(25) {
+	if g.only == "" && g.chance(25) {
 		heard := g.between(10*time.Millisecond, max(long, 20*time.Millisecond))
 		g.still(heard)
 		g.press(g.someKeys())
@@ -266,8 +318,14 @@ func (g *generator) digits(a *flow.Action) (label string) {
 	}
 	g.still(g.between(20*time.Millisecond, 900*time.Millisecond))
 	switch n := g.IntN(10); {
-	case n < 6:
+	case g.only != "":
+		g.press(g.only)
+	case n < 5:
 		g.press(g.wanted(a))
+	case n < 6: // the next choice, too
+		want := g.wanted(a)
+		g.press(want + g.someKeys())
+		g.pressed = want
 	case n < 7:
 		for range 1 + g.IntN(4) {
 			g.press(g.someKeys())
@@ -285,6 +343,9 @@ func (g *generator) digits(a *flow.Action) (label string) {
 
 // wanted are keys as the step, and the branch behind it, want them.
 func (g *generator) wanted(a *flow.Action) string {
+	if len(g.keys) > 0 && g.chance(10) {
+		return pick(g, g.keys)
+	}
 	for i := a.Index + 1; i < len(g.actions) && i <= a.Index+3; i++ {
 		if cases := g.actions[i].Shape.Cases; len(cases) > 0 {
 			return pick(g, cases)
@@ -292,8 +353,12 @@ func (g *generator) wanted(a *flow.Action) string {
 	}
 	root, _ := action.ParseJSON(a.Option)
 	keys := pick(g, g.keys)
-	if len(g.lengths) > 0 && (keys == "" || g.chance(50)) {
-		keys = g.anyDigits(pick(g, g.lengths))
+	var own study
+	if root != nil {
+		own.read(a.Type, "", root)
+	}
+	if len(own.lengths) > 0 && g.chance(75) {
+		keys = g.digitsOf(pick(g, own.lengths), "0123456789")
 	}
 	if end := root.Member("key"); end != nil && !strings.ContainsAny(keys, end.Text) && end.Text != "" {
 		keys += end.Text[:1]
@@ -331,7 +396,7 @@ func (g *generator) connect(a *flow.Action) (label string) {
 			}
 		}
 	}
-	if g.chance(10) {
+	if g.only == "" && g.chance(10) {
 		g.still(g.between(0, ring))
 		g.any()
 		return "next"
@@ -341,7 +406,7 @@ func (g *generator) connect(a *flow.Action) (label string) {
 		return pick(g, []string{"next", "on_timeout", "on_error"})
 	}
 	g.still(g.between(time.Second, time.Minute))
-	g.move(pick(g, []Line{Leave(), Leave(), Hangup()}))
+	g.move(Leave())
 	return "next"
 }
 
@@ -353,7 +418,7 @@ func (g *generator) stay(a *flow.Action) {
 		g.move(Leave())
 		return
 	}
-	if g.chance(30) {
+	if g.only == "" && g.chance(30) {
 		part := g.between(0, d)
 		g.still(part)
 		g.any()

@@ -35,11 +35,11 @@ const afterHangup = time.Second
 
 // Invariants are those that hold for any flow.
 //
-// The call ends when the caller says and presses nothing any more; one who is with somebody, or whom a block keeps,
-// may stay. A hang-up of either side ends the flow within a second. A recording that runs when the flow ends by itself
-// is one that was forgotten, if its duration is not over: put RecordingsEnd into Explore.Without where the end of the
-// call is the end that is meant. At a hang-up of the caller the engine ends it. A flow that is over leaves the call to
-// the engine, which hangs up: that is no fault.
+// The call ends when the caller says and presses nothing any more. One who is with somebody, or whom a block keeps, may
+// stay, but not one whom an ai_talk without duration goes on listening to. A hang-up of either side ends the flow within
+// a second. A recording that runs when the flow ends by itself is one that was forgotten, if its duration is not over:
+// put RecordingsEnd into Explore.Without where the end of the call is the end that is meant. At a hang-up of the caller
+// the engine ends it. A flow that is over leaves the call to the engine, which hangs up: that is no fault.
 func Invariants() []Invariant {
 	return []Invariant{
 		{NoPanic, noPanic},
@@ -190,10 +190,10 @@ func AlwaysAnswers() Invariant {
 	}}
 }
 
-// EndsWithin says that no call takes longer than d.
+// EndsWithin says that no call takes longer than d, without the time that the caller is with somebody.
 func EndsWithin(d time.Duration) Invariant {
 	return Invariant{"the call ends within " + d.String(), func(r *Result) error {
-		if got := r.Duration(); got > d {
+		if got := r.Duration() - r.stayed; got > d {
 			return fmt.Errorf("it takes %s", got.Round(time.Millisecond))
 		}
 		return nil

@@ -148,9 +148,9 @@ func (l *Leg) Play(ctx context.Context, src media.Source) error {
 	if ok {
 		name = known.name
 	}
-	turn(name)                                                       // the flow may go on beside it
-	if err := context.Cause(ctx); errors.Is(err, action.ErrHangup) { // in the same instant
-		return err
+	turn(name)                          // the flow may go on beside it
+	if ctx.Err() != nil && l.isOver() { // in the same instant
+		return context.Cause(ctx)
 	}
 	l.begins()
 	if !ok && !isOurs(src) {
@@ -175,6 +175,12 @@ func (l *Leg) Play(ctx context.Context, src media.Source) error {
 	l.playing--
 	l.World.playing(err != nil, played)
 	return err
+}
+
+func (l *Leg) isOver() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.over
 }
 
 func (l *Leg) begins() {

@@ -13,6 +13,7 @@ type notes struct {
 	trail     []passed
 	timing    action.Timing // of the step that runs
 	staying   int           // steps in which the caller is with somebody
+	stayed    time.Duration // in those that are over
 	waits     bool          // the step that runs waits for the program
 	waiting   []key         // as Leg.digits
 	forgotten string        // digits that count, and were dropped; lost once the flow asks for more
@@ -93,11 +94,14 @@ func (l *Leg) tooLong() {
 
 // with notes that the caller is with somebody from now on, until the function that it returns is called.
 func (l *Leg) with() (ends func()) {
-	add := func(n int) {
+	start := time.Now()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.staying++
+	return func() {
 		l.mu.Lock()
 		defer l.mu.Unlock()
-		l.staying += n
+		l.staying--
+		l.stayed += time.Since(start)
 	}
-	add(1)
-	return func() { add(-1) }
 }

@@ -65,8 +65,24 @@ type Finding struct {
 func (f Finding) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s: %q does not hold: %s\nseen first with seed %d in run %d; the script:\n", f.Flow, f.Invariant, firstLine(f.Err), f.Seed, f.Run)
-	fmt.Fprintf(&b, "%sthe call:\n%s", indent(f.Script.String()), indent(f.Result.String()))
+	fmt.Fprintf(&b, "%sthe call:\n%s", indent(f.Script.String()), indent(shorten(f.Result.String())))
 	return b.String()
+}
+
+// A transcript that is longer than these together shows its first and its last lines.
+const (
+	shownLines = 60
+	lastLines  = 15
+)
+
+func shorten(text string) string {
+	lines := strings.SplitAfter(text, "\n")
+	left := len(lines) - shownLines - lastLines
+	if left <= 1 {
+		return text
+	}
+	cut := fmt.Sprintf("... (%d lines)\n", left)
+	return strings.Join(slices.Concat(lines[:shownLines], []string{cut}, lines[len(lines)-lastLines:]), "")
 }
 
 func indent(text string) string {

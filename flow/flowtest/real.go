@@ -11,8 +11,16 @@ import (
 
 // What a call needs that is no Leg, as those of calltest.RunScript.
 
-// World is what script says, with the lines of Config.Around, around a call of the flow that starts now.
-func (f *Flow) World(script Script) (*World, error) { return NewWorld(script.with(f.around...)) }
+// Script is s with the lines of Config.Around.
+func (f *Flow) Script(s Script) Script { return s.with(f.around...) }
+
+// World is what s says, with the lines of Config.Around, around a call of the flow that starts now, or at the date
+// in s: it sleeps until then.
+func (f *Flow) World(s Script) (*World, error) {
+	s = f.Script(s)
+	time.Sleep(time.Until(s.date()))
+	return NewWorld(s)
+}
 
 // Program is the flow, made of actions that work with w. It begins where the script says, and logs how it ends.
 func (f *Flow) Program(w *World) (flow.Program, error) {
@@ -36,9 +44,6 @@ func (f *Flow) Result(w *World, before, after map[string]string, err error) *Res
 	r.Failures = append(r.Failures, r.leaks...)
 	return r
 }
-
-// Script returns all lines, with those of Config.Around.
-func (w *World) Script() Script { return w.script }
 
 // Start is when the call began.
 func (w *World) Start() time.Time { return w.start }

@@ -22,16 +22,17 @@ type Result struct {
 	known string // ids in it are not random
 
 	// For invariants.
-	trail   []passed // steps
-	taken   []taken  // steps, when they were over
-	ended   bool     // the flow came to its end
-	lost    string   // digits that the flow asked for and has not read
-	leaks   []error  // what was left open
-	records bool     // a recording runs at the end
-	joined  bool     // the caller is with somebody at the end
-	faulty  bool     // the script lets a capability fail
-	endless bool     // the call took longer than it may
-	stuck   bool     // the flow, or its background work, never ended
+	trail   []passed      // steps
+	taken   []taken       // steps, when they were over
+	ended   bool          // the flow came to its end
+	lost    string        // digits that the flow asked for and has not read
+	leaks   []error       // what was left open
+	records bool          // a recording runs at the end
+	joined  bool          // the caller is with somebody at the end
+	faulty  bool          // the script lets a capability fail
+	endless bool          // the call took longer than it may
+	stuck   bool          // the flow, or its background work, never ended
+	stayed  time.Duration // that the caller was with somebody
 }
 
 // passed is a step that has begun.

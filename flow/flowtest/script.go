@@ -133,6 +133,19 @@ func parseDelay(s string) (time.Duration, error) {
 	return d, nil
 }
 
+// dateForm is how a date stands in a script.
+const dateForm = "2006-01-02 15:04"
+
+// date is when the call begins, if the script says it: not before the year 2000, in which a bubble begins.
+func (s Script) date() (when time.Time) {
+	for _, l := range s {
+		if l.Verb == "date" {
+			when, _ = time.Parse(dateForm, l.Args)
+		}
+	}
+	return when
+}
+
 // fields splits args into words, at least n of them; the last is the rest of the line.
 func fields(args string, n int, form string) ([]string, error) {
 	words := make([]string, 0, n)

@@ -1,6 +1,7 @@
 package flowtest
 
 import (
+	"fmt"
 	"regexp"
 	"slices"
 	"strconv"
@@ -20,9 +21,13 @@ type study struct {
 	times   []time.Duration // in which something of it ends
 	targets []string        // who is called
 	bodies  []string        // of web servers
-	members []string        // of those that are JSON
+	objects []string        // those that it looks into
+	members []string        // of those
 	words   []string        // that the caller may say, and variables may hold
+	own     []string        // those that it looks for
 	vars    []string        // names
+	callers []string        // numbers that it may know
+	clock   []string        // times of the day that it may look at
 	given   Script          // what it takes to be there: conferences, flows
 	types   map[string]bool // of its actions
 }
@@ -45,6 +50,9 @@ func (f *Flow) study(t testing.TB) *study {
 		if d := soundLength(a); d > 0 {
 			s.times = append(s.times, d)
 		}
+		for _, text := range a.Shape.Says {
+			s.keys = append(s.keys, spokenKeys(text)...)
+		}
 		if slices.Contains(a.Shape.Reads, action.VarDigits) {
 			s.keys = append(s.keys, a.Shape.Cases...)
 		}
@@ -55,16 +63,38 @@ func (f *Flow) study(t testing.TB) *study {
 	s.given = slices.DeleteFunc(s.given, func(l Line) bool { return slices.ContainsFunc(f.around, l.isAbout) })
 	for _, k := range unique(s.members) {
 		for _, v := range append([]string{"true", "1"}, s.words...) {
-			s.bodies = append(s.bodies, `{"`+k+`":`+strconv.Quote(v)+`}`)
+			s.objects = append(s.objects, `{"`+k+`":`+strconv.Quote(v)+`}`)
 		}
 	}
-	s.bodies = append(s.bodies, "", "[]", `[{"type":"stop"}]`, "oops")
+	s.bodies = []string{"", "[]", `[{"type":"stop"}]`, "oops"}
+	for _, w := range s.words {
+		if strings.HasPrefix(w, "+") || someDigit.MatchString(w) {
+			s.callers = append(s.callers, w)
+		}
+	}
+	s.callers = append(s.callers, "+16062067563", "100", "sip:bob@example.com")
+	s.clock = append(s.clock, "03:00", "08:00", "12:00", "18:00", "23:00")
+	s.own = unique(s.words)
 	s.words = append(s.words, "hello", "yes", "42", "-1")
+	s.vars = slices.DeleteFunc(s.vars, func(name string) bool {
+		first, _, _ := strings.Cut(name, ".")
+		return first == "voipbin" || first == "last" || slices.ContainsFunc(s.actions, func(a flow.Action) bool { return a.ID == first })
+	})
 	s.keys = slices.DeleteFunc(s.keys, func(k string) bool { return strings.Trim(k, "0123456789*#ABCD") != "" || k == "" })
-	for _, all := range []*[]string{&s.keys, &s.targets, &s.bodies, &s.words, &s.vars} {
+	for _, all := range []*[]string{&s.keys, &s.targets, &s.objects, &s.words, &s.vars, &s.callers} {
 		*all = unique(*all)
 	}
 	return s
+}
+
+// given are the lines for what has to be there, in s.
+func (s Script) given() (n int) {
+	for _, l := range s {
+		if slices.Contains([]string{"conference", "flow", "queue"}, l.Verb) {
+			n++
+		}
+	}
+	return n
 }
 
 // isAbout tells whether l says something of the same thing as other.
@@ -83,6 +113,20 @@ func unique(all []string) []string {
 		return had
 	})
 }
+
+// spokenKeys are those that a text tells the caller to press.
+func spokenKeys(text string) (keys []string) {
+	for _, word := range spoken.FindAllString(strings.ToLower(text), -1) {
+		if i := slices.Index(numerals, word); i >= 0 {
+			word = numerals[i-i%2]
+		}
+		keys = append(keys, word)
+	}
+	return keys
+}
+
+// numerals are keys, each with the word for it.
+var numerals = strings.Fields("0 zero 1 one 2 two 3 three 4 four 5 five 6 six 7 seven 8 eight 9 nine * star # hash # pound")
 
 // soundLength is how long a prompt of the action sounds, by the voice and the files of a World.
 func soundLength(a *flow.Action) time.Duration {
@@ -106,30 +150,35 @@ var (
 	varName   = regexp.MustCompile(`\$\{([A-Za-z_][\w.]*)`)
 	jsonKey   = regexp.MustCompile(`\.json\.([\w]+)`)
 	quoted    = regexp.MustCompile(`['"]([^'"]*)['"]`)
+	spoken    = regexp.MustCompile(`\b(\d|zero|one|two|three|four|five|six|seven|eight|nine|star|hash|pound)\b`)
 	repeats   = regexp.MustCompile(`\{(\d+)`)
+	number    = regexp.MustCompile(`\b(\d+)\b`)
+	name      = regexp.MustCompile(`\b([A-Za-z_][\w.]*)`)
 	someDigit = regexp.MustCompile(`^[0-9*#]{1,12}$`)
 )
 
 // read takes what is of use from an option, or a part of one.
-func (s *study) read(typ, name string, n *action.Node) {
+func (s *study) read(typ, key string, n *action.Node) {
 	for _, m := range n.Members {
 		s.read(typ, m.Key, m.Value)
 	}
 	for _, e := range n.Elems {
-		s.read(typ, name, e)
+		s.read(typ, key, e)
 	}
-	if n.Kind == action.Number && name == "length" {
-		length, _ := strconv.Atoi(n.Text)
-		s.lengths = append(s.lengths, length)
+	if n.Kind == action.Number {
+		s.readNumber(key, n.Text)
 	}
 	if n.Kind != action.String || n.Text == "" {
 		return
 	}
 	text := n.Text
+	if strings.Contains(text, "voipbin.call.direction") {
+		s.give("", "var", "voipbin.call.direction=incoming")
+	}
 	for _, m := range varName.FindAllStringSubmatch(text, -1) {
 		s.addVar(m[1])
 	}
-	switch name {
+	switch key {
 	case "target":
 		if !action.HasVar(text) && !strings.ContainsAny(text, " *") {
 			s.targets = append(s.targets, text)
@@ -144,8 +193,13 @@ func (s *study) read(typ, name string, n *action.Node) {
 			s.lengths = append(s.lengths, n)
 		}
 	case "expression":
-		s.words = append(s.words, submatches(quoted, text)...)
-		s.keys = append(s.keys, submatches(quoted, text)...)
+		s.words = slices.Concat(s.words, submatches(quoted, text), submatches(number, text))
+		s.keys = slices.Concat(s.keys, submatches(quoted, text), submatches(number, text))
+		for _, v := range submatches(name, quoted.ReplaceAllString(text, "")) {
+			s.addVar(v)
+		}
+	case "from", "to":
+		s.clock = append(s.clock, text)
 	case "conference_id":
 		s.give(text, "conference", text)
 	case "flow_id":
@@ -157,21 +211,36 @@ func (s *study) read(typ, name string, n *action.Node) {
 	case "value_string":
 		s.words = append(s.words, text)
 	}
-	if someDigit.MatchString(text) && name != "target" {
+	if someDigit.MatchString(text) && key != "target" {
 		s.keys = append(s.keys, text)
 	}
 	s.members = append(s.members, submatches(jsonKey, text)...)
 }
 
+// readNumber takes what is of use from a number in an option.
+func (s *study) readNumber(key, text string) {
+	n, _ := strconv.Atoi(text)
+	switch key {
+	case "length", "value_length":
+		s.lengths = append(s.lengths, n)
+	case "value_number":
+		s.words = append(s.words, strconv.Itoa(n-1), text, strconv.Itoa(n+1))
+	case "hour":
+		if n >= 0 {
+			s.clock = append(s.clock, fmt.Sprintf("%02d:00", n%24))
+		}
+	}
+}
+
+// give adds what has to be there: a flow that names what is not there has another fault than those looked for.
 func (s *study) give(id, verb string, args ...string) {
 	if l := Around(verb, args...); !action.HasVar(id) && !slices.ContainsFunc(s.given, l.isAbout) {
 		s.given = append(s.given, l)
 	}
 }
 
-// addVar adds a variable that the call may bring along: not one of a result, nor one that the engine sets.
 func (s *study) addVar(name string) {
-	if !strings.Contains(name, ".") && !strings.Contains(name, "${") {
+	if !strings.Contains(name, "${") {
 		s.vars = append(s.vars, name)
 	}
 }

@@ -70,6 +70,13 @@ func init() { // not a literal: the verbs that are tried make a World, which kno
 			w.begin = flow.Position{ID: args}
 			return notEmpty(args, "begin ID")
 		}},
+		"date": {set: func(_ *World, args string) error { // Flow.RunScript waits for it
+			when, err := time.Parse(dateForm, args)
+			if err != nil || when.Year() < 2000 || when.Year() > 2200 {
+				return errors.New(`want "date 2000-12-31 23:59", in UTC`)
+			}
+			return nil
+		}},
 		"quiet": {set: func(w *World, args string) error { w.quiet = true; return nothing(args) }},
 
 		"wait":        {move: moveWait},
