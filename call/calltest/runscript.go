@@ -33,8 +33,11 @@ type ScriptOptions struct {
 // phones are its peers. On a Net that takes no time, in a bubble of its own; on a Loopback as long as the call. The test
 // fails for the reasons of Flow.Run, where the caller did not hear what was played, and at once for a line of the
 // script that a real call has no side for: queue, machine, status, recording, leg of anything but speaker and prompts, and
-// date on a Loopback.
-// flowtest.Compare tells whether the result is that of f.Run.
+// date on a Loopback. flowtest.Compare tells whether the result is that of f.Run.
+//
+// Numbers go to the peers by a trunk. Extensions and SIP addresses are called at the address of the peers' phone, in place
+// of the registrar and the names that there are not. Calls that the flow places with call ring there, but what
+// becomes of them is in no transcript.
 func RunScript(t *testing.T, network Network, f *flowtest.Flow, script string, o ScriptOptions) (r *flowtest.Result) {
 	t.Helper()
 	s, err := flowtest.ParseScript(script)
@@ -125,14 +128,14 @@ func play(t *testing.T, network Network, f *flowtest.Flow, s flowtest.Script, o 
 		c.fail(err)
 	}
 	<-c.phone.Done()
-	c.settle()
-	stop()
 	select {
 	case <-c.began:
 		<-c.ended
 	default:
 		c.fail(fmt.Errorf("calltest: the flow has not begun: %w", c.phone.err()))
 	}
+	c.settle()
+	stop()
 	r := f.Result(c.world, c.before, c.after, c.err)
 	r.Failures = append(r.Failures, c.failures...)
 	r.Failures = append(r.Failures, c.unheard(r.Events)...)

@@ -12,8 +12,7 @@ import (
 	"github.com/callbin/callbin/media"
 )
 
-// scriptLeg is the caller's call, with a log of what only the flow's side of it knows. All else that a call can
-// do is found through Unwrap.
+// scriptLeg is the caller's call, with a log of what only the flow's side of it knows.
 type scriptLeg struct {
 	*call.Call
 	run *scripted

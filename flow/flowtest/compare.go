@@ -17,10 +17,9 @@ const voice = "voice"
 
 // compared is an event as Compare looks at it.
 type compared struct {
-	party string // whose it is
-	text  string
-	at    time.Duration
-	line  int // of the transcript
+	text string
+	at   time.Duration
+	line int // of the transcript
 }
 
 // Compare tells how a call that is real, as by calltest.RunScript, differs from a simulated one: the first event that
@@ -135,7 +134,7 @@ func split(r *Result) map[string][]compared {
 			continue
 		}
 		text = ids.ReplaceAllString(HideIDs(text, r.known), "<uuid>")
-		by[party] = append(by[party], compared{party, string(e.Kind) + " " + text, e.At, i})
+		by[party] = append(by[party], compared{string(e.Kind) + " " + text, e.At, i})
 	}
 	by[voice] = audible(by[voice])
 	return by

@@ -71,8 +71,10 @@
 // # What it is, and is not
 //
 // The voice speaks 100 ms a letter. There is neither SIP nor RTP, no codec and no clock of media: calltest.RunScript
-// runs the same script over a real engine, and expects the same. What happens at the same instant in several goroutines
-// happens in an order that is always the same; see the transcript for it.
+// runs the same script over a real engine, and Compare tells whether the same happens within a time. An engine knows
+// limits that are not simulated: a call that is not answered ends after ten minutes, another one after
+// call.Config.MaxCallDuration. What happens at the same instant in several goroutines happens in an order that is always
+// the same; see the transcript for it.
 //
 // Flow.Files compares transcripts with files (go test -update writes them). Flow.Explore looks for callers who break an
 // invariant. Coverage tells what of the flow ran. The package declares the flag -update: a test package that has one of its
