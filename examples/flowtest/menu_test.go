@@ -3,6 +3,7 @@ package main
 import (
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/callbin/callbin/call/calltest"
 	"github.com/callbin/callbin/flow/flowtest"
@@ -45,6 +46,24 @@ func TestAnyCaller(t *testing.T) {
 		flowtest.OnlyDials("+16062067563"),
 		flowtest.OnlyRequests("https://crm.example.com/"),
 	}})
+}
+
+// TestOverSIP is step 5: the same call in the simulator, and over SIP and RTP.
+func TestOverSIP(t *testing.T) {
+	const script = `
+		peer +16062067563 answers 2s
+		hears press 1 for sales
+		wait 500ms
+		press 1
+		dials +16062067563
+		wait 3s
+		leave`
+	menu := flowtest.Open(t, "menu.json", flowtest.Config{Around: "caller +14155550100"})
+	simulated := menu.Run(t, script)
+	real := calltest.RunScript(t, calltest.NewNet(), menu, script, calltest.ScriptOptions{EarlyMedia: true})
+	if err := flowtest.Compare(simulated, real, 60*time.Millisecond); err != nil {
+		t.Error(err)
+	}
 }
 
 // TestRecordedCall is step 6: a call that was, against the menu and the code of today.
