@@ -39,7 +39,7 @@ type Call struct {
 	id     string
 	engine *Engine
 	vars   *action.Vars
-	digits digitBuffer
+	digits action.DigitBuffer
 	done   chan struct{}
 	out    *outgoing // how a call of ours is placed; nil: it came to us
 
@@ -79,7 +79,7 @@ func newCall(e *Engine, id string, d *sip.Dialog) *Call {
 	if d != nil {
 		c.dialog.Store(d)
 	}
-	c.digits.next = make(chan struct{})
+	c.digits.Max = maxDigits
 	c.flowCtx, c.cancelFlow = context.WithCancelCause(e.callCtx)
 	return c
 }
@@ -257,7 +257,7 @@ func (c *Call) perform(e *Effect) (in Input, ok bool) {
 	case DoCancelFlow:
 		c.cancelFlow(action.ErrHangup)
 	case DoDigit:
-		c.digits.put(e.Text[0])
+		c.digits.Put(e.Text[:1])
 		if b := c.bridge.Load(); b != nil {
 			b.digit(c, e.Text, e.For == "info")
 		}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"sync"
 
 	"github.com/callbin/callbin/action"
 	"github.com/callbin/callbin/media"
@@ -87,25 +86,13 @@ func (c *Call) Echo(ctx context.Context) error {
 }
 
 // ReadDigit waits for a digit and takes it.
-func (c *Call) ReadDigit(ctx context.Context) (byte, error) {
-	for {
-		d, next := c.digits.take()
-		if d != 0 {
-			return d, nil
-		}
-		select {
-		case <-next:
-		case <-ctx.Done():
-			return 0, context.Cause(ctx)
-		}
-	}
-}
+func (c *Call) ReadDigit(ctx context.Context) (byte, error) { return c.digits.ReadDigit(ctx) }
 
 // PeekDigits returns the digits not yet read, and a channel that is closed at the next one.
-func (c *Call) PeekDigits() (string, <-chan struct{}) { return c.digits.peek() }
+func (c *Call) PeekDigits() (string, <-chan struct{}) { return c.digits.PeekDigits() }
 
 // DropDigits forgets the digits not yet read.
-func (c *Call) DropDigits() { c.digits.drop() }
+func (c *Call) DropDigits() { c.digits.DropDigits() }
 
 // CallStatus is VoIPBIN's status of the call.
 func (c *Call) CallStatus() string { return c.Record().Status }
@@ -125,43 +112,3 @@ func (c *Call) Listen(ctx context.Context, open func(rateHz int) (media.Tap, err
 
 // maxDigits bounds what a caller can make us keep by pressing keys that nobody reads.
 const maxDigits = 128
-
-// digitBuffer keeps the digits between the loop, which puts, and the flow, which takes.
-type digitBuffer struct {
-	mu   sync.Mutex
-	buf  []byte        // guarded by mu
-	next chan struct{} // guarded by mu; closed and renewed at each digit
-}
-
-func (b *digitBuffer) put(d byte) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if len(b.buf) < maxDigits {
-		b.buf = append(b.buf, d)
-	}
-	close(b.next)
-	b.next = make(chan struct{})
-}
-
-func (b *digitBuffer) take() (byte, <-chan struct{}) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if len(b.buf) == 0 {
-		return 0, b.next
-	}
-	d := b.buf[0]
-	b.buf = b.buf[1:]
-	return d, b.next
-}
-
-func (b *digitBuffer) peek() (string, <-chan struct{}) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return string(b.buf), b.next
-}
-
-func (b *digitBuffer) drop() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.buf = nil
-}

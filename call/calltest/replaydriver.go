@@ -123,7 +123,7 @@ func (r *replay) run(ctx context.Context) (*Replayed, error) {
 		for j := range effects {
 			switch e := &effects[j]; e.Do {
 			case call.DoDigit:
-				leg.press(e.Text)
+				leg.Put(e.Text)
 			case call.DoCancelFlow:
 				hangup(action.ErrHangup)
 			case call.DoStartFlow:

@@ -37,11 +37,11 @@ type replayLeg struct {
 	life context.Context // of the replay
 	work sync.WaitGroup  // of Background
 
-	mu      sync.Mutex
-	digits  []byte
-	pressed chan struct{} // closed at the next digit
-	skip    context.CancelCauseFunc
-	stands  chan standIn // where the step that runs is one that does not; nil: it runs
+	action.DigitBuffer
+
+	mu     sync.Mutex
+	skip   context.CancelCauseFunc
+	stands chan standIn // where the step that runs is one that does not; nil: it runs
 }
 
 type standIn struct {
@@ -73,7 +73,7 @@ var (
 )
 
 func newReplayLeg(ctx context.Context, r *replay, vars map[string]string) *replayLeg {
-	l := &replayLeg{life: ctx, r: r, id: vars["voipbin.call.id"], pressed: make(chan struct{})}
+	l := &replayLeg{life: ctx, r: r, id: vars["voipbin.call.id"]}
 	for name, value := range vars {
 		if value != "" {
 			_ = l.vars.Set(name, value) // it was within the limits
@@ -193,45 +193,6 @@ func (l *replayLeg) Background(f func(context.Context)) error {
 }
 
 func (l *replayLeg) Report(action.Info, error) {}
-
-func (l *replayLeg) press(digit string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.digits = append(l.digits, digit...)
-	close(l.pressed)
-	l.pressed = make(chan struct{})
-}
-
-func (l *replayLeg) ReadDigit(ctx context.Context) (byte, error) {
-	for {
-		l.mu.Lock()
-		next := l.pressed
-		if len(l.digits) > 0 {
-			d := l.digits[0]
-			l.digits = l.digits[1:]
-			l.mu.Unlock()
-			return d, nil
-		}
-		l.mu.Unlock()
-		select {
-		case <-next:
-		case <-ctx.Done():
-			return 0, context.Cause(ctx)
-		}
-	}
-}
-
-func (l *replayLeg) PeekDigits() (string, <-chan struct{}) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return string(l.digits), l.pressed
-}
-
-func (l *replayLeg) DropDigits() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.digits = nil
-}
 
 func (l *replayLeg) ActionStarted(s flow.Step) {
 	l.r.observe(&call.Input{Kind: call.KindStarted, Step: call.StepStarted(s)})

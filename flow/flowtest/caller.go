@@ -13,10 +13,8 @@ func (c caller) Press(digits string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.Log(KindPress, "%s", digits)
-	l.digits = append(l.digits, digits...)
 	l.noteKeysLocked(digits)
-	close(l.pressed)
-	l.pressed = make(chan struct{})
+	l.digits.Put(digits)
 }
 
 func (c caller) Hangup() { c.leg.end(KindCaller, "hangs up") }

@@ -21,8 +21,9 @@ import (
 // needed, the type itself is for tests of own actions.
 type Leg struct {
 	*World
-	vars action.Vars
-	work sync.WaitGroup // of Background
+	vars   action.Vars
+	work   sync.WaitGroup // of Background
+	digits action.DigitBuffer
 
 	mu            sync.Mutex // guards all below
 	answered      bool
@@ -30,8 +31,6 @@ type Leg struct {
 	playing       int
 	recording     string // id of the one that runs
 	recorded      int
-	digits        []byte
-	pressed       chan struct{} // closed at the next digit
 	left          chan struct{} // closed when the caller leaves what it is joined with
 	made          int           // legs of others
 	forks         int           // external media that run
@@ -56,7 +55,7 @@ var (
 
 // NewLeg returns an unanswered leg in w, and the context that its flow has to run with: it ends with the call.
 func NewLeg(ctx context.Context, w *World) (*Leg, context.Context) {
-	l := &Leg{World: w, pressed: make(chan struct{}), left: make(chan struct{})}
+	l := &Leg{World: w, left: make(chan struct{})}
 	ctx, l.hangup = context.WithCancelCause(ctx)
 	for name, value := range w.StartVars() {
 		_ = l.vars.Set(name, value) // within the limits: it was set before
@@ -100,37 +99,24 @@ func (l *Leg) CallStatus() string {
 
 // ReadDigit waits for a digit and takes it.
 func (l *Leg) ReadDigit(ctx context.Context) (byte, error) {
-	for {
+	d, err := l.digits.ReadDigit(ctx)
+	if err == nil {
 		l.mu.Lock()
-		next := l.pressed
-		if len(l.digits) > 0 {
-			d := l.digits[0]
-			l.digits, l.waiting = l.digits[1:], l.waiting[1:]
-			l.mu.Unlock()
-			return d, nil
-		}
-		l.mu.Unlock()
-		select {
-		case <-next:
-		case <-ctx.Done():
-			return 0, context.Cause(ctx)
-		}
+		defer l.mu.Unlock()
+		l.waiting = l.waiting[1:]
 	}
+	return d, err
 }
 
 // PeekDigits returns the digits that are not read yet.
-func (l *Leg) PeekDigits() (string, <-chan struct{}) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return string(l.digits), l.pressed
-}
+func (l *Leg) PeekDigits() (string, <-chan struct{}) { return l.digits.PeekDigits() }
 
 // DropDigits forgets these.
 func (l *Leg) DropDigits() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.noteDropLocked()
-	l.digits = nil
+	l.digits.DropDigits()
 }
 
 // Play takes the time that src has.
