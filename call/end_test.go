@@ -279,3 +279,54 @@ func TestMetadataGoesIntoRecordAndEvents(t *testing.T) {
 		}
 	})
 }
+
+// TestSoundEndsWithTheCall hangs up during a prompt, at which the media is closed and the flow told at the same moment: Play
+// tells of the call, whichever it sees first.
+func TestSoundEndsWithTheCall(t *testing.T) {
+	for range 20 {
+		synctest.Test(t, func(t *testing.T) {
+			var err error
+			h := open(t, nil, func(c *call.Config) {
+				c.Route = func(context.Context, *call.Incoming) (flow.Program, error) {
+					return flow.Func(func(ctx context.Context, leg action.Leg) error {
+						err = leg.(*call.Call).Play(ctx, tone.Sine(400, time.Minute).Clip(8000).Source())
+						return err
+					}), nil
+				}
+			})
+			c := calltest.NewPhone(t, h.net, calltest.PhoneConfig{}).Start(t, "100")
+			time.Sleep(time.Second)
+			c.Cancel()
+			c.WaitEnd(t)
+			h.stop()
+			if !errors.Is(err, action.ErrHangup) {
+				t.Errorf("Play: %v", err)
+			}
+		})
+	}
+}
+
+// TestConnectThatIsGivenUpTellsSo skips a connect: its result does not depend on how fast the legs hear of it.
+func TestConnectThatIsGivenUpTellsSo(t *testing.T) {
+	for range 20 {
+		synctest.Test(t, func(t *testing.T) {
+			h := open(t, map[string]string{"100": strings.Replace(connectTo("", "", 1), `"type":"connect"`, `"id":"dial","type":"connect"`, 1)}, outbound)
+			bob := callee(t, h, 1)
+			calltest.NewPhone(t, h.net, calltest.PhoneConfig{}).Start(t, "100")
+			bob.WaitCall(t).Ring()
+			time.Sleep(time.Second)
+			for c := range h.Calls() {
+				if c.Record().Direction != store.DirectionIncoming {
+					continue
+				}
+				if err := c.Skip("dial", 0); err != nil {
+					t.Error(err)
+				}
+				<-c.Done()
+				if got := c.Vars().Get("dial.sip_code") + " " + c.Vars().Get("dial.status"); got != "487 skipped" {
+					t.Errorf("the connect came to %q", got)
+				}
+			}
+		})
+	}
+}
