@@ -238,7 +238,9 @@ func (e *Engine) Run(ctx context.Context) error {
 			failed <- err
 		}
 	})
+	sipEnded := make(chan struct{})
 	below.Go(func() {
+		defer close(sipEnded)
 		if err := e.sip.Run(sipCtx); err != nil {
 			failed <- err
 		}
@@ -257,6 +259,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	e.cancelCall()
 	e.waitFollowing()
 	stopSIP()
+	<-sipEnded // until then it tells calls, whose loops begin anew
 	e.wg.Wait()
 	if cerr := e.recorders.Close(); err == nil {
 		err = cerr
