@@ -53,13 +53,3 @@ func TestJudge(t *testing.T) {
 		}
 	}
 }
-
-// TestCausesAndStatusesFit: a call that is relayed with the status of its cause fails over in the same way again.
-func TestCausesAndStatusesFit(t *testing.T) {
-	for status := 300; status < 700; status++ {
-		back := statusOf(causeOf(status))
-		if causeOf(status) != 127 && causeOf(status) != 63 && causeOf(back) != causeOf(status) {
-			t.Errorf("%d has cause %d, which is relayed as %d with cause %d", status, causeOf(status), back, causeOf(back))
-		}
-	}
-}
