@@ -95,6 +95,13 @@ func NewPhone(t testing.TB, network Network, cfg PhoneConfig) *Phone {
 // Addr is where the phone can be called: sip:user@Addr, with any user.
 func (p *Phone) Addr() netip.AddrPort { return p.addr }
 
+// Calls is how many calls the phone has got or placed, those that are over included.
+func (p *Phone) Calls() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.count
+}
+
 // Close switches the phone off: its sockets close, nobody is told. It waits for the scripts of Accept, whose
 // calls are over then.
 func (p *Phone) Close() {
