@@ -26,6 +26,8 @@ type PhoneConfig struct {
 	NoEvents bool           // leave telephone-event out of the SDP; Press then sends tones
 	SDPHost  string         // in c= of the SDP; "": Addr
 
+	Headers []string // more headers of its INVITEs, "Name: value"
+
 	LateOffer   bool // INVITE without SDP, the answer goes in the ACK
 	NoACK       bool // never acknowledge a 2xx
 	NoRTP       bool // send no sound and no digits, only listen: the far end hears nothing
