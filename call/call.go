@@ -394,6 +394,9 @@ func (c *Call) finish(onComplete string) {
 		defer close(c.done)
 		defer c.engine.forget(c)
 		c.engine.keep(c)
+		if c.out != nil && c.out.over != nil {
+			c.out.over(c)
+		}
 		if onComplete != "" {
 			c.complete(onComplete)
 		}

@@ -44,8 +44,9 @@ type keyed struct {
 	at        time.Time
 	ready     chan struct{} // closed when the call is placed, or is not
 	call      *Call         // without its trace once it is over; nil: a store has its record
-	id        string
-	err       error // with which Dial returned
+	id        string        // of the call; "": none was placed
+	over      bool          // the call is
+	err       error         // with which Dial returned
 }
 
 // dialOnce is Dial with an idempotency key.
@@ -57,10 +58,10 @@ func (e *Engine) dialOnce(ctx context.Context, o DialOptions) (*Call, error) {
 	for {
 		k, mine := e.keys.claim(o.IdempotencyKey, sum)
 		if mine {
-			k.call, k.err = e.dialKeyed(ctx, k, o)
-			e.keys.settle(k)
+			c, err := e.dialKeyed(ctx, k, o)
+			e.keys.settle(k, c, err)
 			close(k.ready)
-			return k.call, k.err
+			return c, err
 		}
 		select {
 		case <-k.ready:
@@ -106,12 +107,14 @@ func (e *Engine) dialKeyed(ctx context.Context, k *keyed, o DialOptions) (*Call,
 			if err != nil {
 				return nil, fmt.Errorf("call: dial: key %q: %w", k.name, err)
 			}
-			k.id = was.CallID
+			e.keys.placed(k, was.CallID)
 			return c, nil
 		}
 	}
-	c, err := e.dial(id, o)
+	e.keys.placed(k, id)
+	c, err := e.dial(id, o, func(c *Call) { e.keys.ended(k, c) })
 	if c == nil {
+		e.keys.placed(k, "")
 		if durable {
 			if kerr := kept.DeleteKey(context.WithoutCancel(ctx), k.name); kerr != nil {
 				e.log.Error("idempotency key not released", "call", id, "err", kerr)
@@ -119,11 +122,6 @@ func (e *Engine) dialKeyed(ctx context.Context, k *keyed, o DialOptions) (*Call,
 		}
 		return nil, err
 	}
-	k.id = id
-	e.wg.Go(func() {
-		<-c.done
-		e.keys.over(k, c.Record(), e.cfg.Store != nil)
-	})
 	return c, err
 }
 
@@ -178,25 +176,42 @@ func (ks *keys) claim(name, sum string) (k *keyed, mine bool) {
 	return k, true
 }
 
-// settle forgets a key with which nothing was placed.
-func (ks *keys) settle(k *keyed) {
+// placed notes which call the key stands for.
+func (ks *keys) placed(k *keyed, id string) {
 	ks.mu.Lock()
 	defer ks.mu.Unlock()
+	k.id = id
+}
+
+// settle notes what came of the first Dial with a key, and forgets one with which nothing was placed.
+func (ks *keys) settle(k *keyed, c *Call, err error) {
+	ks.mu.Lock()
+	defer ks.mu.Unlock()
+	k.err = err
+	if k.call = c; k.over {
+		k.call = rest(c)
+	}
 	if k.id == "" {
 		delete(ks.all, k.name)
 		ks.order = slices.DeleteFunc(ks.order, func(o *keyed) bool { return o == k })
 	}
 }
 
-// over lets go of a call that has ended: of all that it was no more than its record is needed.
-func (ks *keys) over(k *keyed, rec store.Call, kept bool) {
+// ended lets go of a call that is over. It comes when the record is stored.
+func (ks *keys) ended(k *keyed, c *Call) {
 	ks.mu.Lock()
 	defer ks.mu.Unlock()
-	if kept {
-		k.call = nil
-	} else {
-		k.call = k.call.engine.past(rec)
+	if k.over = true; k.call != nil {
+		k.call = rest(c)
 	}
+}
+
+// rest is what is kept in memory of a call that is over: its record, or nothing where a store has that.
+func rest(c *Call) *Call {
+	if c == nil || c.engine.cfg.Store != nil {
+		return nil
+	}
+	return c.engine.past(c.Record())
 }
 
 // fingerprint tells calls apart that a key may not stand for both. Of a flow it is what it was parsed from; a

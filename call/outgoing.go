@@ -62,7 +62,7 @@ func (e *Engine) Dial(ctx context.Context, o DialOptions) (*Call, error) {
 	if o.IdempotencyKey != "" {
 		return e.dialOnce(ctx, o)
 	}
-	return e.dial(newID(), o)
+	return e.dial(newID(), o, nil)
 }
 
 // checkDial tells what is wrong with o.
@@ -86,8 +86,8 @@ func (e *Engine) checkDial(o *DialOptions) error {
 	return e.checkCodecs("codecs", o.Codecs)
 }
 
-// dial places the call id.
-func (e *Engine) dial(id string, o DialOptions) (*Call, error) {
+// dial places the call id; over, if not nil, is told when its record is stored.
+func (e *Engine) dial(id string, o DialOptions, over func(*Call)) (*Call, error) {
 	if ok, _ := e.ready(); !ok {
 		return nil, ErrNoRoom
 	}
@@ -107,7 +107,7 @@ func (e *Engine) dial(id string, o DialOptions) (*Call, error) {
 	c, refusal := e.place(outgoing{
 		id: id, source: o.Source, destination: o.Destination, program: program, early: o.EarlyExecution, anonymous: anonymous,
 		timeout: o.RingTimeout, longest: o.MaxDuration, codecs: o.Codecs, vars: o.Variables, metadata: o.Metadata, headers: o.Headers,
-		journey: o.JourneyID, fresh: true,
+		journey: o.JourneyID, fresh: true, over: over,
 	})
 	switch {
 	case c == nil:
@@ -141,6 +141,8 @@ type outgoing struct {
 	fresh               bool                    // by no call that is up, which would keep the engine from ending
 	tell                func(c *Call, s string) // what becomes of it; on its loop: must not block
 	joined              chan struct{}           // of a leg of connect: closed when it is in the bridge
+
+	over func(c *Call) // when the record is stored
 
 	named bool  // source is whom the caller of place named
 	ways  []way // none where it is refused
