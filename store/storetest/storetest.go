@@ -43,6 +43,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"FlowRevisions", testFlowRevisions},
 		{"FlowWritersRace", testFlowWritersRace},
 		{"Traces", testTraces},
+		{"Keys", testKeys},
 		{"BlobRoundTrip", testBlobRoundTrip},
 		{"BlobIsValidWhileWritten", testBlobWhileWritten},
 		{"BlobNeverOverwritten", testBlobNeverOverwritten},
