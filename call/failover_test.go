@@ -315,7 +315,7 @@ func TestAllTrunksFail(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log lines
 		h := open(t, nil, providers(3), func(c *call.Config) {
-			c.Trunks[1].Address = "nowhere.invalid"
+			c.Trunks[1].Address = "[2001:db8::1]" // there is no IPv6
 			c.Logger = slog.New(slog.NewTextHandler(&log, nil))
 		})
 		first, third := callee(t, h, 1), callee(t, h, 3)
@@ -330,7 +330,7 @@ func TestAllTrunksFail(t *testing.T) {
 		if r.SIPCode != 484 || r.Cause != 28 || r.Code != call.CodeCalleeUnknown || r.HangupReason != "failed" || len(r.Attempts) != 3 {
 			t.Errorf("record %+v", r)
 		}
-		if a := r.Attempts[1]; a.Trunk != "t2" || a.SIPCode != 503 || a.Peer != "" || !strings.Contains(a.Reason, "nowhere.invalid") {
+		if a := r.Attempts[1]; a.Trunk != "t2" || a.SIPCode != 488 || a.Peer != "" || !strings.Contains(a.Reason, "no address of the family") {
 			t.Errorf("attempt %+v", a)
 		}
 		h.stop()
@@ -400,6 +400,7 @@ func TestChannels(t *testing.T) {
 			t.Errorf("%+v", tr)
 		}
 		in.WaitEnd(t)
+		synctest.Wait() // until the engine has noticed
 		d := dial() // a channel is free again
 		second.WaitCall(t).Answer()
 		h.stop()

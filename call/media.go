@@ -175,6 +175,9 @@ func (c *Call) negotiate(e *Effect) Input {
 		if errors.Is(err, rtp.ErrNoAddress) || errors.Is(err, errNoCodec) { // trying again later would not help
 			n.Code = CodeNoCommonCodec
 		}
+		if e.For == "dial" {
+			c.log().Warn("attempt failed", "trunk", e.Text, "err", err)
+		}
 		return Input{Kind: KindNegotiated, Negotiated: &n}
 	}
 	var body []byte

@@ -293,7 +293,7 @@ func TestRegisterChecks(t *testing.T) {
 
 func TestQuery(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newBubble(t, nil)
+		b := newBubble(t, func(c *Config) { c.Resolver = &zone{records: map[string][]string{}} })
 		defer b.close()
 		replies := make(chan Reply, 1)
 		ask := func(q Query) {
