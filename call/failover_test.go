@@ -401,7 +401,7 @@ func TestChannels(t *testing.T) {
 		}
 		in.WaitEnd(t)
 		synctest.Wait() // until the engine has noticed
-		d := dial() // a channel is free again
+		d := dial()     // a channel is free again
 		second.WaitCall(t).Answer()
 		h.stop()
 		for _, c := range []*call.Call{a, b, d} {

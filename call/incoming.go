@@ -53,7 +53,7 @@ func (e *Engine) admit(d *sip.Dialog) {
 	c := newCall(e, in.ID, d)
 	var full *Refusal
 	if l := e.trunkOf(in.Peer.Addr(), req.User); l != nil {
-		in.Trunk = l.trunk.Name
+		in.Trunk, in.Destination = l.trunk.Name, l.called(req)
 		if l.take() {
 			c.line = l
 		} else {

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/callbin/callbin/call/address"
 	"github.com/callbin/callbin/sip"
 )
 
@@ -264,6 +265,20 @@ func (e *Engine) trunkOf(peer netip.Addr, called string) *line {
 		}
 	}
 	return found
+}
+
+// called is who a call of the trunk is for. Providers call the Contact that was registered, and the number
+// stands in To.
+func (l *line) called(invite *sip.Request) address.Address {
+	a := address.FromSIPUser(invite.User)
+	r := l.trunk.Register
+	if r == nil || !strings.EqualFold(invite.User, cmp.Or(r.User, l.trunk.User)) {
+		return a
+	}
+	if n := numberOf(invite.To.User); address.IsE164(n) {
+		return address.Address{Type: address.TypeTel, Target: n}
+	}
+	return a
 }
 
 func (l *line) isFrom(peer netip.Addr) bool {

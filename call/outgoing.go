@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/callbin/callbin/action"
 	"github.com/callbin/callbin/call/address"
@@ -77,6 +78,9 @@ func (e *Engine) checkDial(o *DialOptions) error {
 	}
 	if len(o.IdempotencyKey) > maxKey {
 		return fmt.Errorf("the idempotency key has %d bytes, more than %d", len(o.IdempotencyKey), maxKey)
+	}
+	if !utf8.ValidString(o.IdempotencyKey) || strings.Contains(o.IdempotencyKey, "\x00") {
+		return fmt.Errorf("the idempotency key %.40q is not UTF-8", o.IdempotencyKey)
 	}
 	for _, h := range o.Headers {
 		if err := checkHeader(h); err != nil {

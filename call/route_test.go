@@ -102,6 +102,23 @@ func TestWeights(t *testing.T) {
 	near("c second", second["c"], 0.7*10/30+0.2*10/80)
 }
 
+// TestCalledByTrunk: the number that a registered trunk is called for stands in To.
+func TestCalledByTrunk(t *testing.T) {
+	l := &line{trunk: &Trunk{User: "acc7", Register: &Register{}}}
+	for _, c := range []struct{ user, to, want string }{
+		{"acc7", "+4930901820", "tel +4930901820"},
+		{"ACC7", "+49-30-901820;x=y", "tel +4930901820"},
+		{"acc7", "acc7", "extension acc7"},
+		{"acc7", "sales", "extension acc7"},
+		{"+4930901821", "+4930901820", "tel +4930901821"},
+	} {
+		a := l.called(&sip.Request{User: c.user, To: sip.NameAddr{User: c.to}})
+		if got := string(a.Type) + " " + a.Target; got != c.want {
+			t.Errorf("%s, To %s: %s, want %s", c.user, c.to, got, c.want)
+		}
+	}
+}
+
 func TestRewrite(t *testing.T) {
 	for _, c := range []struct {
 		trunk        Trunk

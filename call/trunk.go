@@ -62,7 +62,8 @@ type Trunk struct {
 	UnhealthyAfter int     `json:"unhealthy_after"` // 0: DefaultUnhealthyAfter
 	HealthyAfter   int     `json:"healthy_after"`   // 0: DefaultHealthyAfter
 
-	// Register has the trunk registered with the provider, so that calls come to us. Nil: it is not.
+	// Register has the trunk registered with the provider, so that calls come to us: those for its user are for the number
+	// in To. Nil: it is not.
 	Register *Register `json:"register"`
 	// Sources are the networks (CIDR) or addresses that calls of this trunk come from. None: Address, where it is numeric,
 	// and wherever the trunk was registered or answered an OPTIONS.

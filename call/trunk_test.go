@@ -340,6 +340,7 @@ func TestDialChecksItsOptions(t *testing.T) {
 			"header Privacy":          {Headers: []sip.Header{{Name: "Privacy", Value: "none"}}},
 			"header Contact":          {Headers: []sip.Header{{Name: "Contact", Value: "<sip:x>"}}},
 			"holds a line break":      {Headers: []sip.Header{{Name: "X-A", Value: "1\r\nX-B: 2"}}},
+			"is not UTF-8":            {IdempotencyKey: "a\xff"},
 			"idempotency key has 257": {IdempotencyKey: strings.Repeat("k", 257)},
 		} {
 			o.Destination = number("+4940123456")

@@ -27,9 +27,10 @@ type Key struct {
 // Clean returns k in the form in which drivers store it, or an error matching ErrInvalid: the name or the call's id is
 // bad, or a time unset.
 func (k Key) Clean() (Key, error) {
-	if k.Name == "" || len(k.Name) > MaxKeyName {
-		return Key{}, fmt.Errorf("store: key: a name has 1 to %d bytes: %w", MaxKeyName, ErrInvalid)
+	if k.Name == "" || len(k.Name) > MaxKeyName || text(k.Name) != k.Name { // replacing bytes would make two names one
+		return Key{}, fmt.Errorf("store: key: a name has 1 to %d bytes of UTF-8: %w", MaxKeyName, ErrInvalid)
 	}
+	texts(&k.Sum)
 	if err := CheckID(k.CallID); err != nil {
 		return Key{}, err
 	}

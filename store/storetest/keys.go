@@ -45,7 +45,7 @@ func testKeys(t *testing.T, s store.Store) {
 	}
 	put(first, first)
 	for _, bad := range []store.Key{{CallID: "c", TmCreate: at(0), TmExpire: at(1)}, {Name: strings.Repeat("n", store.MaxKeyName+1), CallID: "c", TmCreate: at(0), TmExpire: at(1)},
-		{Name: "n", TmCreate: at(0), TmExpire: at(1)}, {Name: "n", CallID: "c", TmExpire: at(1)}, {Name: "n", CallID: "c", TmCreate: at(0)}} {
+		{Name: "a\xffb", CallID: "c", TmCreate: at(0), TmExpire: at(1)}, {Name: "n", TmCreate: at(0), TmExpire: at(1)}, {Name: "n", CallID: "c", TmExpire: at(1)}, {Name: "n", CallID: "c", TmCreate: at(0)}} {
 		_, err := keys.PutKey(t.Context(), bad)
 		wantErr(t, err, store.ErrInvalid, "PutKey of what is incomplete")
 	}
