@@ -65,6 +65,8 @@ type Call struct {
 	trace   []byte // JSON lines: a third of what the values would hold
 	seq     int
 	timers  []*time.Timer
+	way     int   // of out.ways
+	line    *line // of the trunk, whose channel it has; nil: none
 
 	program    flow.Program   // set before the flow starts
 	from       *flow.Position // where program, a *flow.Flow, goes on; nil: at its start
@@ -250,6 +252,9 @@ func (c *Call) perform(e *Effect) (in Input, ok bool) {
 			other.hangUp(End{By: "local", Reason: store.ReasonNormal, Status: 487, Cause: 16, Code: CodeMasterEnded, Sentence: "the call that this one belongs to has ended"})
 		}
 	case DoNegotiate:
+		if e.For == "dial" {
+			c.turn(e.Text)
+		}
 		return c.negotiate(e), true
 	case DoVerify: // the INVITE's own goroutine goes on with it: Engine.admit
 	case DoStartFlow:
@@ -385,10 +390,14 @@ func (c *Call) finish(onComplete string) {
 		t.Stop()
 	}
 	c.cancelFlow(action.ErrHangup)
+	c.hangUpLine()
 	c.engine.wg.Go(func() {
 		defer close(c.done)
 		defer c.engine.forget(c)
 		c.engine.keep(c)
+		if c.out != nil && c.out.over != nil {
+			c.out.over(c)
+		}
 		if onComplete != "" {
 			c.complete(onComplete)
 		}

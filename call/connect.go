@@ -58,7 +58,7 @@ func (k *connecting) dial(ctx context.Context) {
 	c := k.call
 	rec := c.Record()
 	base := outgoing{
-		anonymous: c.hides(k.o.Anonymous), timeout: k.o.Timeout,
+		anonymous: c.hides(k.o.Anonymous), timeout: k.o.Timeout, earlyMedia: k.o.EarlyMedia,
 		metadata: rec.Metadata, journey: rec.JourneyID, master: c.id, prefer: c.codecOf(),
 		program: flow.Func(k.leg),
 		tell:    func(leg *Call, what string) { k.notices <- notice{leg, what} },
@@ -76,7 +76,8 @@ func (k *connecting) dial(ctx context.Context) {
 	}
 	for _, dest := range k.o.Destinations {
 		o := base
-		o.destination, o.source = dest, c.shows(k.o.Source, rec, dest)
+		o.destination = dest
+		o.source, o.otherwise = c.shows(k.o.Source, rec, dest)
 		leg, _ := c.engine.place(o)
 		k.legs = append(k.legs, leg)
 		if err := c.command(ctx, Command{Name: "chain", CallID: leg.id}); err != nil {
@@ -87,22 +88,19 @@ func (k *connecting) dial(ctx context.Context) {
 
 // shows is who dest sees as calling when the call, whose record is rec, dials it: named, whom the flow
 // names; else a phone sees the caller, and a provider the trunk's number or the one that was called: a
-// foreign number does not leave by our trunk because a flow says nothing.
-func (c *Call) shows(named address.Address, rec store.Call, dest address.Address) address.Address {
-	w, _ := c.engine.dialplan().way(dest)
+// foreign number does not leave by our trunk because a flow says nothing. Otherwise is for a trunk without a number.
+func (c *Call) shows(named address.Address, rec store.Call, dest address.Address) (source, otherwise address.Address) {
 	switch {
 	case named != (address.Address{}):
-		return named
+		return named, otherwise
 	case dest.Type != address.TypeTel:
-		return rec.Source
-	case w.trunk != nil && w.trunk.Caller != "":
-		return address.Address{} // place shows it
+		return rec.Source, otherwise
 	case rec.Destination.Type == address.TypeTel && rec.Direction == store.DirectionIncoming:
-		return rec.Destination
+		return source, rec.Destination
 	case rec.Source.Type == address.TypeTel:
-		return address.Address{}
+		return source, otherwise
 	}
-	return rec.Source // a phone of ours
+	return source, rec.Source // a phone of ours
 }
 
 // leg is the program of each leg: it stays until its time in the bridge is over.
@@ -308,10 +306,11 @@ func (c *Call) dial(ctx context.Context, o action.DialOptions) ([]string, error)
 	var errs []error
 	for _, dest := range o.Destinations {
 		out := outgoing{
-			source: c.shows(o.Source, rec, dest), destination: dest, program: program, early: o.EarlyExecution,
+			destination: dest, program: program, early: o.EarlyExecution,
 			anonymous: c.hides(o.Anonymous),
 			metadata:  rec.Metadata, journey: rec.JourneyID,
 		}
+		out.source, out.otherwise = c.shows(o.Source, rec, dest)
 		if o.Chained {
 			out.master = c.id
 		}

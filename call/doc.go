@@ -4,7 +4,7 @@
 // There are few types to know: an Engine takes and places calls and is made of a Config; a Call is one
 // leg between the outside and the engine, and what a flow runs on; an Incoming is a call
 // that asks to come in; a Verdict and a Refusal say why it must not; DialOptions are a call that is to
-// go out, Outbound and Trunk say what may, and how; a Conference is a room, a Confbridge what carries it;
+// go out, Outbound, Trunk and Route say what may, and how, TrunkState how a trunk stands; a Conference is a room, a Confbridge what carries it;
 // an Event tells the program what happened. Settings, Flags, ParseListen and NewDeps spare a server the
 // usual wiring. Machine, Input, Effect and Snapshot are what traces and restarts are made of.
 //
@@ -32,6 +32,13 @@
 // out unless it says so; what it stops, and every attempt that fails, has a record like any other call.
 // Engine.Dial places a call for the program, Call.Dial for the call action.
 //
+// # Trunks
+//
+// A number goes by the trunks that Config.Routes names, in the order of their priority, by chance of their weight, and
+// those that do not work last. A trunk that fails is followed by the next one on the same call: same id, record, flow and trace, with each
+// attempt in the record, and a call_updated event. What is final and what is not is a table, at verdict in retry.go: never after 486 or 603.
+// The engine keeps trunks registered and asks by OPTIONS whether they are alive, while it runs.
+//
 // A Conference is made by CreateConference, or by the first who joins it where Config.OpenRooms is set; Call.JoinConference
 // and JoinBridge stay until the call is put out or the room ends. Its calls are conferencecalls:
 // joining, joined, leaving, leaved.
@@ -48,6 +55,6 @@
 //
 // What the SIP side refuses by itself (malformed or unknown requests, 503 while draining or above
 // MaxCalls) is counted there and has no record. There is no registrar yet: a destination of type extension is
-// refused with 480. An outgoing call has one trunk; the next one is not tried when that fails. Conferences
+// refused with 480. What a trunk has learned of its health and channels is of this engine alone. Conferences
 // and their calls live in memory only. A call that Restore takes up in the middle of a connect dials anew.
 package call

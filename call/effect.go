@@ -15,12 +15,12 @@ const (
 	DoReject      Do = "reject"       // send the final Status with Cause
 	DoBye         Do = "bye"          // send BYE with Cause
 	DoAnswerOffer Do = "answer_offer" // answer re-INVITE Offer with Status and Body
-	DoInvite      Do = "invite"       // place the call, with Body as the offer; gives an "invited" input, or a "sip" one that it was refused
+	DoInvite      Do = "invite"       // place the call by trunk Text ("" for none), with Body as the offer; gives an "invited" input, or a "sip" one that it was refused
 	DoCancel      Do = "cancel"       // give the call that rings up, with Text as Reason header
 	DoTell        Do = "tell"         // tell who placed the call: Text is "ringing", "early", "answered" or "ended"
 	DoMute        Do = "mute"         // Text is what is silent now: "", "in", "out" or "both"
 	DoHangUp      Do = "hang_up"      // end the chained call Text
-	DoNegotiate   Do = "negotiate"    // meet Body (an offer, or an answer when For is "ack") with our media; gives a "negotiated" input
+	DoNegotiate   Do = "negotiate"    // meet Body (an offer, or an answer when For is "ack") with our media, which is new when For is "dial", for trunk Text; gives a "negotiated" input
 	DoVerify      Do = "verify"       // run Config.Verify, then Config.Route
 	DoStartFlow   Do = "start_flow"
 	DoCancelFlow  Do = "cancel_flow" // end the flow's context with action.ErrHangup

@@ -44,6 +44,7 @@ const (
 	CodeConnectEnded      = "connect_ended"      // the caller gave the connect up
 	CodeOutboundDenied    = "outbound_denied"    // Config.Outbound does not name the destination
 	CodeNoTrunk           = "no_trunk"           // no trunk takes the number
+	CodeTrunkFull         = "trunk_full"         // all channels of the trunk are taken
 	CodeNotDialable       = "not_dialable"       // nothing that a call can be placed to
 	CodeNotRegistered     = "not_registered"     // an extension without a phone
 	CodeTooManyHops       = "too_many_hops"      // Max-Forwards is used up
@@ -73,37 +74,16 @@ var reasonCauses = map[string]struct{ cause, status int }{
 	store.ReasonAMD:      {16, 603},
 }
 
-// causeOf gives the Q.850 cause that VoIPBIN reports for a final SIP status.
+// causeOf gives the Q.850 cause that VoIPBIN reports for a final SIP status, or where it names none,
+// RFC 3398 8.2.6.1.
 func causeOf(status int) int {
-	switch status {
-	case 200, 487:
+	switch {
+	case status == 200:
 		return 16
-	case 403, 603:
-		return 21
-	case 404, 604:
-		return 1
-	case 408, 504:
-		return 18
-	case 410:
-		return 22
-	case 480:
-		return 19
-	case 484:
-		return 28
-	case 486, 600:
-		return 17
-	case 488, 606:
-		return 58
-	case 501:
-		return 29
-	case 502:
-		return 27
-	case 503:
-		return 34
-	case 500:
-		return 38
+	case status < 300:
+		return 127
 	}
-	return 127
+	return verdictOf(status).cause
 }
 
 // statusOf gives the SIP status that refuses an unanswered call with a Q.850 cause,
@@ -130,6 +110,12 @@ func statusOf(cause int) int {
 		return 501
 	case 34, 42, 66:
 		return 503
+	case 25:
+		return 483
+	case 41:
+		return 503
+	case 79:
+		return 501
 	case 38, 127:
 		return 500
 	case 58, 65:

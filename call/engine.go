@@ -78,10 +78,11 @@ type Config struct {
 	// calls and of conferences at the same time. It must not block.
 	OnEvent func(Event)
 
-	// Outbound says what may be dialled, Trunks by which way numbers go out. The zero value
+	// Outbound says what may be dialled, Trunks by which ways numbers go out, Routes in which order. The zero value
 	// lets nothing out.
 	Outbound Outbound
 	Trunks   []Trunk
+	Routes   []Route
 	// RingTimeout is how long a call of ours may ring. 0: DefaultRingTimeout.
 	RingTimeout time.Duration
 	// Ringback is the country whose tone an answered caller hears while connect rings
@@ -108,8 +109,10 @@ type Engine struct {
 	shards      *media.Shards
 	media       []MediaFactory
 	maxDuration time.Duration
-	hosts       map[string]bool // our own, see ownHosts
-	recorders   media.Recorders // writes twice a second
+	hosts       map[string]bool  // our own, see ownHosts
+	recorders   media.Recorders  // writes twice a second
+	lines       map[string]*line // the trunks by name; never changed
+	keys        keys
 
 	wg         sync.WaitGroup // all goroutines of calls
 	callCtx    context.Context
@@ -143,7 +146,7 @@ func New(cfg Config) (*Engine, error) {
 	if cfg.RingTimeout < 0 {
 		errs = append(errs, errors.New("call: Config.RingTimeout cannot be negative"))
 	}
-	errs = append(errs, cfg.Outbound.check("call: Config.Outbound"), checkTrunks("call: Config.Trunks", cfg.Trunks))
+	errs = append(errs, cfg.Outbound.check("call: Config.Outbound"), checkTrunks("call: Config.Trunks", cfg.Trunks), checkRoutes("call: Config.Routes", cfg.Routes, cfg.Trunks))
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
@@ -160,10 +163,17 @@ func New(cfg Config) (*Engine, error) {
 		cfg: cfg, log: cfg.Logger, calls: map[string]*Call{}, cut: make(chan struct{}),
 		maxDuration: cmp.Or(cfg.MaxCallDuration, DefaultMaxCallDuration),
 		recorders:   media.Recorders{Interval: recordInterval},
+		lines:       newLines(cfg.Trunks),
 	}
 	e.callCtx, e.cancelCall = context.WithCancel(context.Background())
 	e.followCtx, e.cancelFollow = context.WithCancel(context.Background())
 	if err := e.openMedia(); err != nil {
+		return nil, err
+	}
+	for i, t := range cfg.Trunks {
+		errs = append(errs, e.checkCodecs(fmt.Sprintf("call: Config.Trunks[%d].Codecs", i), t.Codecs))
+	}
+	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
 	var err error
@@ -245,6 +255,10 @@ func (e *Engine) Run(ctx context.Context) error {
 			failed <- err
 		}
 	})
+	trunkCtx, stopTrunks := context.WithCancel(ctx)
+	defer stopTrunks()
+	var trunks sync.WaitGroup
+	trunks.Go(func() { e.keepTrunks(trunkCtx) })
 	var err error
 	select {
 	case <-ctx.Done():
@@ -258,6 +272,8 @@ func (e *Engine) Run(ctx context.Context) error {
 	}
 	e.cancelCall()
 	e.waitFollowing()
+	stopTrunks()
+	trunks.Wait() // it says good-bye to registrars
 	stopSIP()
 	<-sipEnded // until then it tells calls, whose loops begin anew
 	e.wg.Wait()

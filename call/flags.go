@@ -33,6 +33,6 @@ func (f *Flags) Config() (Config, Settings, error) {
 	if f.Settings != "" {
 		s, errs[3] = ReadSettings(f.Settings)
 	}
-	cfg.LocalNets, cfg.Outbound, cfg.Trunks = s.LocalNets, s.Outbound, s.Trunks
+	cfg.LocalNets, cfg.Outbound, cfg.Trunks, cfg.Routes = s.LocalNets, s.Outbound, s.Trunks, s.Routes
 	return cfg, s, errors.Join(errs[:]...)
 }

@@ -36,6 +36,7 @@ type Incoming struct {
 	Destination address.Address
 	Request     *sip.Request // the INVITE, for reading only
 	Peer        netip.AddrPort
+	Trunk       string  // by which it came, see Trunk.Sources; "": none. On UDP a source address can be forged
 	Verdict     Verdict // of Verify, for Route
 
 	// Metadata is for Verify and Route to fill: it goes into the call's record and events,
@@ -50,6 +51,15 @@ func (e *Engine) admit(d *sip.Dialog) {
 	in := newIncoming(newID(), req)
 	in.Peer = d.RemoteAddr()
 	c := newCall(e, in.ID, d)
+	var full *Refusal
+	if l := e.trunkOf(in.Peer.Addr(), req.User); l != nil {
+		in.Trunk, in.Destination = l.trunk.Name, l.called(req)
+		if l.take() {
+			c.line = l
+		} else {
+			full = l.full()
+		}
+	}
 	journey := newID()
 	activeflow := newID()
 	c.vars = e.callVars(in, activeflow, journey)
@@ -61,8 +71,12 @@ func (e *Engine) admit(d *sip.Dialog) {
 	c.log().Info("call begins", "from", in.Source.Target, "to", in.Destination.Target, "peer", in.Peer.String(), "transport", d.Network())
 	c.feed(Input{Kind: KindIncoming, Incoming: &IncomingInput{
 		ID: c.id, JourneyID: journey, ActiveflowID: activeflow, SIPCallID: d.CallID(), Transport: d.Network(), Peer: in.Peer.String(),
-		Source: in.Source, Destination: in.Destination, Offer: string(sdp),
+		Source: in.Source, Destination: in.Destination, Trunk: in.Trunk, Offer: string(sdp),
 	}})
+	if full != nil {
+		c.feed(Input{Kind: KindRefused, End: refusal(full)})
+		return
+	}
 	verdict, program, end := e.decide(c.flowCtx, in)
 	c.feed(Input{Kind: KindVerified, Verdict: &verdict})
 	if len(in.Metadata) > 0 {

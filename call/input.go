@@ -80,6 +80,7 @@ type IncomingInput struct {
 	Peer         string          `json:"peer"`
 	Source       address.Address `json:"source"`
 	Destination  address.Address `json:"destination"`
+	Trunk        string          `json:"trunk,omitempty"` // by which it came
 	Offer        string          `json:"offer,omitempty"` // SDP; empty: the offer is ours to make
 }
 
@@ -92,10 +93,12 @@ type OutgoingInput struct {
 	FlowID         string            `json:"flow_id,omitempty"`
 	Source         address.Address   `json:"source"`
 	Destination    address.Address   `json:"destination"`
-	Trunk          string            `json:"trunk,omitempty"`
+	Ways           []string          `json:"ways,omitempty"` // trunks, in the order in which they are tried
 	Metadata       map[string]string `json:"metadata,omitempty"`
 	RingTimeout    time.Duration     `json:"ring_timeout"`              // from the INVITE to the answer
 	EarlyExecution bool              `json:"early_execution,omitempty"` // the flow begins at ringing
+	EarlyMedia     bool              `json:"early_media,omitempty"`     // somebody hears the far end before its answer
+	MaxDuration    time.Duration     `json:"max_duration,omitempty"`    // 0: the engine's
 	Refused        *End              `json:"refused,omitempty"`         // the policy does not let it out
 }
 

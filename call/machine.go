@@ -56,6 +56,12 @@ type State struct {
 	EarlyExecution bool `json:"early_execution,omitempty"`
 	FlowStarted    bool `json:"flow_started,omitempty"`
 
+	Ways        []string      `json:"ways,omitempty"`         // trunks in the order of trying; never changed
+	Way         int           `json:"way,omitempty"`          // which of them it is
+	Tried       int           `json:"tried,omitempty"`        // attempts at those before
+	EarlyMedia  bool          `json:"early_media,omitempty"`  // somebody hears the far end before its answer
+	MaxDuration time.Duration `json:"max_duration,omitempty"` // 0: the engine's
+
 	MediaClosed bool `json:"media_closed,omitempty"`
 	Finished    bool `json:"finished,omitempty"`
 
@@ -171,7 +177,7 @@ func (m *Machine) incoming(in *Input) {
 	m.st.Record = store.Call{
 		ID: i.ID, Type: store.TypeFlow, ActiveflowID: i.ActiveflowID, Direction: store.DirectionIncoming, Status: store.StatusDialing,
 		Source: i.Source, Destination: i.Destination, JourneyID: i.JourneyID,
-		SIPCallID: i.SIPCallID, Transport: i.Transport, Peer: i.Peer, TmCreate: in.At, TmUpdate: in.At,
+		SIPCallID: i.SIPCallID, Transport: i.Transport, Peer: i.Peer, Trunk: i.Trunk, TmCreate: in.At, TmUpdate: in.At,
 	}
 	m.emit("call_created")
 	m.do(Effect{Do: DoVerify})

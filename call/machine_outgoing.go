@@ -21,16 +21,18 @@ func (m *Machine) outgoing(in *Input) {
 	m.st.Record = store.Call{
 		ID: o.ID, Type: store.TypeFlow, FlowID: o.FlowID, ActiveflowID: o.ActiveflowID, MasterCallID: o.MasterCallID,
 		Direction: store.DirectionOutgoing, Status: store.StatusDialing, Source: o.Source, Destination: o.Destination,
-		Metadata: o.Metadata, JourneyID: o.JourneyID, Trunk: o.Trunk, TmCreate: in.At, TmUpdate: in.At,
+		Metadata: o.Metadata, JourneyID: o.JourneyID, TmCreate: in.At, TmUpdate: in.At,
 	}
+	m.st.Ways, m.st.EarlyMedia, m.st.MaxDuration = o.Ways, o.EarlyMedia, o.MaxDuration
+	m.st.Record.Trunk = m.trunk()
 	m.emit("call_created")
 	if o.Refused != nil {
 		m.end(in.At, *o.Refused)
 		return
 	}
-	m.do(Effect{Do: DoTimer, Text: "max_duration"})
+	m.do(Effect{Do: DoTimer, Text: "max_duration", Delay: o.MaxDuration})
 	m.do(Effect{Do: DoTimer, Text: "dial", Delay: o.RingTimeout})
-	m.do(Effect{Do: DoNegotiate, For: "dial"})
+	m.do(Effect{Do: DoNegotiate, For: "dial", Text: m.trunk()})
 }
 
 func (m *Machine) isOutgoing() bool { return m.st.Record.Direction == store.DirectionOutgoing }
@@ -100,50 +102,28 @@ func (m *Machine) startFlow() {
 // refused takes the final refusal of a call of ours, or the end of one that was given up.
 func (m *Machine) refused(in *Input) {
 	m.attempts(in.SIP)
+	if judged(in.SIP).retry && m.failover(in.At) {
+		return
+	}
 	m.end(in.At, refusedEnd(in.SIP))
 	m.hungUp(in.At)
 }
 
-// refusedEnd translates a final status by VoIPBIN's table.
+// refusedEnd translates what a call of ours came to by the table of verdict.
 func refusedEnd(e *sip.Event) End {
-	end := End{By: "remote", Reason: store.ReasonFailed, Status: e.Status, Cause: causeOf(e.Status), Code: CodeCalleeRefused}
-	switch e.Status {
-	case 486, 600:
-		end.Reason, end.Code = store.ReasonBusy, CodeCalleeBusy
-	case 403, 603:
-		end.Reason, end.Code = store.ReasonNoAnswer, CodeCalleeDeclined
-	case 480:
-		end.Reason, end.Code = store.ReasonNoAnswer, CodeCalleeUnavailable
-	case 404, 410, 484, 604:
-		end.Code = CodeCalleeUnknown
-	case 487:
-		end.Reason = store.ReasonNormal
-	}
+	v := judged(e)
+	end := End{By: "remote", Reason: v.reason, Status: e.Status, Cause: v.cause, Code: v.code}
 	end.Sentence = fmt.Sprintf("the far end refused with %d %s", e.Status, e.Reason)
 	if !e.Local {
 		return end
 	}
 	switch e.Status {
 	case 408:
-		end.Code, end.Sentence = CodeNoResponse, "the far end gave no sign of life"
+		end.Sentence = "the far end gave no sign of life"
 	case 503:
-		end.Code, end.Sentence = CodeUnreachable, "the far end cannot be reached: "+e.Reason
+		end.Sentence = "the far end cannot be reached: " + e.Reason
 	}
 	return end
-}
-
-// attempts notes what was tried.
-func (m *Machine) attempts(e *sip.Event) {
-	r := &m.st.Record
-	r.Attempts = nil
-	for _, a := range e.Attempts {
-		r.Attempts = append(r.Attempts, store.Attempt{
-			URI: a.URI, Transport: a.Network, Peer: a.Addr, SIPCode: a.Status, Reason: a.Reason, Tm: store.At(a.At), MS: a.MS,
-		})
-		if a.Addr != "" {
-			r.Peer, r.Transport = a.Addr, a.Network
-		}
-	}
 }
 
 // dialled takes the result of an offer/answer exchange of a call of ours; false: it was of another one.
@@ -159,11 +139,12 @@ func (m *Machine) dialled(in *Input) bool {
 	case "dial", "dial_answer":
 		switch {
 		case m.st.Phase == PhaseEnded:
+		case n.Error != "" && n.For == "dial" && m.unsent(in.At, n):
 		case n.Error != "":
 			m.end(in.At, negotiationEnd(n))
 		case n.For == "dial":
 			m.st.Invited = true
-			m.do(Effect{Do: DoInvite, Body: n.Body})
+			m.do(Effect{Do: DoInvite, Body: n.Body, Text: m.trunk()})
 		default:
 			m.st.HasMedia = true
 			m.up(in.At)

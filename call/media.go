@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -46,6 +47,7 @@ type MediaOptions struct {
 	IPv6    bool            // the peer is reached over IPv6
 	Plain   bool            // show the bound address: the peer is in Config.LocalNets
 	Prefer  string          // the codec to be named first in offers; "": as configured
+	Codecs  []string        // that may be offered, the preferred one first; none: as configured
 	OnEvent func(rtp.Event) // must not block
 }
 
@@ -57,14 +59,64 @@ type rtpFactory struct {
 
 func (r rtpFactory) NewLeg(o MediaOptions) (MediaLeg, error) {
 	cfg := rtp.LegConfig{V6: o.IPv6, PlainAddress: o.Plain, OnEvent: o.OnEvent}
-	if i := slices.IndexFunc(r.codecs, func(c codec.Codec) bool { return c.Name() == o.Prefer }); i > 0 {
-		cfg.Codecs = slices.Concat(r.codecs[i:i+1], r.codecs[:i], r.codecs[i+1:])
+	all := r.codecs
+	if len(o.Codecs) > 0 {
+		all = nil
+		for _, name := range o.Codecs {
+			if i := r.index(name); i >= 0 {
+				all = append(all, r.codecs[i])
+			}
+		}
+		if cfg.Codecs = all; all == nil {
+			return nil, fmt.Errorf("%w: none of %s", errNoCodec, strings.Join(o.Codecs, ", "))
+		}
+	}
+	if i := slices.IndexFunc(all, func(c codec.Codec) bool { return c.Name() == o.Prefer }); i > 0 {
+		cfg.Codecs = slices.Concat(all[i:i+1], all[:i], all[i+1:])
 	}
 	l, err := r.f.NewLeg(cfg)
 	if err != nil { // not a MediaLeg that holds a nil *rtp.Leg
 		return nil, err
 	}
 	return l, nil
+}
+
+// errNoCodec is why nothing can be offered.
+var errNoCodec = errors.New("call: no codec is allowed")
+
+func (r rtpFactory) index(name string) int {
+	return slices.IndexFunc(r.codecs, func(c codec.Codec) bool { return strings.EqualFold(c.Name(), name) })
+}
+
+// codecs are those of want that the trunk allows, in the order of want, or all that it does.
+func (w *way) codecs(want []string) ([]string, error) {
+	if w.trunk == nil || len(w.trunk.Codecs) == 0 {
+		return want, nil
+	}
+	if len(want) == 0 {
+		return w.trunk.Codecs, nil
+	}
+	var both []string
+	for _, name := range want {
+		if slices.ContainsFunc(w.trunk.Codecs, func(s string) bool { return strings.EqualFold(s, name) }) {
+			both = append(both, name)
+		}
+	}
+	if both == nil {
+		return nil, fmt.Errorf("%w: trunk %s takes %s", errNoCodec, w.trunk.Name, strings.Join(w.trunk.Codecs, ", "))
+	}
+	return both, nil
+}
+
+// checkCodecs tells which of names the engine does not have. A media factory of the program's own is not asked.
+func (e *Engine) checkCodecs(what string, names []string) error {
+	r, ok := e.media[0].(rtpFactory)
+	for i, name := range names {
+		if ok && r.index(name) < 0 {
+			return fmt.Errorf("%s[%d]: the engine has no codec %.40q", what, i, name)
+		}
+	}
+	return nil
 }
 
 func (r rtpFactory) RestoreLeg(st rtp.LegState, o MediaOptions) (MediaLeg, error) {
@@ -88,7 +140,14 @@ func (c *Call) openLeg(offer string) (MediaLeg, error) {
 	}
 	o := c.mediaEvents()
 	if c.out != nil {
-		o.IPv6, o.Plain, o.Prefer = c.out.peer.Is6(), c.engine.isLocal(c.out.peer), c.out.prefer
+		w := &c.out.ways[c.way]
+		peer, _ := netip.ParseAddr(w.host)
+		o.IPv6, o.Plain, o.Prefer = peer.Is6(), c.engine.isLocal(peer), c.out.prefer
+		codecs, err := w.codecs(c.out.codecs)
+		if err != nil {
+			return nil, err
+		}
+		o.Codecs = codecs
 	} else {
 		peer := c.dialog.Load().RemoteAddr().Addr().Unmap()
 		o.IPv6, o.Plain = peer.Is6(), c.engine.isLocal(peer)
@@ -113,8 +172,11 @@ func (c *Call) negotiate(e *Effect) Input {
 	l, err := c.openLeg(e.Body)
 	if err != nil {
 		n.Code, n.Error = CodeNoMedia, err.Error()
-		if errors.Is(err, rtp.ErrNoAddress) { // trying again later would not help
+		if errors.Is(err, rtp.ErrNoAddress) || errors.Is(err, errNoCodec) { // trying again later would not help
 			n.Code = CodeNoCommonCodec
+		}
+		if e.For == "dial" {
+			c.log().Warn("attempt failed", "trunk", e.Text, "err", err)
 		}
 		return Input{Kind: KindNegotiated, Negotiated: &n}
 	}

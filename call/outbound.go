@@ -3,7 +3,6 @@ package call
 import (
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/netip"
 	"strings"
 
@@ -71,64 +70,6 @@ func (o *Outbound) allowsNumber(n string) bool {
 	return false
 }
 
-// Trunk is a named way to a provider. It does not show its password when it is printed or logged.
-type Trunk struct {
-	Name      string   `json:"name"`
-	Address   string   `json:"address"`   // host or host:port
-	Transport string   `json:"transport"` // "udp" or "tcp"; "": as DNS says, else udp
-	User      string   `json:"user"`      // for digest authentication
-	Password  string   `json:"password"`
-	Prefixes  []string `json:"prefixes"` // of the numbers that go this way, "+" and digits; none: all
-	Caller    string   `json:"caller"`   // number that is shown where the flow names none; "": that which was called, if any
-}
-
-// String leaves the password out.
-func (t Trunk) String() string { return fmt.Sprintf("%s (%s)", t.Name, t.Address) }
-
-// GoString leaves the password out.
-func (t Trunk) GoString() string {
-	return fmt.Sprintf("call.Trunk{Name:%q, Address:%q}", t.Name, t.Address)
-}
-
-// LogValue leaves the password out.
-func (t Trunk) LogValue() slog.Value {
-	return slog.GroupValue(slog.String("name", t.Name), slog.String("address", t.Address))
-}
-
-func checkTrunks(what string, trunks []Trunk) error {
-	var errs []error
-	bad := func(i int, format string, args ...any) {
-		errs = append(errs, fmt.Errorf("%s[%d]: %s", what, i, fmt.Sprintf(format, args...)))
-	}
-	seen := map[string]bool{}
-	for i, t := range trunks {
-		switch {
-		case t.Name == "" || t.Address == "":
-			bad(i, "name and address are needed")
-		case seen[t.Name]:
-			bad(i, "%q stands there twice", t.Name)
-		}
-		seen[t.Name] = true
-		if t.Address != "" {
-			if a, err := sip.ParseNameAddr("<sip:" + t.Address + ">"); err != nil || a.User != "" || strings.ContainsAny(t.Address, "@;?<>") {
-				bad(i, "address %q is not HOST or HOST:PORT", t.Address)
-			}
-		}
-		switch t.Transport {
-		case "", "udp", "tcp":
-		case "tls", "ws", "wss":
-			bad(i, "transport %q is not supported yet", t.Transport)
-		default:
-			bad(i, "transport %q is unknown", t.Transport)
-		}
-		if t.Caller != "" && !address.IsE164(t.Caller) {
-			bad(i, "caller %q is not \"+\" and 7 to 15 digits", t.Caller)
-		}
-		errs = append(errs, checkPrefixes(fmt.Sprintf("%s[%d].prefixes", what, i), t.Prefixes))
-	}
-	return errors.Join(errs...)
-}
-
 func checkPrefixes(what string, list []string) error {
 	for i, p := range list {
 		if len(p) < 1 || p[0] != '+' {
@@ -148,13 +89,18 @@ type way struct {
 	trunk *Trunk // nil: none
 }
 
-// dialplan is what may be dialled, and by which way.
+// dialplan is what may be dialled, and by which ways.
 type dialplan struct {
 	out    *Outbound
 	trunks []Trunk
+	routes []Route
+	lines  map[string]*line // what is known of the trunks, by name; nil: nothing
+	random func() float64   // 0 to 1, for weights; nil: of package rand
 }
 
-func (e *Engine) dialplan() dialplan { return dialplan{&e.cfg.Outbound, e.cfg.Trunks} }
+func (e *Engine) dialplan() dialplan {
+	return dialplan{out: &e.cfg.Outbound, trunks: e.cfg.Trunks, routes: e.cfg.Routes, lines: e.lines}
+}
 
 // CheckDestination tells why a flow that dials a would do so in vain, as far as that can be known when it is loaded.
 func (p dialplan) CheckDestination(a address.Address) error {
@@ -164,21 +110,32 @@ func (p dialplan) CheckDestination(a address.Address) error {
 	return nil
 }
 
-// way finds how dest is reached, or why it is not: the gate that everything passes that is dialled.
+// way is the first of the ways to dest.
 func (p dialplan) way(dest address.Address) (way, *Refusal) {
+	ws, refusal := p.ways(dest)
+	if refusal != nil {
+		return way{}, refusal
+	}
+	return ws[0], nil
+}
+
+// ways finds how dest is reached, in the order of trying, or why it is not: the gate that everything passes that is
+// dialled. There is one way at least if there is no refusal.
+func (p dialplan) ways(dest address.Address) ([]way, *Refusal) {
 	dest = dest.Normalize()
 	if err := dest.Validate(); err != nil {
-		return way{}, &Refusal{Status: 484, Code: CodeNotDialable, Sentence: err.Error()}
+		return nil, &Refusal{Status: 484, Code: CodeNotDialable, Sentence: err.Error()}
 	}
 	switch dest.Type {
 	case address.TypeSIP:
-		return p.sipWay(dest.Target)
+		w, refusal := p.sipWay(dest.Target)
+		return []way{w}, refusal
 	case address.TypeTel:
-		return p.telWay(dest.Target)
+		return p.telWays(dest.Target)
 	case address.TypeExtension:
-		return way{}, &Refusal{Status: 480, Code: CodeNotRegistered, Sentence: fmt.Sprintf("extension %q has no phone: there is no registrar yet", dest.Target)}
+		return nil, &Refusal{Status: 480, Code: CodeNotRegistered, Sentence: fmt.Sprintf("extension %q has no phone: there is no registrar yet", dest.Target)}
 	}
-	return way{}, &Refusal{Status: 501, Code: CodeNotDialable, Sentence: fmt.Sprintf("a destination of type %q cannot be dialled", dest.Type)}
+	return nil, &Refusal{Status: 501, Code: CodeNotDialable, Sentence: fmt.Sprintf("a destination of type %q cannot be dialled", dest.Type)}
 }
 
 func (p dialplan) sipWay(target string) (way, *Refusal) {
@@ -198,37 +155,6 @@ func (p dialplan) sipWay(target string) (way, *Refusal) {
 		return way{}, denied(target, "the configuration does not name its host")
 	}
 	return way{uri: uri, host: a.Host}, nil
-}
-
-// telWay takes the trunk with the longest prefix of the number, of equal ones the first.
-func (p dialplan) telWay(number string) (way, *Refusal) {
-	if !p.out.allowsNumber(number) {
-		return way{}, denied(number, "the configuration does not name its prefix")
-	}
-	var best *Trunk
-	length := -1
-	for i := range p.trunks {
-		t := &p.trunks[i]
-		if len(t.Prefixes) == 0 && length < 0 {
-			best, length = t, 0
-		}
-		for _, prefix := range t.Prefixes {
-			if strings.HasPrefix(number, prefix) && len(prefix) > length {
-				best, length = t, len(prefix)
-			}
-		}
-	}
-	if best == nil {
-		return way{}, &Refusal{Status: 503, Code: CodeNoTrunk, Sentence: fmt.Sprintf("no trunk takes %s", number)}
-	}
-	w := way{uri: "sip:" + number + "@" + best.Address, trunk: best}
-	if a, err := sip.ParseNameAddr("<" + w.uri + ">"); err == nil {
-		w.host = a.Host
-	}
-	if best.Transport != "" {
-		w.uri += ";transport=" + best.Transport
-	}
-	return w, nil
 }
 
 func denied(target, why string) *Refusal {

@@ -15,8 +15,8 @@ import (
 
 func policy() dialplan {
 	return dialplan{
-		&Outbound{SIP: []string{"10.0.1.0/24", "2001:db8::/32", "Pbx.example.com", "*.phones.example"}, Tel: []string{"+1", "+4930"}},
-		[]Trunk{{Name: "t", Address: "provider.example:5070"}},
+		out:    &Outbound{SIP: []string{"10.0.1.0/24", "2001:db8::/32", "Pbx.example.com", "*.phones.example"}, Tel: []string{"+1", "+4930"}},
+		trunks: []Trunk{{Name: "t", Address: "provider.example:5070"}},
 	}
 }
 

@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"maps"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/callbin/callbin/action"
 	"github.com/callbin/callbin/call/address"
@@ -26,31 +28,80 @@ type DialOptions struct {
 	Source address.Address
 	// Flow runs once the call is answered; its end hangs up. Nil: the call is hung up at once.
 	Flow           flow.Program
-	EarlyExecution bool              // Flow begins at ringing
-	Anonymous      string            // "yes": the number is hidden (RFC 3323); "", "no", "auto": it is not
-	RingTimeout    time.Duration     // 0: Config.RingTimeout
-	Variables      map[string]string // of the flow, within MaxInjected and MaxInjectedSize; VoIPBIN's own names are left out
-	Metadata       map[string]string
-	Headers        []sip.Header // more headers of the INVITE
-	JourneyID      string       // "": a new journey
+	EarlyExecution bool // Flow begins at ringing
+	// Anonymous is "yes" where the number is to be hidden (RFC 3323), "no" where it is not; "auto", or "": as Parent
+	// has asked for.
+	Anonymous   string
+	RingTimeout time.Duration     // until the answer, over all trunks that are tried; 0: Config.RingTimeout
+	MaxDuration time.Duration     // of the call, ringing included, up to Config.MaxCallDuration; 0: that
+	Codecs      []string          // that are offered, the preferred one first, of those that the trunk allows; none: as configured
+	Variables   map[string]string // of the flow, within MaxInjected and MaxInjectedSize; VoIPBIN's own names are left out
+	Metadata    map[string]string // nil: that of Parent
+	Headers     []sip.Header      // more headers of the INVITE
+	JourneyID   string            // "": that of Parent, else a new journey
+	Parent      *Call             // on whose behalf the call is placed; nil: nobody's. It may be over.
+	// IdempotencyKey, 256 bytes at most: a Dial with the same key within a day returns the call that the first one has placed,
+	// and ErrKeyConflict where it asks for another call. Config.Store remembers keys over a restart
+	// where it is a store.Keys. "": none.
+	IdempotencyKey string
 }
 
 // ErrNoRoom is returned by Dial while the engine drains, or has Config.MaxCalls calls.
 var ErrNoRoom = errors.New("call: no more calls are placed")
 
 // Dial places a call and returns at once: Flow runs when it is answered, and Call.Done is closed
-// when it is over, whatever became of it; Call.Record tells. A destination that Config.Outbound or the
+// when it is over, whatever became of it; Call.Record tells. A number goes by the trunks that the routes name, one
+// after the other while they fail, all on this one call. A destination that Config.Outbound or the
 // trunks do not let out is a *Refusal; such an attempt is kept in the store like any other.
 func (e *Engine) Dial(ctx context.Context, o DialOptions) (*Call, error) {
 	if err := context.Cause(ctx); err != nil {
 		return nil, err
 	}
+	if err := e.checkDial(&o); err != nil {
+		return nil, fmt.Errorf("call: dial: %w", err)
+	}
+	if o.IdempotencyKey != "" {
+		return e.dialOnce(ctx, o)
+	}
+	return e.dial(newID(), o, nil)
+}
+
+// checkDial tells what is wrong with o.
+func (e *Engine) checkDial(o *DialOptions) error {
+	switch o.Anonymous {
+	case "", "yes", "no", "auto":
+	default:
+		return fmt.Errorf("anonymous %.20q is not yes, no or auto", o.Anonymous)
+	}
+	if o.RingTimeout < 0 || o.MaxDuration < 0 {
+		return errors.New("RingTimeout and MaxDuration cannot be negative")
+	}
+	if len(o.IdempotencyKey) > maxKey {
+		return fmt.Errorf("the idempotency key has %d bytes, more than %d", len(o.IdempotencyKey), maxKey)
+	}
+	if !utf8.ValidString(o.IdempotencyKey) || strings.Contains(o.IdempotencyKey, "\x00") {
+		return fmt.Errorf("the idempotency key %.40q is not UTF-8", o.IdempotencyKey)
+	}
+	for _, h := range o.Headers {
+		if err := checkHeader(h); err != nil {
+			return err
+		}
+	}
+	return e.checkCodecs("codecs", o.Codecs)
+}
+
+// dial places the call id; over, if not nil, is told when its record is stored.
+func (e *Engine) dial(id string, o DialOptions, over func(*Call)) (*Call, error) {
 	if ok, _ := e.ready(); !ok {
 		return nil, ErrNoRoom
 	}
-	for _, h := range o.Headers {
-		if strings.ContainsAny(h.Name+h.Value, "\r\n\x00") {
-			return nil, fmt.Errorf("call: dial: header %.40q holds a line break", h.Name)
+	anonymous := o.Anonymous == "yes"
+	if p := o.Parent; p != nil {
+		rec := p.Record()
+		anonymous = p.hides(o.Anonymous)
+		o.JourneyID = cmp.Or(o.JourneyID, rec.JourneyID)
+		if o.Metadata == nil {
+			o.Metadata = rec.Metadata
 		}
 	}
 	program := o.Flow
@@ -58,8 +109,9 @@ func (e *Engine) Dial(ctx context.Context, o DialOptions) (*Call, error) {
 		program = flow.Func(func(context.Context, action.Leg) error { return nil })
 	}
 	c, refusal := e.place(outgoing{
-		source: o.Source, destination: o.Destination, program: program, early: o.EarlyExecution, anonymous: o.Anonymous == "yes",
-		timeout: o.RingTimeout, vars: o.Variables, metadata: o.Metadata, headers: o.Headers, journey: o.JourneyID, fresh: true,
+		id: id, source: o.Source, destination: o.Destination, program: program, early: o.EarlyExecution, anonymous: anonymous,
+		timeout: o.RingTimeout, longest: o.MaxDuration, codecs: o.Codecs, vars: o.Variables, metadata: o.Metadata, headers: o.Headers,
+		journey: o.JourneyID, fresh: true, over: over,
 	})
 	switch {
 	case c == nil:
@@ -72,11 +124,16 @@ func (e *Engine) Dial(ctx context.Context, o DialOptions) (*Call, error) {
 
 // outgoing is a call that is to be placed.
 type outgoing struct {
+	id                  string // "": made by place
 	source, destination address.Address
+	otherwise           address.Address // who is shown where source is not set and the trunk has no number; place sets source
 	program             flow.Program
 	early               bool
+	earlyMedia          bool // somebody hears the far end before its answer
 	anonymous           bool
 	timeout             time.Duration
+	longest             time.Duration // 0: the engine's
+	codecs              []string      // none: as configured
 	vars                map[string]string
 	metadata            map[string]string
 	headers             []sip.Header
@@ -89,8 +146,10 @@ type outgoing struct {
 	tell                func(c *Call, s string) // what becomes of it; on its loop: must not block
 	joined              chan struct{}           // of a leg of connect: closed when it is in the bridge
 
-	way  way
-	peer netip.Addr // of the far end, where the destination is numeric
+	over func(c *Call) // when the record is stored
+
+	named bool  // source is whom the caller of place named
+	ways  []way // none where it is refused
 }
 
 // place makes a call of o and sets it going. One that may not go out comes to its end at once, so that
@@ -98,12 +157,15 @@ type outgoing struct {
 func (e *Engine) place(o outgoing) (*Call, *Refusal) {
 	o.destination = o.destination.Normalize()
 	if o.refused == nil {
-		o.way, o.refused = e.dialplan().way(o.destination)
+		o.ways, o.refused = e.dialplan().ways(o.destination)
 	}
-	o.peer, _ = netip.ParseAddr(o.way.host)
-	o.source = e.shownAs(&o)
+	o.source = o.source.Normalize()
+	o.named = o.source != (address.Address{})
+	if o.refused == nil {
+		o.source = o.shown(&o.ways[0])
+	}
 	o.journey = cmp.Or(o.journey, newID())
-	id, activeflow := newID(), newID()
+	id, activeflow := cmp.Or(o.id, newID()), newID()
 	c := newCall(e, id, nil)
 	o.joined = make(chan struct{})
 	c.out, c.program = &o, o.program
@@ -125,12 +187,18 @@ func (e *Engine) place(o outgoing) (*Call, *Refusal) {
 	in := OutgoingInput{
 		ID: id, JourneyID: o.journey, ActiveflowID: activeflow, MasterCallID: o.master, Source: o.source, Destination: o.destination,
 		Metadata: maps.Clone(o.metadata), RingTimeout: cmp.Or(o.timeout, e.cfg.RingTimeout, DefaultRingTimeout), EarlyExecution: o.early,
+		EarlyMedia: o.earlyMedia,
+	}
+	if o.longest > 0 {
+		in.MaxDuration = min(o.longest, e.maxDuration)
 	}
 	if f, ok := o.program.(*flow.Flow); ok {
 		in.FlowID = f.ID()
 	}
-	if o.way.trunk != nil {
-		in.Trunk = o.way.trunk.Name
+	for _, w := range o.ways {
+		if w.trunk != nil {
+			in.Ways = append(in.Ways, w.trunk.Name)
+		}
 	}
 	if o.refused != nil {
 		in.Refused = refusal(o.refused)
@@ -139,53 +207,114 @@ func (e *Engine) place(o outgoing) (*Call, *Refusal) {
 		c.cancelFlow(action.ErrHangup)
 		return nil, nil
 	}
-	c.log().Info("call is placed", "from", o.source.Target, "to", o.destination.Target, "trunk", in.Trunk)
+	c.log().Info("call is placed", "from", o.source.Target, "to", o.destination.Target, "trunks", in.Ways)
 	c.post(Input{Kind: KindOutgoing, Outgoing: &in})
 	return c, o.refused
 }
 
-// invite places the call on the SIP side, with offer as its body. It runs on the loop.
+// turn goes over to the way by trunk, whose media is new: it may want other codecs, or be of another kind of address.
+// It runs on the loop.
+func (c *Call) turn(trunk string) {
+	if l := c.leg.Swap(nil); l != nil {
+		(*l).Close()
+	}
+	c.hangUpLine()
+	for i, w := range c.out.ways {
+		if w.trunk != nil && w.trunk.Name == trunk {
+			c.way = i
+		}
+	}
+}
+
+// hangUpLine gives the channel of the call's trunk back.
+func (c *Call) hangUpLine() {
+	if c.line != nil {
+		c.line.release()
+		c.line = nil
+	}
+}
+
+// invite places the call on the SIP side by the way it has come to, with offer as its body. It runs on the loop.
 func (c *Call) invite(offer string) Input {
 	o := c.out
+	w := &o.ways[c.way]
 	out := sip.Outgoing{
-		URI: o.way.uri, Headers: o.headers, Body: []byte(offer), MaxForwards: o.maxForwards,
-		Redirect: c.engine.dialplan().mayFollow, Handle: c.sipEvent,
+		URI: w.uri, Headers: o.headers, Body: []byte(offer), MaxForwards: o.maxForwards,
+		Redirect: c.engine.dialplan().mayFollow,
 		// The loop's own timer comes first, and cancels.
 		Timeout: cmp.Or(o.timeout, c.engine.cfg.RingTimeout, DefaultRingTimeout) + time.Minute,
 	}
-	out.From, out.Headers = c.engine.from(o)
-	if t := o.way.trunk; t != nil && t.User != "" {
-		out.Credentials = []sip.Credentials{{Username: t.User, Password: t.Password}}
+	trunk := ""
+	if t := w.trunk; t != nil {
+		trunk = t.Name
+		l := c.engine.lines[t.Name]
+		if !l.take() {
+			return c.notSent(w, l.full().Sentence)
+		}
+		c.line = l
+		out.Credentials = t.credentials()
+		if c.way+1 < len(o.ways) { // else there is nothing better to do than to wait
+			out.SetupTimeout = cmp.Or(time.Duration(t.SetupTimeout), DefaultSetupTimeout)
+		}
 	}
+	out.Handle = func(ev sip.Event) {
+		if ev.Kind == sip.EventRefused {
+			c.logAttempts(trunk, ev)
+		}
+		c.sipEvent(ev)
+	}
+	out.From, out.Headers = c.engine.from(o, w)
 	d, err := c.engine.sip.Call(out)
 	if err != nil {
-		return Input{Kind: KindSIP, SIP: &sip.Event{Kind: sip.EventRefused, Local: true, Status: 503, Reason: err.Error()}}
+		return c.notSent(w, err.Error())
 	}
 	c.dialog.Store(d)
 	return Input{Kind: KindInvited, Invited: &InvitedInput{SIPCallID: d.CallID()}}
 }
 
-// shownAs is who the far end sees as calling, where nobody else was named: the trunk's number.
-func (e *Engine) shownAs(o *outgoing) address.Address {
-	if t := o.way.trunk; o.source == (address.Address{}) && t != nil && t.Caller != "" {
-		return address.Address{Type: address.TypeTel, Target: t.Caller}
-	}
-	return o.source.Normalize()
+// notSent is the end of an attempt that has not even begun.
+func (c *Call) notSent(w *way, why string) Input {
+	c.log().Warn("attempt failed", "uri", w.uri, "err", why)
+	return Input{Kind: KindSIP, SIP: &sip.Event{Kind: sip.EventRefused, Local: true, Status: 503, Reason: why,
+		Attempts: []sip.Attempt{{URI: w.uri, Status: 503, Reason: why, At: time.Now()}}}}
 }
 
-// from makes the From header of an INVITE, and the headers that go with it (RFC 3323, 3325).
-func (e *Engine) from(o *outgoing) (sip.NameAddr, []sip.Header) {
-	host := e.ownHost()
-	if o.way.trunk != nil {
-		host = o.way.host
-		if a, err := netip.ParseAddr(host); err == nil && a.Is6() {
-			host = "[" + host + "]"
-		}
+// logAttempts tells of each INVITE of a trunk that came to nothing.
+func (c *Call) logAttempts(trunk string, ev sip.Event) {
+	log := c.log()
+	for _, a := range ev.Attempts {
+		log.Warn("attempt failed", "trunk", trunk, "uri", a.URI, "peer", a.Addr, "status", a.Status, "reason", a.Reason,
+			"reason_header", a.Said, "cause", a.Cause, "ms", a.MS)
 	}
+}
+
+// shown is who the far end of w sees as calling: whom the caller has named, the trunk's number, or who is
+// left.
+func (o *outgoing) shown(w *way) address.Address {
+	switch t := w.trunk; {
+	case o.named:
+		return o.source
+	case t != nil && t.Caller != "":
+		return address.Address{Type: address.TypeTel, Target: t.Caller}
+	}
+	return o.otherwise.Normalize()
+}
+
+// from makes the From header of an INVITE by w, and the headers that go with it (RFC 3323, 3325).
+func (e *Engine) from(o *outgoing, w *way) (sip.NameAddr, []sip.Header) {
+	host, t := e.ownHost(), w.trunk
+	if t != nil {
+		host = uriHost(w.host)
+	}
+	s := o.shown(w)
 	var from sip.NameAddr
-	switch s := o.source; s.Type {
+	switch s.Type {
 	case address.TypeTel:
-		from.URI = "sip:" + s.Target + "@" + host
+		number := s.Target
+		if t != nil && t.RewriteCaller {
+			number = t.written(number)
+		}
+		from.URI = "sip:" + strings.ReplaceAll(number, "#", "%23") + "@" + host
 	case address.TypeExtension:
 		from.URI = "sip:" + cmp.Or(s.TargetName, s.Target) + "@" + host
 	case address.TypeSIP:
@@ -197,14 +326,20 @@ func (e *Engine) from(o *outgoing) (sip.NameAddr, []sip.Header) {
 	if _, err := sip.ParseNameAddr("<" + from.URI + ">"); err != nil {
 		from.URI = "" // a caller whose address cannot be written: the endpoint's own is taken
 	}
-	from.Display = printable(cmp.Or(o.source.TargetName, o.source.Name))
-	headers := o.headers
+	from.Display = printable(cmp.Or(s.TargetName, s.Name))
+	headers := slices.Clone(o.headers)
+	if t != nil {
+		for _, name := range slices.Sorted(maps.Keys(t.TechHeaders)) {
+			headers = append(headers, sip.Header{Name: name, Value: t.TechHeaders[name]})
+		}
+	}
 	if o.anonymous {
 		from = sip.NameAddr{Display: "Anonymous", URI: "sip:anonymous@anonymous.invalid"}
-		headers = append(headers[:len(headers):len(headers)], sip.Header{Name: "Privacy", Value: "id"})
-		if o.source.Type == address.TypeTel {
-			headers = append(headers, sip.Header{Name: "P-Asserted-Identity", Value: "<tel:" + o.source.Target + ">"})
-		}
+		headers = append(headers, sip.Header{Name: "Privacy", Value: "id"})
+	}
+	// Who hides from the called party is told to the provider, and to nobody else (RFC 3325 7).
+	if t != nil && s.Type == address.TypeTel && (t.Identity == "always" || t.Identity == "" && o.anonymous) {
+		headers = append(headers, sip.Header{Name: "P-Asserted-Identity", Value: "<tel:" + s.Target + ">"})
 	}
 	return from, headers
 }

@@ -62,6 +62,9 @@ func (e *Engine) Restore(s Snapshot, p flow.Program) (*Call, error) {
 		return nil, fmt.Errorf("call: restore %s: %w", c.id, err)
 	}
 	c.dialog.Store(d)
+	if l := e.lines[s.State.Record.Trunk]; l != nil && l.take() {
+		c.line = l
+	}
 	e.add(c, false)
 	e.wg.Go(func() {
 		c.step(Input{Kind: KindRestored, State: &s.State})
@@ -83,5 +86,5 @@ func (m *Machine) restored(in *Input) {
 	if st.FlowRuns {
 		m.do(Effect{Do: DoStartFlow})
 	}
-	m.do(Effect{Do: DoTimer, Text: "max_duration"})
+	m.do(Effect{Do: DoTimer, Text: "max_duration", Delay: st.MaxDuration})
 }

@@ -18,6 +18,7 @@ type Settings struct {
 	Realm      string         `json:"realm"`      // of digest authentication
 	Extensions []Extension    `json:"extensions"` // phones that may register
 	Trunks     []Trunk        `json:"trunks"`
+	Routes     []Route        `json:"routes"`     // by which trunks numbers go; none: by the prefixes of the trunks
 	Outbound   Outbound       `json:"outbound"`   // what may be dialled; empty: nothing
 	Files      []string       `json:"files"`      // folders that absolute file: URLs may read
 	URLs       []netip.Prefix `json:"urls"`       // private networks that flow URLs may reach all the same
@@ -96,7 +97,7 @@ func (s *Settings) check() error {
 		}
 		seen[x.Name] = true
 	}
-	errs = append(errs, checkTrunks("trunks", s.Trunks), s.Outbound.check("outbound"))
+	errs = append(errs, checkTrunks("trunks", s.Trunks), checkRoutes("routes", s.Routes, s.Trunks), s.Outbound.check("outbound"))
 	for i, t := range s.Tokens {
 		if len(t) < minToken {
 			errs = append(errs, fmt.Errorf("tokens[%d]: shorter than %d characters", i, minToken))

@@ -54,12 +54,21 @@ func (d *Dialog) progress(m *message, tx *clientInvite) {
 		tx.heard, tx.wire = true, nil
 		tx.end = time.Time{}
 		tx.timer.Stop()
-		if c.stop != 0 {
+		switch {
+		case c.stop != 0:
 			d.sendCancel(tx)
+		case !c.hurry.IsZero():
+			tx.end = c.hurry
+			tx.timer.Reset(time.Until(tx.end))
 		}
 	}
 	if m.status == 100 || c.stop != 0 {
 		return
+	}
+	if !tx.rings {
+		tx.rings, tx.end = true, time.Time{}
+		tx.timer.Stop()
+		c.attempts[len(c.attempts)-1].Rang = time.Now()
 	}
 	d.state = StateEarly
 	if m.toTag != "" && d.earlyOf(m.toTag) == nil && len(c.early) < maxEarly {
@@ -166,7 +175,12 @@ func (d *Dialog) refused(m *message, tx *clientInvite) {
 	c.early = nil
 	ev := m.event(EventRefused)
 	ev.Cause, _ = parseReason(ev.Headers)
+	a := &c.attempts[len(c.attempts)-1]
+	a.Cause, a.Said = reasonOf(ev.Headers)
 	c.last = &ev
+	if c.setup > 0 {
+		c.hurry = time.Now().Add(c.setup)
+	}
 	again := target{network: tx.flow.network(), addr: tx.flow.remote, settled: true}
 	switch {
 	case c.stop != 0 || m.status >= 600:

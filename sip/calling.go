@@ -44,6 +44,8 @@ type calling struct {
 	body     []byte
 	redirect func(string) bool
 	deadline *time.Timer
+	setup    time.Duration
+	hurry    time.Time // when it must ring, setup after the call's begin or the last answer; zero: never
 
 	uri        string   // Request-URI
 	located    bool     // targets are those of uri
@@ -96,6 +98,7 @@ type clientInvite struct {
 	end    time.Time     // when to give up; zero: never
 	timer  *time.Timer
 	heard  bool // a provisional response
+	rings  bool // one that is no 100
 }
 
 // advance sends the INVITE to the next address that takes it, or gives up. It
@@ -107,7 +110,7 @@ func (d *Dialog) advance() {
 	for d.out != nil && d.out.tx == nil && d.out.stop == 0 && !d.e.closing() {
 		c := d.out
 		switch {
-		case len(c.attempts) >= maxAttempts:
+		case len(c.attempts) >= maxAttempts, c.patience(time.Hour) <= 0:
 			d.giveUp()
 		case !c.located:
 			d.locate(c)
@@ -126,6 +129,14 @@ func (d *Dialog) advance() {
 			d.giveUp()
 		}
 	}
+}
+
+// patience is how long the call can wait for what usually takes most.
+func (c *calling) patience(most time.Duration) time.Duration {
+	if c.hurry.IsZero() {
+		return most
+	}
+	return min(most, time.Until(c.hurry))
 }
 
 // unlocked runs f, which may wait, without the lock; false: the call is over.
@@ -147,7 +158,7 @@ func (d *Dialog) locate(c *calling) {
 	}
 	var ts []target
 	u, err := parseURI(next)
-	if err == nil && !d.unlocked(resolveTimeout, func(ctx context.Context) { ts, err = d.e.targets(ctx, u, "") }) {
+	if err == nil && !d.unlocked(c.patience(resolveTimeout), func(ctx context.Context) { ts, err = d.e.targets(ctx, u, "") }) {
 		return
 	}
 	c.located, c.targets = true, ts
@@ -168,6 +179,9 @@ func (d *Dialog) try(c *calling, t target) {
 			patience = probeTime
 		case len(c.targets) > 0:
 			patience = failoverTime
+		}
+		if !c.hurry.IsZero() {
+			patience = c.patience(min(patience, failoverTime))
 		}
 		if !d.unlocked(patience, func(ctx context.Context) { f, err = d.e.flowTo(ctx, t, nil) }) {
 			return
@@ -238,8 +252,8 @@ func (d *Dialog) sendInvite(tx *clientInvite) error {
 	}
 	c.tx = tx
 	patience := ackTime
-	if len(c.targets) > 0 {
-		patience = failoverTime
+	if len(c.targets) > 0 || !c.hurry.IsZero() {
+		patience = c.patience(failoverTime)
 	}
 	d.repeatUntil(tx, patience, ackTime)
 	return nil
@@ -271,6 +285,9 @@ func (d *Dialog) inviteTimer(tx *clientInvite) {
 	left := time.Until(tx.end)
 	switch {
 	case left <= 0:
+		if tx.heard && c.stop == 0 { // it has said 100, and nothing since
+			_ = d.e.send(tx.flow, d.cancelOf(tx))
+		}
 		d.endTx(tx, 0, "")
 		if c.stop != 0 {
 			d.giveUp()
@@ -289,13 +306,17 @@ func (d *Dialog) inviteTimer(tx *clientInvite) {
 
 // sendCancel gives up an INVITE that was heard of (RFC 3261 9.1). d.mu is held.
 func (d *Dialog) sendCancel(tx *clientInvite) {
+	tx.wire = d.cancelOf(tx)
+	_ = d.e.send(tx.flow, tx.wire)
+	d.repeatUntil(tx, ackTime, t2)
+}
+
+func (d *Dialog) cancelOf(tx *clientInvite) []byte {
 	hs := append(d.head(tx),
 		Header{"Max-Forwards", strconv.Itoa(maxForwards)},
 		Header{"From", d.local}, Header{"To", d.remote}, Header{"Call-ID", d.callID},
 		Header{"CSeq", cseqValue(tx.cseq, "CANCEL")}, Header{"User-Agent", d.e.cfg.UserAgent})
-	tx.wire = writeRequest("CANCEL", tx.uri, append(hs, d.out.why...), nil)
-	_ = d.e.send(tx.flow, tx.wire)
-	d.repeatUntil(tx, ackTime, t2)
+	return writeRequest("CANCEL", tx.uri, append(hs, d.out.why...), nil)
 }
 
 // tooLate is Outgoing.Timeout.

@@ -6,7 +6,8 @@
 // them may have begun. Around them stand plain values: [Outgoing], a call to be
 // placed; and, surviving JSON, [Request] and [NameAddr], what the caller sent;
 // [Event], what happens later; [DialogState], what a dialog needs to go on in
-// another process.
+// another process; [Query], a request outside of calls, as OPTIONS; [Registrant], an address
+// that is kept registered elsewhere.
 //
 //	e, err := sip.New(sip.Config{
 //		Listen: []sip.Listen{{Network: "udp", Addr: "192.0.2.1:5060"}},
@@ -33,7 +34,8 @@
 // An INVITE of ours begins in outgoing.go; resolve.go finds the addresses, with
 // the help of dnscache.go, which asks by dns.go and dnsanswer.go; calling.go sends it to one after the other;
 // answered.go takes what comes back, with digest.go for the challenges; late.go
-// answers what comes when all is over.
+// answers what comes when all is over. query.go sends requests outside of dialogs,
+// registrant.go those of a registration.
 //
 // No method waits for the peer. Nothing happens in a goroutine of its own but
 // Config.Invite, the requests that we send within a dialog, and the look-ups and
@@ -76,7 +78,7 @@
 //   - RFC 2782: the order of SRV records
 //   - RFC 3261: 7 (messages, compact names, folding, Content-Length on datagram
 //     and stream), 8.1 (UAC; redirection, failover, challenges), 8.2 (UAS; 400, 405, 415, 416, 420, 481, 482, 483 for INVITE,
-//     500, 501, 503, 505, 513), 8.2.7 (stateless UAS), 9 (CANCEL), 11.2
+//     500, 501, 503, 505, 513), 8.2.7 (stateless UAS), 9 (CANCEL), 10.2 (registration, as a client: refresh, 423, removal), 11.2
 //     (OPTIONS), 12 (dialogs, route sets with loose and strict routers, target
 //     refresh, early ones of several forks), 13 (INVITE, 2xx until ACK, every
 //     2xx), 14.2 (re-INVITE), 15 (BYE), 16.3 only as far as Max-Forwards goes, 17
@@ -99,7 +101,7 @@
 //
 // # Not covered
 //
-// Digest as a server, MD5-sess and qop auth-int; registration, TLS (sips) and
+// Digest as a server, MD5-sess and qop auth-int; a registrar; TLS (sips) and
 // WebSocket; PRACK (RFC 3262), session timers (RFC 4028), REFER and Replaces (RFC
 // 3515, 3891); re-INVITE and UPDATE from us; failover of requests within a dialog;
 // Contacts with headers, and 305 and 380 as redirections; loop detection by Via

@@ -73,6 +73,9 @@ type Attempt struct {
 	Reason  string    `json:"reason,omitempty"`  // its phrase, or the error
 	At      time.Time `json:"at"`                // of the first sending
 	MS      int64     `json:"ms"`                // until the final response or the end
+	Rang    time.Time `json:"rang,omitzero"`     // when the first provisional response but 100 came
+	Cause   int       `json:"cause,omitempty"`   // Q.850 cause of the refusal's Reason header
+	Said    string    `json:"said,omitempty"`    // that header, or all of them, 256 bytes at most
 }
 
 // last says that no event follows this one.

@@ -287,6 +287,28 @@ func parseCSeq(s string) (n uint32, method string, err error) {
 	return uint32(seq), trim(s[i:]), nil
 }
 
+// reasonOf reads the Q.850 cause of the Reason headers, 0 where there is none, and returns them as they stand.
+func reasonOf(hs []Header) (cause int, said string) {
+	for _, h := range hs {
+		if !strings.EqualFold(h.Name, "Reason") {
+			continue
+		}
+		if said != "" {
+			said += ", "
+		}
+		said += h.Value
+		for _, v := range splitList(h.Value) {
+			if proto, params := cutOutside(v, ';'); strings.EqualFold(proto, "Q.850") && cause == 0 {
+				if s, ok := param(params, "cause"); ok {
+					n, _ := strconv.ParseUint(s, 10, 7) // a cause has seven bits
+					cause = int(n)
+				}
+			}
+		}
+	}
+	return cause, said[:min(len(said), 256)]
+}
+
 // parseReason reads the first Q.850 or else SIP value of the Reason headers (RFC 3326).
 func parseReason(hs []Header) (cause int, text string) {
 	best := 0

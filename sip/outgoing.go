@@ -56,6 +56,12 @@ type Outgoing struct {
 	// can delay by 32 seconds. 0: 3 minutes.
 	Timeout time.Duration
 
+	// SetupTimeout bounds the time from Call, or the last final response, to the first sign that it rings, which is any
+	// provisional response but 100; an address that stays silent, without a 100 even, is left
+	// after 4 seconds. Then the call is refused with 408 without waiting for its CANCEL, so
+	// that another way can be tried at once. 0: only Timeout counts.
+	SetupTimeout time.Duration
+
 	// Handle gets the events, see Dialog.Handle; nil: that can be set later.
 	Handle func(Event)
 }
@@ -95,6 +101,9 @@ func (e *Endpoint) Call(o Outgoing) (*Dialog, error) {
 	d.out = &calling{
 		uri: o.URI, seen: []string{o.URI}, route: route(o.NextHop), redirect: o.Redirect,
 		body: slices.Clone(o.Body), headers: e.inviteHeaders(d, o),
+	}
+	if o.SetupTimeout > 0 {
+		d.out.setup, d.out.hurry = o.SetupTimeout, d.begun.Add(o.SetupTimeout)
 	}
 	d.invite = d.sent(o)
 
@@ -161,6 +170,8 @@ func (o Outgoing) check() error {
 		return fmt.Errorf("option MaxForwards is %d, not 0 to 255", o.MaxForwards)
 	case o.Timeout < 0:
 		return fmt.Errorf("option Timeout is negative: %v", o.Timeout)
+	case o.SetupTimeout < 0:
+		return fmt.Errorf("option SetupTimeout is negative: %v", o.SetupTimeout)
 	}
 	return nil
 }

@@ -35,7 +35,7 @@ import (
 //	wait TIME         lets time pass, messages are kept
 //	app ring|early|accept|reject STATUS|answer N STATUS|bye|not VERB   what the application does; the content is
 //	                  the body; with "not" it must be refused
-//	app call URI      we call; the content is lines "key: value" with from, to, display, next_hop, timeout,
+//	app call URI      we call; the content is lines "key: value" with from, to, display, next_hop, timeout, setup_timeout,
 //	                  max_forwards, username, password, redirect (a regexp of what may be followed), and
 //	                  header. The body is an offer. {from}, {to} and {callid} are then those of the INVITE, and the
 //	                  requests that the phone sends are of that dialog, with the tag it gave last.
@@ -253,6 +253,8 @@ func (s *script) call(uri, content string) {
 			o.NextHop = v
 		case "timeout":
 			o.Timeout = s.duration(v)
+		case "setup_timeout":
+			o.SetupTimeout = s.duration(v)
 		case "max_forwards":
 			_, _ = fmt.Sscan(v, &o.MaxForwards)
 		case "username":

@@ -156,6 +156,15 @@ func (e *Endpoint) transact(req *sip.Request, next uri, like flow) (*sip.Respons
 	if err != nil {
 		return nil, err
 	}
+	res, err := e.exchangeBy(e.life, req, f) // until the transaction gives up
+	if res == nil && err == nil {
+		res = sip.NewResponse(408, statusText(408))
+	}
+	return res, err
+}
+
+// exchangeBy runs a client transaction by f until its end or that of ctx; no response and no error: none came.
+func (e *Endpoint) exchangeBy(ctx context.Context, req *sip.Request, f flow) (*sip.Response, error) {
 	branch := newBranch()
 	req.PrependHeader(sip.NewHeader("Via", e.via(f, branch)))
 	req.SetTransport(strings.ToUpper(f.network()))
@@ -189,7 +198,12 @@ func (e *Endpoint) transact(req *sip.Request, next uri, like flow) (*sip.Respons
 			if err := tx.Err(); !errors.Is(err, sip.ErrTransactionTimeout) {
 				return nil, fmt.Errorf("sip: %s: %w", req.Method, err)
 			}
-			return sip.NewResponse(408, statusText(408)), nil
+			return nil, nil
+		case <-ctx.Done():
+			if e.closing() {
+				return nil, errClosed
+			}
+			return nil, nil
 		}
 	}
 }
@@ -199,7 +213,7 @@ func (m *message) sipResponse() *sip.Response {
 	res := &sip.Response{StatusCode: m.status, Reason: m.phrase}
 	for _, h := range m.headers {
 		switch longName(h.Name()) {
-		case "www-authenticate", "proxy-authenticate":
+		case "www-authenticate", "proxy-authenticate", "contact", "expires", "min-expires", "retry-after":
 			res.AppendHeader(h)
 		}
 	}

@@ -65,8 +65,8 @@ func (c Call) Clean() (Call, error) {
 	c.Attempts = slices.Clone(c.Attempts)
 	for i := range c.Attempts {
 		a := &c.Attempts[i]
-		texts(&a.URI, &a.Transport, &a.Peer, &a.Reason)
-		a.Tm = At(a.Tm.Time)
+		texts(&a.URI, &a.Transport, &a.Peer, &a.Trunk, &a.Reason, &a.ReasonHeader)
+		a.Tm, a.TmRinging, a.TmEnd = At(a.Tm.Time), At(a.TmRinging.Time), At(a.TmEnd.Time)
 	}
 	c.Verdict = compact(c.Verdict)
 	if len(c.Metadata) == 0 {

@@ -5,7 +5,8 @@
 // traces (one blob of JSON lines a call). Take the small interface you need,
 // [Calls] or [Flows], and give the big one, [Store]. Two drivers live here:
 // [Memory], for tests and small servers, and [Files], blobs in a directory. Others
-// are modules of their own, such as store/sqlite.
+// are modules of their own, such as store/sqlite. [Keys] is for drivers that remember
+// idempotency keys, too, as both of these do.
 //
 //	db := store.Memory()
 //	defer db.Close()

@@ -39,6 +39,7 @@ type MemoryStore struct {
 	flowOrder  ordered
 	traces     map[string][]byte
 	loose      []string // traces stored before their call, oldest first
+	keys       memoryKeys
 }
 
 var _ Store = (*MemoryStore)(nil)

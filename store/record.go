@@ -85,7 +85,7 @@ type Call struct {
 	Peer         string          `json:"peer,omitempty"`          // host:port of the signalling
 	Transport    string          `json:"transport,omitempty"`     // udp, tcp, tls, ws, wss
 	ConfbridgeID string          `json:"confbridge_id,omitempty"` // the bridge that the call is in
-	Trunk        string          `json:"trunk,omitempty"`         // by which an outgoing call went
+	Trunk        string          `json:"trunk,omitempty"`         // by which the call came, or went at last
 	Attempts     []Attempt       `json:"attempts,omitempty"`      // of an outgoing call: each INVITE that was sent
 
 	Sums
@@ -121,11 +121,19 @@ type Transcript struct {
 type Attempt struct {
 	URI       string `json:"uri"`
 	Transport string `json:"transport,omitempty"`
-	Peer      string `json:"peer,omitempty"`     // host:port
-	SIPCode   int    `json:"sip_code,omitempty"` // final status
+	Peer      string `json:"peer,omitempty"` // host:port
+	Trunk     string `json:"trunk,omitempty"`
+	SIPCode   int    `json:"sip_code,omitempty"` // final status; 408 also where nobody answered
 	Reason    string `json:"reason,omitempty"`   // its phrase, or why nothing could be sent
-	Tm        Time   `json:"tm,omitzero"`        // when it was sent
-	MS        int64  `json:"ms"`                 // until its end
+
+	ReasonHeader string `json:"reason_header,omitempty"` // of the refusal, as it came
+	Cause        int    `json:"cause,omitempty"`         // Q.850, of that header, else what the status stands for; 0: it was answered
+	Retryable    bool   `json:"retryable,omitempty"`     // what went wrong is the way's fault: another trunk may do better
+
+	Tm        Time  `json:"tm,omitzero"`         // when it was sent
+	TmRinging Time  `json:"tm_ringing,omitzero"` // the first provisional response but 100
+	TmEnd     Time  `json:"tm_end,omitzero"`
+	MS        int64 `json:"ms"` // from Tm to TmEnd
 }
 
 // Values of the fields of a Conference and a Conferencecall.

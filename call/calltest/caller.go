@@ -80,7 +80,7 @@ func (p *Phone) start(user string) (*PhoneCall, error) {
 	if !p.cfg.LateOffer {
 		body = c.sdp(false)
 	}
-	c.invite = c.request("INVITE", 1, c.branch, body)
+	c.invite = c.request("INVITE", 1, c.branch, body, p.cfg.Headers...)
 	c.expect(c.invite)
 	c.sound.start()
 	if !p.keep(c) {

@@ -26,6 +26,8 @@ type PhoneConfig struct {
 	NoEvents bool           // leave telephone-event out of the SDP; Press then sends tones
 	SDPHost  string         // in c= of the SDP; "": Addr
 
+	Headers []string // more headers of its INVITEs, "Name: value"
+
 	LateOffer   bool // INVITE without SDP, the answer goes in the ACK
 	NoACK       bool // never acknowledge a 2xx
 	NoRTP       bool // send no sound and no digits, only listen: the far end hears nothing
@@ -94,6 +96,13 @@ func NewPhone(t testing.TB, network Network, cfg PhoneConfig) *Phone {
 
 // Addr is where the phone can be called: sip:user@Addr, with any user.
 func (p *Phone) Addr() netip.AddrPort { return p.addr }
+
+// Calls is how many calls the phone has got or placed, those that are over included.
+func (p *Phone) Calls() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.count
+}
 
 // Close switches the phone off: its sockets close, nobody is told. It waits for the scripts of Accept, whose
 // calls are over then.

@@ -67,6 +67,15 @@ var migrations = [][]string{{
 		call_id TEXT PRIMARY KEY,
 		lines BLOB NOT NULL
 	)`,
+}, {
+	`CREATE TABLE keys (
+		name TEXT PRIMARY KEY,
+		sum TEXT NOT NULL,
+		call_id TEXT NOT NULL,
+		tm_create BIGINT NOT NULL,
+		tm_expire BIGINT NOT NULL
+	)`,
+	`CREATE INDEX keys_expire ON keys (tm_expire)`,
 }}
 
 // migrate brings the file to the newest version, in one transaction.

@@ -24,6 +24,7 @@ type statements struct {
 	putCall, changeCall, dropMeta, addMeta, dropCall, dropTrace *sql.Stmt
 	putRecording, dropRecording                                 *sql.Stmt
 	getFlow, putFlow, dropFlow, putTrace                        *sql.Stmt
+	getKey, putKey, dropKey, dropKeys                           *sql.Stmt
 	all                                                         []*sql.Stmt
 }
 
@@ -51,6 +52,10 @@ func (p *statements) prepare(ctx context.Context, conn *sql.Conn) error {
 			detail = excluded.detail, body = excluded.body`},
 		{&p.dropFlow, `DELETE FROM flows WHERE id = ?`},
 		{&p.putTrace, `INSERT INTO traces (call_id, lines) VALUES (?, ?) ON CONFLICT (call_id) DO UPDATE SET lines = excluded.lines`},
+		{&p.getKey, `SELECT sum, call_id, tm_create, tm_expire FROM keys WHERE name = ?`},
+		{&p.putKey, `INSERT INTO keys (name, sum, call_id, tm_create, tm_expire) VALUES (?, ?, ?, ?, ?)`},
+		{&p.dropKey, `DELETE FROM keys WHERE name = ?`},
+		{&p.dropKeys, `DELETE FROM keys WHERE tm_expire <= ?`},
 	} {
 		stmt, err := conn.PrepareContext(ctx, s.text)
 		if err != nil {
