@@ -77,6 +77,7 @@ func (k *connecting) dial(ctx context.Context) {
 	for _, dest := range k.o.Destinations {
 		o := base
 		o.destination, o.source = dest, c.shows(k.o.Source, rec, dest)
+		o.shows = func(to address.Address) address.Address { return c.shows(k.o.Source, rec, to) }
 		leg, _ := c.engine.place(o)
 		k.legs = append(k.legs, leg)
 		if err := c.command(ctx, Command{Name: "chain", CallID: leg.id}); err != nil {
@@ -307,6 +308,7 @@ func (c *Call) dial(ctx context.Context, o action.DialOptions) ([]string, error)
 			source: c.shows(o.Source, rec, dest), destination: dest, program: program, early: o.EarlyExecution,
 			anonymous: c.hides(o.Anonymous),
 			metadata:  rec.Metadata, journey: rec.JourneyID,
+			shows: func(to address.Address) address.Address { return c.shows(o.Source, rec, to) },
 		}
 		if o.Chained {
 			out.master = c.id

@@ -78,6 +78,20 @@ type Config struct {
 	// calls and of conferences at the same time. It must not block.
 	OnEvent func(Event)
 
+	// Extensions are the phones of ours: they register, are rung by destinations of type extension, and what they dial
+	// needs their password. Nil: none. Agents are people, who have several addresses: destinations of type agent.
+	Extensions Extensions
+	Agents     Agents
+	// Realm is that of digest authentication; "": DefaultRealm.
+	Realm string
+	// Registrar and Auth have the limits of registration and authentication; what the engine knows itself (Auth, Realm,
+	// Secrets, Limit, OnChange, Logger) is set by it.
+	Registrar sip.RegistrarConfig
+	Auth      sip.AuthConfig
+	// RegistrationFile is where registrations are written once a minute and at the end of Run, and read by New, so that a
+	// restart does not lose the phones. "": nowhere.
+	RegistrationFile string
+
 	// Outbound says what may be dialled, Trunks by which way numbers go out. The zero value
 	// lets nothing out.
 	Outbound Outbound
@@ -108,8 +122,10 @@ type Engine struct {
 	shards      *media.Shards
 	media       []MediaFactory
 	maxDuration time.Duration
-	hosts       map[string]bool // our own, see ownHosts
-	recorders   media.Recorders // writes twice a second
+	hosts       map[string]bool    // our own, see ownHosts
+	auth        *sip.Authenticator // nil: there are no extensions
+	registrar   *sip.Registrar     // nil: there are no extensions
+	recorders   media.Recorders    // writes twice a second
 
 	wg         sync.WaitGroup // all goroutines of calls
 	callCtx    context.Context
@@ -166,12 +182,18 @@ func New(cfg Config) (*Engine, error) {
 	if err := e.openMedia(); err != nil {
 		return nil, err
 	}
-	var err error
-	e.sip, err = sip.New(sip.Config{
+	if err := errors.Join(e.openRegistrar(), e.loadRegistrations()); err != nil {
+		return nil, err
+	}
+	below := sip.Config{
 		Listen: cfg.Listen, LocalNets: cfg.LocalNets, UserAgent: cfg.UserAgent,
-		Invite: e.admit, Ready: e.ready, Logger: cfg.Logger,
-	})
-	if err != nil {
+		Invite: e.admit, Ready: e.ready, Logger: cfg.Logger, Registrar: e.registrar,
+	}
+	if e.registrar != nil {
+		below.Admit = e.mayCall
+	}
+	var err error
+	if e.sip, err = sip.New(below); err != nil {
 		return nil, err
 	}
 	e.hosts = e.ownHosts()
@@ -243,6 +265,9 @@ func (e *Engine) Run(ctx context.Context) error {
 			failed <- err
 		}
 	})
+	if e.registrar != nil && e.cfg.RegistrationFile != "" {
+		below.Go(func() { e.keepRegistrations(sipCtx.Done()) })
+	}
 	var err error
 	select {
 	case <-ctx.Done():

@@ -21,7 +21,7 @@ func NewDeps(s Settings, speaker media.Speaker, web action.HTTPDoer) action.Deps
 	d.HTTP, d.Speaker = web, speaker
 	d = Noted(d)
 	d.Prompts = NewPrompts(PromptConfig{Dirs: s.Files, HTTP: web})
-	d.Destinations = dialplan{&s.Outbound, s.Trunks}
+	d.Destinations = destinations{dialplan{&s.Outbound, s.Trunks}, ListExtensions(s.Extensions...), ListAgents(s.Agents...)}
 	return d
 }
 

@@ -89,15 +89,23 @@ type outgoing struct {
 	tell                func(c *Call, s string) // what becomes of it; on its loop: must not block
 	joined              chan struct{}           // of a leg of connect: closed when it is in the bridge
 
-	way  way
-	peer netip.Addr // of the far end, where the destination is numeric
+	way    way
+	stages []stage                                  // what rings, of a destination of type extension or agent
+	shows  func(to address.Address) address.Address // who each of them sees as calling; nil: source
+	peer   netip.Addr                               // of the far end, where the destination is numeric
 }
 
 // place makes a call of o and sets it going. One that may not go out comes to its end at once, so that
 // it is recorded like any other, and the refusal is returned. The call is nil where a fresh one comes too late.
 func (e *Engine) place(o outgoing) (*Call, *Refusal) {
 	o.destination = o.destination.Normalize()
-	if o.refused == nil {
+	switch typ := o.destination.Type; {
+	case o.refused != nil:
+	case typ == address.TypeExtension || typ == address.TypeAgent:
+		if o.stages, o.refused = e.stages(e.callCtx, o.destination); o.refused == nil {
+			o.way.host = o.stages[0].targets[0].way.host
+		}
+	default:
 		o.way, o.refused = e.dialplan().way(o.destination)
 	}
 	o.peer, _ = netip.ParseAddr(o.way.host)
@@ -124,7 +132,7 @@ func (e *Engine) place(o outgoing) (*Call, *Refusal) {
 	}
 	in := OutgoingInput{
 		ID: id, JourneyID: o.journey, ActiveflowID: activeflow, MasterCallID: o.master, Source: o.source, Destination: o.destination,
-		Metadata: maps.Clone(o.metadata), RingTimeout: cmp.Or(o.timeout, e.cfg.RingTimeout, DefaultRingTimeout), EarlyExecution: o.early,
+		Metadata: maps.Clone(o.metadata), RingTimeout: c.patience(), EarlyExecution: o.early,
 	}
 	if f, ok := o.program.(*flow.Flow); ok {
 		in.FlowID = f.ID()
@@ -147,6 +155,9 @@ func (e *Engine) place(o outgoing) (*Call, *Refusal) {
 // invite places the call on the SIP side, with offer as its body. It runs on the loop.
 func (c *Call) invite(offer string) Input {
 	o := c.out
+	if len(o.stages) > 0 {
+		return c.ring(offer)
+	}
 	out := sip.Outgoing{
 		URI: o.way.uri, Headers: o.headers, Body: []byte(offer), MaxForwards: o.maxForwards,
 		Redirect: c.engine.dialplan().mayFollow, Handle: c.sipEvent,

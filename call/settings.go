@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/callbin/callbin/call/address"
 )
@@ -17,18 +18,13 @@ import (
 type Settings struct {
 	Realm      string         `json:"realm"`      // of digest authentication
 	Extensions []Extension    `json:"extensions"` // phones that may register
+	Agents     []Agent        `json:"agents"`     // people, and where they are reached
 	Trunks     []Trunk        `json:"trunks"`
 	Outbound   Outbound       `json:"outbound"`   // what may be dialled; empty: nothing
 	Files      []string       `json:"files"`      // folders that absolute file: URLs may read
 	URLs       []netip.Prefix `json:"urls"`       // private networks that flow URLs may reach all the same
 	Tokens     []string       `json:"tokens"`     // bearer tokens of the HTTP interface
 	LocalNets  []netip.Prefix `json:"local_nets"` // peers that are shown bound addresses
-}
-
-// Extension is a phone of ours.
-type Extension struct {
-	Name     string `json:"name"`
-	Password string `json:"password"`
 }
 
 // minToken keeps tokens from being guessed.
@@ -83,18 +79,9 @@ func place(data []byte, dec *json.Decoder, err error) string {
 
 func (s *Settings) check() error {
 	var errs []error
-	seen := map[string]bool{}
-	for i, x := range s.Extensions {
-		if err := address.CheckExtension(x.Name); err != nil {
-			errs = append(errs, fmt.Errorf("extensions[%d]: %w", i, err))
-		}
-		if x.Password == "" {
-			errs = append(errs, fmt.Errorf("extensions[%d]: %q has no password", i, x.Name))
-		}
-		if seen[x.Name] {
-			errs = append(errs, fmt.Errorf("extensions[%d]: %q stands there twice", i, x.Name))
-		}
-		seen[x.Name] = true
+	errs = append(errs, checkExtensions("extensions", s.Extensions), checkAgents("agents", s.Agents))
+	if strings.ContainsAny(s.Realm, "\"\\\r\n\x00") {
+		errs = append(errs, fmt.Errorf("realm: %q holds a quote, backslash or line break", s.Realm))
 	}
 	errs = append(errs, checkTrunks("trunks", s.Trunks), s.Outbound.check("outbound"))
 	for i, t := range s.Tokens {

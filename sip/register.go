@@ -142,6 +142,7 @@ func (r *Registrar) register(user string, req *Request, m *message) (status int,
 		default:
 			r.restarted(w.c)
 			r.add(&binding{Contact: w.c, u: w.u})
+			r.push(RegistrarEvent{Kind: Registered, Contact: w.c})
 		}
 	}
 	for len(r.users[user]) > limit {

@@ -196,7 +196,7 @@ func (r *Registrar) Snapshot() []Contact {
 
 // Restore adds the phones of a Snapshot, and leaves out those whose time is over and those that are there already.
 // A phone on TCP behind a NAT has lost its connection, so it is left out, too. It returns how many were taken; its
-// error tells what is wrong with the others.
+// error tells what is wrong with the others. OnChange is not told.
 func (r *Registrar) Restore(cs []Contact) (n int, err error) {
 	var errs []error
 	defer r.drain()
@@ -266,7 +266,6 @@ func (r *Registrar) add(b *binding) {
 	r.users[b.User] = append(r.users[b.User], b)
 	r.flows[b.Flow.key()] = append(r.flows[b.Flow.key()], b)
 	pq.Push(&r.due, b)
-	r.push(RegistrarEvent{Kind: Registered, Contact: b.Contact})
 }
 
 // remove takes b out. r.mu is held.
@@ -338,7 +337,7 @@ func (r *Registrar) closed(f Flow) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, b := range slices.Clone(r.flows[f.key()]) {
-		if b.NAT && b.Flow.conn == f.conn {
+		if !r.done && b.NAT && b.Flow.conn == f.conn {
 			r.remove(b, ByClosing)
 		}
 	}
