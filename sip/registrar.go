@@ -187,8 +187,11 @@ func (r *Registrar) Snapshot() []Contact {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	cs := make([]Contact, 0, len(r.due))
+	now := time.Now()
 	for _, b := range r.due {
-		cs = append(cs, b.Contact)
+		if b.Expires.After(now) {
+			cs = append(cs, b.Contact)
+		}
 	}
 	slices.SortFunc(cs, func(a, b Contact) int { return cmp.Or(cmp.Compare(a.User, b.User), cmp.Compare(a.URI, b.URI)) })
 	return cs
