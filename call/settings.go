@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/callbin/callbin/call/address"
 )
@@ -16,15 +17,30 @@ import (
 // Settings is the configuration file of a server: one JSON object. Relative paths in it are
 // relative to the file. Unknown keys are errors.
 type Settings struct {
-	Realm      string         `json:"realm"`      // of digest authentication
-	Extensions []Extension    `json:"extensions"` // phones that may register
-	Agents     []Agent        `json:"agents"`     // people, and where they are reached
-	Trunks     []Trunk        `json:"trunks"`
-	Outbound   Outbound       `json:"outbound"`   // what may be dialled; empty: nothing
-	Files      []string       `json:"files"`      // folders that absolute file: URLs may read
-	URLs       []netip.Prefix `json:"urls"`       // private networks that flow URLs may reach all the same
-	Tokens     []string       `json:"tokens"`     // bearer tokens of the HTTP interface
-	LocalNets  []netip.Prefix `json:"local_nets"` // peers that are shown bound addresses
+	Realm      string            `json:"realm"`      // of digest authentication
+	Extensions []Extension       `json:"extensions"` // phones that may register
+	Registrar  RegistrarSettings `json:"registrar"`  // limits of registration
+	Agents     []Agent           `json:"agents"`     // people, and where they are reached
+	Trunks     []Trunk           `json:"trunks"`
+	Outbound   Outbound          `json:"outbound"`   // what may be dialled; empty: nothing
+	Files      []string          `json:"files"`      // folders that absolute file: URLs may read
+	URLs       []netip.Prefix    `json:"urls"`       // private networks that flow URLs may reach all the same
+	Tokens     []string          `json:"tokens"`     // bearer tokens of the HTTP interface
+	LocalNets  []netip.Prefix    `json:"local_nets"` // peers that are shown bound addresses
+}
+
+// RegistrarSettings are the limits of registration; 0 is the default of sip.RegistrarConfig and sip.AuthConfig.
+type RegistrarSettings struct {
+	MinExpires  int      `json:"min_expires"`  // seconds
+	MaxExpires  int      `json:"max_expires"`  // seconds
+	ContactsMax int      `json:"contacts_max"` // of extensions that have none of their own
+	Algorithms  []string `json:"algorithms"`   // of digest authentication, in the order of their offering
+}
+
+// apply puts the limits into c.
+func (s RegistrarSettings) apply(c *Config) {
+	c.Registrar.MinExpires, c.Registrar.MaxExpires = time.Duration(s.MinExpires)*time.Second, time.Duration(s.MaxExpires)*time.Second
+	c.Registrar.MaxContacts, c.Auth.Algorithms = s.ContactsMax, s.Algorithms
 }
 
 // minToken keeps tokens from being guessed.

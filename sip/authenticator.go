@@ -51,6 +51,10 @@ type AuthConfig struct {
 
 	// Algorithms are offered in this order: MD5, SHA-256, SHA-512-256. Nil: SHA-256, MD5 (RFC 8760).
 	Algorithms []string
+	// MD5Only are beginnings of User-Agent values of phones that fail when they are offered anything else beside MD5, and so
+	// are offered MD5 only, where Algorithms has it. Nil: baresip before version 3, whose libre gives up ("Function
+	// not implemented") instead of passing over a challenge that it does not know.
+	MD5Only []string
 	// NonceLife is how long a nonce is good; after that a client that knows the password is told so
 	// (stale=true) and gets another one. 0: 5 minutes.
 	NonceLife time.Duration
@@ -99,6 +103,9 @@ func NewAuthenticator(cfg AuthConfig) (*Authenticator, error) {
 	}
 	if cfg.Algorithms == nil {
 		cfg.Algorithms = []string{"SHA-256", "MD5"}
+	}
+	if cfg.MD5Only == nil {
+		cfg.MD5Only = []string{"baresip v0.", "baresip v1.", "baresip v2."}
 	}
 	if len(cfg.Algorithms) == 0 {
 		bad("Algorithms is empty")
@@ -252,7 +259,12 @@ func (a *Authenticator) challenge(r *Request, proxy, stale bool) Admission {
 		adm.Status, name = 407, "Proxy-Authenticate"
 	}
 	nonce := a.nonces.make(addrOf(r.Source))
+	old := slices.Contains(a.cfg.Algorithms, "MD5") &&
+		slices.ContainsFunc(a.cfg.MD5Only, func(s string) bool { return strings.HasPrefix(r.UserAgent, s) })
 	for _, alg := range a.cfg.Algorithms {
+		if old && alg != "MD5" {
+			continue
+		}
 		v := fmt.Sprintf(`Digest realm="%s", nonce="%s", algorithm=%s, qop="auth"`, a.cfg.Realm, nonce, alg)
 		if a.cfg.Domain != "" {
 			v += `, domain="` + a.cfg.Domain + `"`
