@@ -14,7 +14,7 @@ import (
 func (c *Config) Abilities() action.Abilities {
 	a := action.AbilitiesOf(action.CanAnswer, action.CanHangup, action.CanPlay, action.CanDigits, action.CanEcho,
 		action.CanBridge, action.CanConference, action.CanSendDigits, action.CanMute, action.CanListen, action.CanTellStatus)
-	if c.Outbound.any() {
+	if c.Outbound.any() || c.Extensions != nil || c.Agents != nil {
 		a[action.CanConnect], a[action.CanDial] = true, true
 	}
 	if c.Store != nil {

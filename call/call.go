@@ -42,6 +42,7 @@ type Call struct {
 	digits action.DigitBuffer
 	done   chan struct{}
 	out    *outgoing // how a call of ours is placed; nil: it came to us
+	fork   *fork     // of a call of ours to several phones; owned by the loop
 
 	dialog  atomic.Pointer[sip.Dialog]  // nil before the INVITE of a call of ours
 	leg     atomic.Pointer[MediaLeg]    // nil before the first offer/answer
@@ -237,6 +238,9 @@ func (c *Call) perform(e *Effect) (in Input, ok bool) {
 	case DoInvite:
 		return c.invite(e.Body), true
 	case DoCancel:
+		if c.fork != nil && c.fork.cancel(e.Text) {
+			break
+		}
 		err = d.Cancel(sip.Header{Name: "Reason", Value: e.Text})
 		if errors.Is(err, sip.ErrState) || errors.Is(err, sip.ErrEnded) {
 			err = nil // the far end was faster: what it did is on its way to the loop

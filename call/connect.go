@@ -78,6 +78,7 @@ func (k *connecting) dial(ctx context.Context) {
 		o := base
 		o.destination = dest
 		o.source, o.otherwise = c.shows(k.o.Source, rec, dest)
+		o.shows = func(to address.Address) (source, otherwise address.Address) { return c.shows(k.o.Source, rec, to) }
 		leg, _ := c.engine.place(o)
 		k.legs = append(k.legs, leg)
 		if err := c.command(ctx, Command{Name: "chain", CallID: leg.id}); err != nil {
@@ -309,6 +310,7 @@ func (c *Call) dial(ctx context.Context, o action.DialOptions) ([]string, error)
 			destination: dest, program: program, early: o.EarlyExecution,
 			anonymous: c.hides(o.Anonymous),
 			metadata:  rec.Metadata, journey: rec.JourneyID,
+			shows: func(to address.Address) (source, otherwise address.Address) { return c.shows(o.Source, rec, to) },
 		}
 		out.source, out.otherwise = c.shows(o.Source, rec, dest)
 		if o.Chained {

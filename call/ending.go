@@ -47,6 +47,7 @@ const (
 	CodeTrunkFull         = "trunk_full"         // all channels of the trunk are taken
 	CodeNotDialable       = "not_dialable"       // nothing that a call can be placed to
 	CodeNotRegistered     = "not_registered"     // an extension without a phone
+	CodeLookupFailed      = "lookup_failed"      // Config.Extensions or Agents gave an error
 	CodeTooManyHops       = "too_many_hops"      // Max-Forwards is used up
 	CodeTooManyCalls      = "too_many_calls"     // Config.MaxCalls
 )

@@ -78,6 +78,20 @@ type Config struct {
 	// calls and of conferences at the same time. It must not block.
 	OnEvent func(Event)
 
+	// Extensions are the phones of ours: they register, are rung by destinations of type extension, and what they dial
+	// needs their password. Nil: none. Agents are people, who have several addresses: destinations of type agent.
+	Extensions Extensions
+	Agents     Agents
+	// Realm is that of digest authentication; "": DefaultRealm.
+	Realm string
+	// Registrar and Auth have the limits of registration and authentication; what the engine knows itself (Auth, Realm,
+	// Secrets, Limit, OnChange, Logger) is set by it.
+	Registrar sip.RegistrarConfig
+	Auth      sip.AuthConfig
+	// RegistrationFile is where registrations are written once a minute and at the end of Run, and read by New, so that a
+	// restart does not lose the phones. "": nowhere.
+	RegistrationFile string
+
 	// Outbound says what may be dialled, Trunks by which ways numbers go out, Routes in which order. The zero value
 	// lets nothing out.
 	Outbound Outbound
@@ -113,6 +127,8 @@ type Engine struct {
 	recorders   media.Recorders  // writes twice a second
 	lines       map[string]*line // the trunks by name; never changed
 	keys        keys
+	auth        *sip.Authenticator // nil: there are no extensions
+	registrar   *sip.Registrar     // nil: there are no extensions
 
 	wg         sync.WaitGroup // all goroutines of calls
 	callCtx    context.Context
@@ -173,15 +189,18 @@ func New(cfg Config) (*Engine, error) {
 	for i, t := range cfg.Trunks {
 		errs = append(errs, e.checkCodecs(fmt.Sprintf("call: Config.Trunks[%d].Codecs", i), t.Codecs))
 	}
-	if err := errors.Join(errs...); err != nil {
+	if err := errors.Join(append(errs, e.openRegistrar(), e.loadRegistrations())...); err != nil {
 		return nil, err
 	}
-	var err error
-	e.sip, err = sip.New(sip.Config{
+	below := sip.Config{
 		Listen: cfg.Listen, LocalNets: cfg.LocalNets, UserAgent: cfg.UserAgent,
-		Invite: e.admit, Ready: e.ready, Logger: cfg.Logger,
-	})
-	if err != nil {
+		Invite: e.admit, Ready: e.ready, Logger: cfg.Logger, Registrar: e.registrar,
+	}
+	if e.registrar != nil {
+		below.Admit = e.mayCall
+	}
+	var err error
+	if e.sip, err = sip.New(below); err != nil {
 		return nil, err
 	}
 	e.hosts = e.ownHosts()
@@ -259,6 +278,9 @@ func (e *Engine) Run(ctx context.Context) error {
 	defer stopTrunks()
 	var trunks sync.WaitGroup
 	trunks.Go(func() { e.keepTrunks(trunkCtx) })
+	if e.registrar != nil && e.cfg.RegistrationFile != "" {
+		below.Go(func() { e.keepRegistrations(sipCtx.Done()) })
+	}
 	var err error
 	select {
 	case <-ctx.Done():

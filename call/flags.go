@@ -34,5 +34,7 @@ func (f *Flags) Config() (Config, Settings, error) {
 		s, errs[3] = ReadSettings(f.Settings)
 	}
 	cfg.LocalNets, cfg.Outbound, cfg.Trunks, cfg.Routes = s.LocalNets, s.Outbound, s.Trunks, s.Routes
+	s.Registrar.apply(&cfg)
+	cfg.Realm, cfg.Extensions, cfg.Agents = s.Realm, ListExtensions(s.Extensions...), ListAgents(s.Agents...)
 	return cfg, s, errors.Join(errs[:]...)
 }

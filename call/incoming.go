@@ -121,7 +121,7 @@ func (c *Config) decide(ctx context.Context, in *Incoming, hosts map[string]bool
 	if v.Result == VerdictReject {
 		return v, nil, &Refusal{Status: v.Status, Code: v.Code, Sentence: v.Sentence}
 	}
-	p, err := c.Route(ctx, in)
+	p, err := c.route(ctx, in)
 	switch {
 	case errors.Is(err, ErrNoFlow) || errors.Is(err, store.ErrNotFound) || err == nil && p == nil:
 		return v, nil, &Refusal{Status: 404, Code: CodeNoFlow, Sentence: fmt.Sprintf("no flow answers %q", in.Destination.Target)}
@@ -157,6 +157,9 @@ func flowInput(p flow.Program) *FlowInput {
 // sourceOf reads the caller from the From header. What is no E.164 number is a SIP
 // address: only a registered extension may call itself one.
 func sourceOf(req *sip.Request) address.Address {
+	if x := req.Authenticated; x != "" {
+		return address.Address{Type: address.TypeExtension, Target: x, TargetName: x, Name: req.From.Display}
+	}
 	if n := numberOf(req.From.User); address.IsE164(n) {
 		return address.Address{Type: address.TypeTel, Target: n, TargetName: req.From.Display}
 	}

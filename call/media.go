@@ -140,7 +140,7 @@ func (c *Call) openLeg(offer string) (MediaLeg, error) {
 	}
 	o := c.mediaEvents()
 	if c.out != nil {
-		w := &c.out.ways[c.way]
+		w := c.out.at(c.way)
 		peer, _ := netip.ParseAddr(w.host)
 		o.IPv6, o.Plain, o.Prefer = peer.Is6(), c.engine.isLocal(peer), c.out.prefer
 		codecs, err := w.codecs(c.out.codecs)

@@ -149,20 +149,27 @@ type outgoing struct {
 	over func(c *Call) // when the record is stored
 
 	named bool  // source is whom the caller of place named
-	ways  []way // none where it is refused
+	ways  []way // none where it is refused, or rings phones
+
+	stages []stage                                                      // what rings, of a destination of type extension or agent
+	shows  func(to address.Address) (source, otherwise address.Address) // who each of them sees as calling; nil: as source and otherwise say
 }
 
 // place makes a call of o and sets it going. One that may not go out comes to its end at once, so that
 // it is recorded like any other, and the refusal is returned. The call is nil where a fresh one comes too late.
 func (e *Engine) place(o outgoing) (*Call, *Refusal) {
 	o.destination = o.destination.Normalize()
-	if o.refused == nil {
+	switch typ := o.destination.Type; {
+	case o.refused != nil:
+	case typ == address.TypeExtension || typ == address.TypeAgent:
+		o.stages, o.refused = e.stages(e.callCtx, o.destination)
+	default:
 		o.ways, o.refused = e.dialplan().ways(o.destination)
 	}
 	o.source = o.source.Normalize()
 	o.named = o.source != (address.Address{})
 	if o.refused == nil {
-		o.source = o.shown(&o.ways[0])
+		o.source = o.shown(o.at(0))
 	}
 	o.journey = cmp.Or(o.journey, newID())
 	id, activeflow := cmp.Or(o.id, newID()), newID()
@@ -186,7 +193,7 @@ func (e *Engine) place(o outgoing) (*Call, *Refusal) {
 	}
 	in := OutgoingInput{
 		ID: id, JourneyID: o.journey, ActiveflowID: activeflow, MasterCallID: o.master, Source: o.source, Destination: o.destination,
-		Metadata: maps.Clone(o.metadata), RingTimeout: cmp.Or(o.timeout, e.cfg.RingTimeout, DefaultRingTimeout), EarlyExecution: o.early,
+		Metadata: maps.Clone(o.metadata), RingTimeout: c.patience(), EarlyExecution: o.early,
 		EarlyMedia: o.earlyMedia,
 	}
 	if o.longest > 0 {
@@ -237,6 +244,9 @@ func (c *Call) hangUpLine() {
 // invite places the call on the SIP side by the way it has come to, with offer as its body. It runs on the loop.
 func (c *Call) invite(offer string) Input {
 	o := c.out
+	if len(o.stages) > 0 {
+		return c.ring(offer)
+	}
 	w := &o.ways[c.way]
 	out := sip.Outgoing{
 		URI: w.uri, Headers: o.headers, Body: []byte(offer), MaxForwards: o.maxForwards,
@@ -270,6 +280,14 @@ func (c *Call) invite(offer string) Input {
 	}
 	c.dialog.Store(d)
 	return Input{Kind: KindInvited, Invited: &InvitedInput{SIPCallID: d.CallID()}}
+}
+
+// at is the nth way; of a call that rings phones the one to the first.
+func (o *outgoing) at(n int) *way {
+	if len(o.stages) > 0 {
+		return &o.stages[0].targets[0].way
+	}
+	return &o.ways[n]
 }
 
 // notSent is the end of an attempt that has not even begun.

@@ -8,6 +8,8 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"strings"
+	"time"
 
 	"github.com/callbin/callbin/call/address"
 )
@@ -15,21 +17,31 @@ import (
 // Settings is the configuration file of a server: one JSON object. Relative paths in it are
 // relative to the file. Unknown keys are errors.
 type Settings struct {
-	Realm      string         `json:"realm"`      // of digest authentication
-	Extensions []Extension    `json:"extensions"` // phones that may register
-	Trunks     []Trunk        `json:"trunks"`
-	Routes     []Route        `json:"routes"`     // by which trunks numbers go; none: by the prefixes of the trunks
-	Outbound   Outbound       `json:"outbound"`   // what may be dialled; empty: nothing
-	Files      []string       `json:"files"`      // folders that absolute file: URLs may read
-	URLs       []netip.Prefix `json:"urls"`       // private networks that flow URLs may reach all the same
-	Tokens     []string       `json:"tokens"`     // bearer tokens of the HTTP interface
-	LocalNets  []netip.Prefix `json:"local_nets"` // peers that are shown bound addresses
+	Realm      string            `json:"realm"`      // of digest authentication
+	Extensions []Extension       `json:"extensions"` // phones that may register
+	Registrar  RegistrarSettings `json:"registrar"`  // limits of registration
+	Agents     []Agent           `json:"agents"`     // people, and where they are reached
+	Trunks     []Trunk           `json:"trunks"`
+	Routes     []Route           `json:"routes"`     // by which trunks numbers go; none: by the prefixes of the trunks
+	Outbound   Outbound          `json:"outbound"`   // what may be dialled; empty: nothing
+	Files      []string          `json:"files"`      // folders that absolute file: URLs may read
+	URLs       []netip.Prefix    `json:"urls"`       // private networks that flow URLs may reach all the same
+	Tokens     []string          `json:"tokens"`     // bearer tokens of the HTTP interface
+	LocalNets  []netip.Prefix    `json:"local_nets"` // peers that are shown bound addresses
 }
 
-// Extension is a phone of ours.
-type Extension struct {
-	Name     string `json:"name"`
-	Password string `json:"password"`
+// RegistrarSettings are the limits of registration; 0 is the default of sip.RegistrarConfig and sip.AuthConfig.
+type RegistrarSettings struct {
+	MinExpires  int      `json:"min_expires"`  // seconds
+	MaxExpires  int      `json:"max_expires"`  // seconds
+	ContactsMax int      `json:"contacts_max"` // of extensions that have none of their own
+	Algorithms  []string `json:"algorithms"`   // of digest authentication, in the order of their offering
+}
+
+// apply puts the limits into c.
+func (s RegistrarSettings) apply(c *Config) {
+	c.Registrar.MinExpires, c.Registrar.MaxExpires = time.Duration(s.MinExpires)*time.Second, time.Duration(s.MaxExpires)*time.Second
+	c.Registrar.MaxContacts, c.Auth.Algorithms = s.ContactsMax, s.Algorithms
 }
 
 // minToken keeps tokens from being guessed.
@@ -84,18 +96,9 @@ func place(data []byte, dec *json.Decoder, err error) string {
 
 func (s *Settings) check() error {
 	var errs []error
-	seen := map[string]bool{}
-	for i, x := range s.Extensions {
-		if err := address.CheckExtension(x.Name); err != nil {
-			errs = append(errs, fmt.Errorf("extensions[%d]: %w", i, err))
-		}
-		if x.Password == "" {
-			errs = append(errs, fmt.Errorf("extensions[%d]: %q has no password", i, x.Name))
-		}
-		if seen[x.Name] {
-			errs = append(errs, fmt.Errorf("extensions[%d]: %q stands there twice", i, x.Name))
-		}
-		seen[x.Name] = true
+	errs = append(errs, checkExtensions("extensions", s.Extensions), checkAgents("agents", s.Agents))
+	if strings.ContainsAny(s.Realm, "\"\\\r\n\x00") {
+		errs = append(errs, fmt.Errorf("realm: %q holds a quote, backslash or line break", s.Realm))
 	}
 	errs = append(errs, checkTrunks("trunks", s.Trunks), checkRoutes("routes", s.Routes, s.Trunks), s.Outbound.check("outbound"))
 	for i, t := range s.Tokens {

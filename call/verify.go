@@ -49,9 +49,9 @@ const maxCaller = 256
 // (a "+" makes it a number, and then it is E.164), its text must be printable, and it
 // must not be one of ours (Config.Owned, which is asked for the caller and, where From names one of
 // our own hosts, for its user as an extension): a call from outside that shows our own
-// number is spoofed. It refuses with 403.
-func (e *Engine) VerifyCaller(_ context.Context, in *Incoming) (Verdict, error) {
-	return e.cfg.verifyCaller(in, e.hosts), nil
+// number is spoofed. One of our extensions that has given its password must not show another one. It refuses with 403.
+func (e *Engine) VerifyCaller(ctx context.Context, in *Incoming) (Verdict, error) {
+	return e.cfg.verifyCaller(ctx, in, e.hosts), nil
 }
 
 // verify asks Config.Verify, or the built-in checks.
@@ -59,17 +59,24 @@ func (c *Config) verify(ctx context.Context, in *Incoming, hosts map[string]bool
 	if c.Verify != nil {
 		return c.Verify(ctx, in)
 	}
-	return c.verifyCaller(in, hosts), nil
+	return c.verifyCaller(ctx, in, hosts), nil
 }
 
 // verifyCaller is VerifyCaller of an engine whose own hosts are known.
-func (c *Config) verifyCaller(in *Incoming, hosts map[string]bool) Verdict {
+func (c *Config) verifyCaller(ctx context.Context, in *Incoming, hosts map[string]bool) Verdict {
 	v := Verdict{Result: VerdictPass}
 	from := in.Request.From
 	if why := malformed(from.User, from.Display); why != "" {
 		return v.reject("caller_format", CodeCallerMalformed, why)
 	}
 	v.Checks = append(v.Checks, Check{Name: "caller_format", Result: "pass"})
+	if x := in.Request.Authenticated; x != "" {
+		if shown, err := c.shownExtension(ctx, in.Request, hosts); err != nil || shown != "" && shown != x {
+			return v.reject("own_number", CodeOwnNumberSpoofed, fmt.Sprintf("extension %s shows extension %s", x, from.User))
+		}
+		v.Checks = append(v.Checks, Check{Name: "own_number", Result: "pass", Evidence: "extension " + x + " knows its password"})
+		return v
+	}
 	if c.Owned == nil {
 		v.Checks = append(v.Checks, Check{Name: "own_number", Result: "skip"})
 		return v

@@ -106,7 +106,8 @@ func (d *Dialog) accepted(m *message, tx *clientInvite) {
 	d.endTx(tx, m.status, m.phrase)
 	e.strays.add(e.answerKey(m))
 	d.auth.passed()
-	d.flow = m.from
+	d.heard(m.from)
+	m.from = d.flow
 	ev := m.event(EventAccepted)
 	ev.Early, ev.Attempts = m.toTag, c.attempts
 	m.body = nil // the reader's
@@ -181,7 +182,7 @@ func (d *Dialog) refused(m *message, tx *clientInvite) {
 	if c.setup > 0 {
 		c.hurry = time.Now().Add(c.setup)
 	}
-	again := target{network: tx.flow.network(), addr: tx.flow.remote, settled: true}
+	again := target{network: tx.flow.network(), addr: tx.flow.remote, settled: true, by: c.by}
 	switch {
 	case c.stop != 0 || m.status >= 600:
 		d.giveUp()

@@ -41,6 +41,7 @@ const (
 type calling struct {
 	headers  []Header // of each INVITE
 	route    string   // value of the Route header, "": none
+	by       Flow     // if not zero, the INVITE goes by this flow
 	body     []byte
 	redirect func(string) bool
 	deadline *time.Timer
@@ -120,6 +121,7 @@ func (d *Dialog) advance() {
 			d.try(c, t)
 		case len(c.contacts) > 0:
 			c.uri, c.contacts = c.contacts[0], c.contacts[1:]
+			c.by = Flow{} // that is somebody else
 			c.located = false
 			d.localSeq++
 			if c.route == "" {
@@ -152,6 +154,10 @@ func (d *Dialog) unlocked(patience time.Duration, f func(context.Context)) bool 
 
 // locate finds the addresses of the next hop. d.mu is held, but not throughout.
 func (d *Dialog) locate(c *calling) {
+	if !c.by.IsZero() {
+		c.located, c.targets = true, []target{{network: c.by.Network, addr: c.by.Remote, settled: true, by: c.by}}
+		return
+	}
 	next := c.uri
 	if c.route != "" {
 		next = strings.Trim(c.route, "<>")
@@ -172,7 +178,10 @@ func (d *Dialog) try(c *calling, t target) {
 	at := time.Now()
 	var f flow
 	var err error
-	if t.network == "tcp" {
+	switch {
+	case !t.by.IsZero():
+		f, err = d.e.flowOf(t.by)
+	case t.network == "tcp":
 		patience := dialTimeout
 		switch {
 		case t.probe:
@@ -189,7 +198,7 @@ func (d *Dialog) try(c *calling, t target) {
 		if err != nil && t.probe {
 			d.e.deafTo(t.addr)
 		}
-	} else {
+	default:
 		f, err = d.e.flowTo(d.e.life, t, nil)
 	}
 	if err == nil {

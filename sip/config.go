@@ -31,6 +31,15 @@ type Config struct {
 	// recovered and ends that one call with 500.
 	Invite func(*Dialog)
 
+	// Registrar takes REGISTER; nil: it gets 405. It is for one endpoint.
+	Registrar *Registrar
+
+	// Admit is asked about each INVITE that would begin a call, in a goroutine of its own and for 5 seconds at
+	// most, after the checks of RFC 3261 8.2 and before anything is kept of it: what it refuses, as
+	// Authenticator.Check does to ask for a password, costs no memory. Who has one becomes
+	// Request.Authenticated, and is answered and called within the dialog by the way that it came, whatever its Contact says. Nil: all are let in.
+	Admit func(ctx context.Context, r *Request) Admission
+
 	// Ready says whether new calls are welcome; nil: always. When it returns
 	// false they get 503 with Retry-After (rounded up to seconds; 0: none). It
 	// is called for each INVITE, from any goroutine, and must not block.

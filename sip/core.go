@@ -71,11 +71,16 @@ func (e *Endpoint) request(m *message) {
 	}
 	switch m.method {
 	case "INVITE", "BYE", "OPTIONS", "INFO", "UPDATE":
-	case "REGISTER", "SUBSCRIBE", "NOTIFY", "REFER", "MESSAGE", "PUBLISH", "PRACK":
-		e.refuse(m, 405, "", Header{"Allow", allowed})
+	case "REGISTER":
+		if e.cfg.Registrar == nil {
+			e.refuse(m, 405, "", Header{"Allow", e.allowed()})
+			return
+		}
+	case "SUBSCRIBE", "NOTIFY", "REFER", "MESSAGE", "PUBLISH", "PRACK":
+		e.refuse(m, 405, "", Header{"Allow", e.allowed()})
 		return
 	default:
-		e.refuse(m, 501, "", Header{"Allow", allowed})
+		e.refuse(m, 501, "", Header{"Allow", e.allowed()})
 		return
 	}
 	u, err := parseURI(m.uri)
@@ -105,6 +110,8 @@ func (e *Endpoint) request(m *message) {
 		d.request(m)
 	case m.method == "INVITE":
 		e.newCall(m)
+	case m.method == "REGISTER":
+		e.register(m)
 	case m.method == "OPTIONS":
 		e.options(m)
 	default:
@@ -133,7 +140,7 @@ func (e *Endpoint) known(m *message) bool {
 	case d == nil && e.strays.has(e.strays.keyOf("INVITE", m.callID, m.fromTag, anyVia, m.cseq)):
 		e.refuse(m, 482, "") // by another way, and the call is over already
 	case d == nil:
-		return false
+		return e.isAsked(m)
 	case d.inviteVia == m.via.key():
 		e.stats.repeated.Add(1)
 		d.inviteAgain()
@@ -173,18 +180,30 @@ func (e *Endpoint) newCall(m *message) {
 			return
 		}
 	}
+	if e.cfg.Admit != nil {
+		e.askAdmit(m, req)
+		return
+	}
+	if d := e.begin(m, req); d != nil && !e.start(func() { e.invite(d) }) {
+		_ = d.Reject(503, "")
+	}
+}
+
+// begin makes the dialog of an INVITE that may come in; nil: there is no room.
+func (e *Endpoint) begin(m *message, req *Request) *Dialog {
 	d := e.newDialog(m, req)
 	if d == nil {
 		e.unavailable(m, 5*time.Second)
-		return
+		return nil
 	}
 	e.stats.invites.Add(1)
-	if !e.start(func() {
-		defer e.recovered("Config.Invite", d)
-		e.cfg.Invite(d)
-	}) {
-		_ = d.Reject(503, "")
-	}
+	return d
+}
+
+// invite hands d to the application.
+func (e *Endpoint) invite(d *Dialog) {
+	defer e.recovered("Config.Invite", d)
+	e.cfg.Invite(d)
 }
 
 // badPhrase makes a reason phrase of err, which may hold text of the peer.
@@ -252,7 +271,15 @@ func (e *Endpoint) options(m *message) {
 }
 
 func (e *Endpoint) abilities() []Header {
-	return []Header{{"Allow", allowed}, {"Accept", accepted}, {"Accept-Encoding", "identity"}, {"Supported", ""}}
+	return []Header{{"Allow", e.allowed()}, {"Accept", accepted}, {"Accept-Encoding", "identity"}, {"Supported", ""}}
+}
+
+// allowed are the methods that are taken outside of a dialog.
+func (e *Endpoint) allowed() string {
+	if e.cfg.Registrar != nil {
+		return allowed + ", REGISTER"
+	}
+	return allowed
 }
 
 // refuse answers m without a trace.
@@ -297,6 +324,7 @@ func (e *Endpoint) cancel(m *message) {
 		e.mu.Unlock()
 	}
 	switch {
+	case d == nil && e.cancelAsked(m):
 	case d != nil && d.cancel(m):
 	case e.strays.has(e.strays.keyOf("INVITE", m.callID, m.fromTag, m.via.key(), m.cseq)):
 		e.reply(m, 200, "") // the call is over, but there was one

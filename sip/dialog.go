@@ -225,6 +225,12 @@ func (d *Dialog) makeContact() string {
 	return fmt.Sprintf("<%s:%s:%d%s>", scheme, host, port, transport)
 }
 
+// heard notes by which way the peer was heard last. d.mu is held.
+func (d *Dialog) heard(from flow) {
+	from.sticky = d.flow.sticky
+	d.flow = from
+}
+
 // ID is unique among all dialogs of all endpoints, and no part of the SIP messages.
 func (d *Dialog) ID() string { return d.id }
 

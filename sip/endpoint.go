@@ -33,19 +33,22 @@ type Endpoint struct {
 	kill      context.CancelFunc
 	wg        sync.WaitGroup // readers, connections, invite handlers, client transactions
 	late      atomic.Int64   // goroutines that answer late 2xx
+	checks    atomic.Int64   // requests whose password is looked up
 
-	mu      sync.Mutex // guards the rest; may be taken while a Dialog's is held, never the other way round
-	closed  bool
-	ran     bool
-	dialogs map[string]*Dialog       // by local tag
-	invites map[inviteKey]*Dialog    // by what is in the INVITE that began it
-	clients map[string]*sip.ClientTx // by branch
-	invited map[string]*Dialog       // outgoing, unanswered, by the branch of its INVITE
-	conns   map[netip.AddrPort]*tcpConn
-	dials   map[netip.AddrPort]*dial
-	deaf    map[netip.AddrPort]time.Time // no TCP there, until then
-	junkLog time.Time                    // when junk was last logged
-	slogs   *slog.Logger                 // for sipgo
+	mu        sync.Mutex // guards the rest; may be taken while a Dialog's is held, never the other way round
+	closed    bool
+	ran       bool
+	dialogs   map[string]*Dialog       // by local tag
+	invites   map[inviteKey]*Dialog    // by what is in the INVITE that began it
+	clients   map[string]*sip.ClientTx // by branch
+	invited   map[string]*Dialog       // outgoing, unanswered, by the branch of its INVITE
+	asking    map[inviteKey]*undecided // INVITEs whose Admission is looked up
+	conns     map[netip.AddrPort]*tcpConn
+	connCount uint64
+	dials     map[netip.AddrPort]*dial
+	deaf      map[netip.AddrPort]time.Time // no TCP there, until then
+	junkLog   time.Time                    // when junk was last logged
+	slogs     *slog.Logger                 // for sipgo
 }
 
 // inviteKey finds the dialog that an INVITE without To tag has begun, however
@@ -76,6 +79,7 @@ func New(cfg Config) (*Endpoint, error) {
 		clients: make(map[string]*sip.ClientTx),
 		invited: make(map[string]*Dialog),
 		deaf:    make(map[netip.AddrPort]time.Time),
+		asking:  make(map[inviteKey]*undecided),
 		conns:   make(map[netip.AddrPort]*tcpConn),
 		dials:   make(map[netip.AddrPort]*dial),
 		slogs:   slog.New(quiet{cfg.Logger.Handler()}),
@@ -163,6 +167,9 @@ func (e *Endpoint) Close() error {
 	}
 	e.closed = true
 	e.kill()
+	if r := e.cfg.Registrar; r != nil {
+		r.stop()
+	}
 	var errs []error
 	for _, l := range e.listeners {
 		errs = append(errs, l.close())
@@ -261,6 +268,7 @@ type Stats struct {
 	Invites       uint64 // calls handed to Config.Invite
 	Calls         uint64 // placed with Endpoint.Call
 	Rejected      uint64 // requests refused before they reached a dialog
+	Throttled     uint64 // REGISTERs dropped unanswered: their address sends too many
 	Panics        uint64 // recovered
 	Dialogs       int    // now
 	Connections   int    // TCP, now
@@ -274,7 +282,7 @@ func (e *Endpoint) Stats() Stats {
 		Received: c.received.Load(), Sent: c.sent.Load(), Junk: c.junk.Load(),
 		ReadErrors: c.readErrors.Load(), SendErrors: c.sendErrors.Load(),
 		Retransmitted: c.retransmitted.Load(), Repeated: c.repeated.Load(), Stray: c.stray.Load(),
-		Invites: c.invites.Load(), Calls: c.calls.Load(), Rejected: c.rejected.Load(), Panics: c.panics.Load(),
+		Invites: c.invites.Load(), Calls: c.calls.Load(), Rejected: c.rejected.Load(), Panics: c.panics.Load(), Throttled: c.throttled.Load(),
 		Strays: e.strays.len(),
 	}
 	e.mu.Lock()

@@ -153,7 +153,7 @@ func (d *Dialog) reinvite(m *message) {
 	d.offers++
 	inv.offer, inv.target = d.offers, target
 	d.inv = inv
-	d.flow = m.from
+	d.heard(m.from)
 	d.sendTrying(m)
 	ev := Event{Kind: EventOffer, Method: "INVITE", Offer: inv.offer, Headers: m.all()}
 	ev.ContentType, ev.Body = m.sdp()
@@ -204,7 +204,7 @@ func (d *Dialog) updateRequest(m *message) {
 
 // refresh is the target refresh of RFC 3261 12.2.2, done when the request is accepted.
 func (d *Dialog) refresh(from flow, target string) {
-	d.flow = from
+	d.heard(from)
 	if target != "" {
 		d.target = target
 	}

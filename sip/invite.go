@@ -217,7 +217,7 @@ func (d *Dialog) ack(m *message) {
 		ev.Kind = EventOfferAck
 	} else {
 		d.state = StateConfirmed
-		d.flow = m.from
+		d.heard(m.from)
 	}
 	d.push(ev)
 	if d.byeWanted {

@@ -102,6 +102,7 @@ func (e *Endpoint) late2xx(m *message, note *inviteNote) {
 	if d != nil && d.callID == m.callID {
 		d.mu.Lock()
 		auth, lines = d.auth, d.ackAuth
+		m.from.sticky = d.flow.sticky
 		if d.out == nil {
 			why = []Header{{"Reason", `SIP;cause=200;text="Call completed elsewhere"`}}
 		}

@@ -30,6 +30,10 @@ type Outgoing struct {
 	// a Route header that names it, ;lr added. Empty: the request goes to URI.
 	NextHop string
 
+	// Flow is the way that the INVITE and all that follows within the dialog goes by, whatever URI and the
+	// peer's Contact say: that of a registered phone (Contact.Flow). Zero: by URI or NextHop.
+	Flow Flow
+
 	// Headers are sent in every INVITE of the call. Those that the dialog writes
 	// itself, and values with line breaks, are refused.
 	Headers []Header
@@ -99,7 +103,7 @@ func (e *Endpoint) Call(o Outgoing) (*Dialog, error) {
 	d.local = address(o.From.Display, o.From.URI) + ";tag=" + d.localTag
 	d.remote = address("", o.To)
 	d.out = &calling{
-		uri: o.URI, seen: []string{o.URI}, route: route(o.NextHop), redirect: o.Redirect,
+		uri: o.URI, seen: []string{o.URI}, route: route(o.NextHop), by: o.Flow, redirect: o.Redirect,
 		body: slices.Clone(o.Body), headers: e.inviteHeaders(d, o),
 	}
 	if o.SetupTimeout > 0 {
@@ -134,7 +138,11 @@ const callTimeout = 3 * time.Minute
 
 // check tells the first fault of o.
 func (o Outgoing) check() error {
-	if err := callable(o.URI); err != nil {
+	err := callable(o.URI)
+	if !o.Flow.IsZero() && errors.Is(err, errors.ErrUnsupported) {
+		err = nil // it is the phone's own, and not looked at
+	}
+	if err != nil {
 		return err
 	}
 	if o.NextHop != "" {
@@ -164,6 +172,8 @@ func (o Outgoing) check() error {
 		}
 	}
 	switch {
+	case !o.Flow.IsZero() && (!o.Flow.Remote.IsValid() || o.Flow.Network != "udp" && o.Flow.Network != "tcp"):
+		return fmt.Errorf("flow %v: not udp or tcp with an address", o.Flow)
 	case len(o.Body) == 0:
 		return fmt.Errorf("a call without an offer: %w", errors.ErrUnsupported)
 	case o.MaxForwards < 0 || o.MaxForwards > 255:
@@ -226,7 +236,11 @@ func (e *Endpoint) ownHost(o Outgoing) string {
 		next = o.URI
 	}
 	u, _ := parseURI(next)
-	if _, addr := hostOf(u); addr.IsValid() {
+	_, addr := hostOf(u)
+	if !o.Flow.IsZero() {
+		addr = o.Flow.Remote.Addr()
+	}
+	if addr.IsValid() {
 		if fit := e.pick("udp", addr, l); fit != nil {
 			l = fit
 		}

@@ -42,11 +42,10 @@ type Registrant struct {
 
 // States of a Registration.
 const (
-	Registering  = "registering"  // there is no answer yet
-	Registered   = "registered"   // until Registration.Until
-	Unregistered = "unregistered" // it was ended
-	RegFailed    = "failed"       // it will be tried again, at Registration.Next
-	RegRejected  = "rejected"     // 403, 404 or a wrong password: it will be tried again, but after a long pause
+	// Registered (until Registration.Until) and Unregistered (it was ended) are among them.
+	Registering = "registering" // there is no answer yet
+	RegFailed   = "failed"      // it will be tried again, at Registration.Next
+	RegRejected = "rejected"    // 403, 404 or a wrong password: it will be tried again, but after a long pause
 )
 
 // Registration is how a Registrant stands.

@@ -27,6 +27,9 @@ type Request struct {
 	Body        []byte         `json:"body,omitempty"`
 	Source      netip.AddrPort `json:"source"`  // where it came from
 	Network     string         `json:"network"` // "udp" or "tcp"
+
+	// Authenticated is the user whose password the request knew (Config.Admit); its credentials are not among Headers.
+	Authenticated string `json:"authenticated,omitempty"`
 }
 
 // Header returns the first value of the header called name, and whether there
@@ -77,7 +80,7 @@ func (m *message) request() (*Request, error) {
 	if r.To, err = ParseNameAddr(m.toValue); err != nil {
 		return nil, err
 	}
-	if m.contact != "" {
+	if m.contact != "" && (m.method != "REGISTER" || m.contact != "*") {
 		c, _ := cutOutside(m.contact, ',')
 		if r.Contact, err = ParseNameAddr(c); err != nil {
 			return nil, err

@@ -32,6 +32,7 @@ type target struct {
 	network string // "udp" or "tcp"
 	addr    netip.AddrPort
 	settled bool // not to be exchanged for TCP, however large the request is
+	by      Flow // if not zero, it is reached by this flow and by no other
 	probe   bool // TCP in that exchange
 }
 
@@ -234,6 +235,9 @@ func (e *Endpoint) reach(ctx context.Context, u uri, like flow) (flow, error) {
 
 // reachNow is reach where nothing must be looked up or opened.
 func (e *Endpoint) reachNow(u uri, like flow) (flow, bool) {
+	if like.sticky && (like.tcp == nil || e.alive(like.tcp)) {
+		return like, true
+	}
 	transport, err := transportOf(u)
 	if err != nil {
 		return flow{}, false

@@ -44,6 +44,12 @@ import (
 //	dns               records for next hops: "A host: address", "SRV name: ...", separated by commas
 //	event KIND        the next event of the dialog; lines "key: value" with the keys of Event
 //	dialogs N         so many live now
+//	registrar         the endpoint has one, for the users of testUsers; the content is lines "key: value" with the
+//	                  keys of registrar. INVITEs from sip:ann@... need a password, too. "Auth: user:password ALGORITHM"
+//	                  among the headers of a request answers the challenge received last; "nc=N" and "uri=URI" may follow.
+//	contacts USER     the phones of USER: a line "URI by FLOW" each, with "nat" behind it
+//	change KIND       the next event of the registrar; the content is the URI, and the reason behind it
+//	app call contact USER   we call the phone of USER that is called first, by its flow
 func TestScripts(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txtar")
 	if err != nil || len(files) == 0 {
@@ -75,6 +81,7 @@ type script struct {
 	ev     *events
 	zone   *zone
 	kept   map[string]keptMessage
+	reg    *scriptRegistrar
 }
 
 type keptMessage struct {
@@ -85,7 +92,11 @@ type keptMessage struct {
 
 func runScript(t *testing.T, ar *txtar.Archive) {
 	z := &zone{records: make(map[string][]string)}
-	s := &script{t: t, b: newBubble(t, func(c *Config) { c.Resolver = z }), phones: make(map[string]*phone),
+	reg := newScriptRegistrar(t, ar)
+	s := &script{t: t, reg: reg, b: newBubble(t, func(c *Config) {
+		c.Resolver = z
+		reg.use(c)
+	}), phones: make(map[string]*phone),
 		zone: z, kept: make(map[string]keptMessage),
 		vars: map[string]string{"contact": "sip:100@192.0.2.1", "totag": "", "sdp": strings.ReplaceAll(sdpOffer, "\r\n", "\n")}}
 	defer s.b.stop()
@@ -147,6 +158,7 @@ func (s *script) step(verb, arg, content string) {
 	case "recv":
 		s.last = s.phone(arg)
 		s.msg = s.last.recv()
+		s.reg.learn(s.msg)
 		s.check(s.expand(content))
 		if s.outgoing() && strings.HasPrefix(s.msg.start, "INVITE") {
 			s.vars["from"], s.vars["to"], s.vars["callid"] = s.msg.get("From"), s.msg.get("To"), s.msg.get("Call-ID")
@@ -195,6 +207,11 @@ func (s *script) step(verb, arg, content string) {
 	case "event":
 		s.dialog()
 		s.checkEvent(s.ev.want(s.t, EventKind(arg)), s.expand(content))
+	case "registrar": // done at the start
+	case "contacts":
+		s.reg.contacts(s.t, arg, content)
+	case "change":
+		s.reg.change(s.t, arg, content)
 	case "dialogs":
 		if got := strconv.Itoa(s.b.e.Stats().Dialogs); got != arg {
 			s.t.Fatalf("%s dialogs, want %s", got, arg)
@@ -238,6 +255,10 @@ func (s *script) response(m text, status, content string) []byte {
 // call is "app call".
 func (s *script) call(uri, content string) {
 	o := Outgoing{URI: uri, Body: []byte(sdpOffer)}
+	if user, ok := strings.CutPrefix(uri, "contact "); ok {
+		c := s.reg.r.Contacts(user)[0]
+		o.URI, o.Flow = c.URI, c.Flow
+	}
 	var cred Credentials
 	for _, l := range strings.Split(content, "\n") {
 		k, v, _ := strings.Cut(l, ": ")
@@ -296,6 +317,7 @@ func (s *script) complete(p *phone, content string) []byte {
 	branch := fmt.Sprintf("b%d", s.n)
 	given := make(map[string]bool)
 	var own []string
+	auth := ""
 	for _, l := range lines[1:] {
 		name, v, _ := strings.Cut(l, ":")
 		switch {
@@ -304,6 +326,9 @@ func (s *script) complete(p *phone, content string) []byte {
 			continue
 		case strings.HasPrefix(name, "-"):
 			given[name[1:]] = true
+			continue
+		case name == "Auth":
+			auth = strings.TrimSpace(v)
 			continue
 		}
 		given[name] = true
@@ -330,6 +355,9 @@ func (s *script) complete(p *phone, content string) []byte {
 		if !given[h[0]] {
 			out = append(out, h[0]+": "+h[1])
 		}
+	}
+	if auth != "" {
+		own = append(own, s.reg.authorize(s.t, lines[0], auth))
 	}
 	out = append(out, own...)
 	if body != "" && !given["Content-Type"] {
@@ -417,7 +445,7 @@ func (s *script) app(arg, content string) {
 		return n
 	}
 	if words[0] == "call" {
-		s.call(words[1], content)
+		s.call(strings.Join(words[1:], " "), content)
 		return
 	}
 	d := s.dialog()

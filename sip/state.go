@@ -26,9 +26,10 @@ type DialogState struct {
 	Outgoing     bool           `json:"outgoing,omitempty"` // we placed the call
 	Offers       int            `json:"offers,omitempty"`   // number of the last offer
 	Network      string         `json:"network"`
-	LocalAddr    netip.AddrPort `json:"local_addr"`  // as bound
-	RemoteAddr   netip.AddrPort `json:"remote_addr"` // where the peer was last heard
-	InviteVia    string         `json:"invite_via"`  // transaction key of the INVITE
+	ByFlow       bool           `json:"by_flow,omitempty"` // RemoteAddr is the only way to the peer
+	LocalAddr    netip.AddrPort `json:"local_addr"`        // as bound
+	RemoteAddr   netip.AddrPort `json:"remote_addr"`       // where the peer was last heard
+	InviteVia    string         `json:"invite_via"`        // transaction key of the INVITE
 	Invite       *Request       `json:"invite"`
 }
 
@@ -40,7 +41,7 @@ func (d *Dialog) Snapshot() DialogState {
 		ID: d.id, State: d.state, CallID: d.callID, LocalTag: d.localTag, RemoteTag: d.remoteTag,
 		Local: d.local, Remote: d.remote, LocalSeq: d.localSeq, RemoteSeq: d.remoteSeq,
 		RemoteTarget: d.target, Routes: slices.Clone(d.routes), Contact: d.contact, Secure: d.secure, Outgoing: d.outgoing,
-		Offers: d.offers, Network: d.flow.network(), RemoteAddr: d.flow.remote,
+		Offers: d.offers, Network: d.flow.network(), ByFlow: d.flow.sticky, RemoteAddr: d.flow.remote,
 		InviteVia: d.inviteVia, Invite: d.invite,
 	}
 	if l := d.flow.listener(); l != nil {
@@ -81,7 +82,7 @@ func (e *Endpoint) Restore(s DialogState, f func(Event)) (*Dialog, error) {
 	if lis == nil {
 		return nil, fmt.Errorf("sip: restore dialog %q: endpoint has no socket", s.ID)
 	}
-	d.flow.remote = s.RemoteAddr
+	d.flow.remote, d.flow.sticky = s.RemoteAddr, s.ByFlow
 	if s.Network == "tcp" {
 		// A connection that is not among the open ones says where to dial.
 		d.flow.tcp = &tcpConn{lis: lis, remote: s.RemoteAddr}

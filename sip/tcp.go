@@ -28,6 +28,7 @@ const (
 
 // tcpConn is one TCP connection, whoever opened it.
 type tcpConn struct {
+	id     uint64 // among all of the endpoint's
 	c      net.Conn
 	lis    *listener // the entry it came to, or whose addresses we show
 	remote netip.AddrPort
@@ -93,6 +94,8 @@ func (e *Endpoint) addConn(c *tcpConn, incoming bool) bool {
 		return false
 	}
 	e.conns[c.remote] = c
+	e.connCount++
+	c.id = e.connCount
 	e.wg.Add(1)
 	e.mu.Unlock()
 	go func() {
@@ -104,6 +107,9 @@ func (e *Endpoint) addConn(c *tcpConn, incoming bool) bool {
 				delete(e.conns, c.remote)
 			}
 			e.mu.Unlock()
+			if e.cfg.Registrar != nil {
+				e.cfg.Registrar.closed(flow{tcp: c, remote: c.remote}.public())
+			}
 		}()
 		e.readTCP(c)
 	}()

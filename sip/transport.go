@@ -19,6 +19,7 @@ type flow struct {
 	udp    *udpSocket
 	tcp    *tcpConn
 	remote netip.AddrPort
+	sticky bool // the only way: see Endpoint.flowOf
 }
 
 var errNoFlow = errors.New("sip: send: no way to the peer")
@@ -150,6 +151,7 @@ func (e *Endpoint) received(p *sip.Parser, b []byte, from flow) {
 		e.junk(from.remote, "not SIP")
 		return
 	case classKeepAlive:
+		e.pong(b, from)
 		return
 	}
 	m, err := parse(p, b, from)
@@ -206,4 +208,5 @@ type counters struct {
 	received, sent, junk, readErrors, sendErrors atomic.Uint64
 	retransmitted, repeated, stray               atomic.Uint64
 	invites, calls, rejected, panics             atomic.Uint64
+	throttled                                    atomic.Uint64
 }

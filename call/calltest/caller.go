@@ -74,7 +74,7 @@ func (p *Phone) start(user string) (*PhoneCall, error) {
 		return nil, err
 	}
 	c.uri, c.hop, c.cseq = fmt.Sprintf("sip:%s@%s", user, p.cfg.Server), p.cfg.Server, 1
-	c.local = fmt.Sprintf("<sip:%s@%s>;tag=%s", p.cfg.User, p.cfg.Host, c.tag)
+	c.local = fmt.Sprintf("<sip:%s@%s>;tag=%s", p.cfg.FromUser, p.cfg.Host, c.tag)
 	c.remote = "<" + c.uri + ">"
 	body := ""
 	if !p.cfg.LateOffer {
@@ -110,7 +110,12 @@ func (c *PhoneCall) resend() {
 
 // Cancel sends CANCEL, with headers of the form "Name: value", and returns at once; the 487 ends the call.
 func (c *PhoneCall) Cancel(headers ...string) {
+	c.mu.Lock()
+	invite := c.invite
+	c.mu.Unlock()
 	m := c.request("CANCEL", 1, c.branch, "", headers...)
+	m.set("Via", invite.get("Via"))
+	m.set("CSeq", invite.cseq()+" CANCEL")
 	m.first = "CANCEL " + c.uri + " SIP/2.0"
 	m.set("To", "<"+c.uri+">")
 	m.headers = slices.DeleteFunc(m.headers, func(h [2]string) bool { return h[0] == "Route" || h[0] == "Contact" })
@@ -133,8 +138,9 @@ func (c *PhoneCall) response(m *message) {
 
 // invited takes a response to an INVITE or re-INVITE of ours.
 func (c *PhoneCall) invited(m *message, sent *pending) {
-	status, first := m.status(), sent.req == c.invite
+	status := m.status()
 	c.mu.Lock()
+	first := sent.req == c.invite
 	c.statuses = append(c.statuses, status)
 	if !c.rang {
 		c.rang = true
@@ -165,6 +171,9 @@ func (c *PhoneCall) invited(m *message, sent *pending) {
 		c.accepted(m, sent, first)
 	default:
 		c.phone.send(refusalACK(sent.req, m), c.hop)
+		if first && c.challenged(m) {
+			return
+		}
 		if !first {
 			c.replied(sent, m)
 			return

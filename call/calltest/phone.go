@@ -22,11 +22,14 @@ type PhoneConfig struct {
 	Server   netip.AddrPort // whom the phone calls, which may be another phone; the zero value: ServerAddr
 	User     string         // in From and Contact; "": "alice"
 	Host     string         // in From; "": Addr
+	FromUser string         // in From; "": User
 	PCMA     bool           // offer PCMA instead of PCMU, and take it where both are offered
 	NoEvents bool           // leave telephone-event out of the SDP; Press then sends tones
 	SDPHost  string         // in c= of the SDP; "": Addr
 
-	Headers []string // more headers of its INVITEs, "Name: value"
+	Headers   []string // more headers of its INVITEs, "Name: value"
+	Password  string   // of User: answers a 401 or 407
+	Algorithm string   // of the challenge that is answered, "MD5" or "SHA-256"; "": MD5
 
 	LateOffer   bool // INVITE without SDP, the answer goes in the ACK
 	NoACK       bool // never acknowledge a 2xx
@@ -55,12 +58,14 @@ type Phone struct {
 	off      chan struct{} // closed when the phone is
 	wg       sync.WaitGroup
 
-	mu     sync.Mutex
-	calls  map[string]*PhoneCall // guarded by mu; by Call-ID and our tag
-	served map[string]*served    // guarded by mu; by transaction, none is forgotten
-	cut    map[string]bool       // guarded by mu; Call-IDs of the calls that vanished
-	count  int                   // guarded by mu; of calls
-	closed bool                  // guarded by mu
+	mu         sync.Mutex
+	calls      map[string]*PhoneCall    // guarded by mu; by Call-ID and our tag
+	served     map[string]*served       // guarded by mu; by transaction, none is forgotten
+	cut        map[string]bool          // guarded by mu; Call-IDs of the calls that vanished
+	count      int                      // guarded by mu; of calls
+	registered int                      // guarded by mu; REGISTERs
+	asked      map[string]chan *message // guarded by mu; who waits for a response, by transaction
+	closed     bool                     // guarded by mu
 }
 
 // NewPhone switches a phone on; it goes off at the test's end.
@@ -74,6 +79,9 @@ func NewPhone(t testing.TB, network Network, cfg PhoneConfig) *Phone {
 	}
 	if cfg.User == "" {
 		cfg.User = "alice"
+	}
+	if cfg.FromUser == "" {
+		cfg.FromUser = cfg.User
 	}
 	if cfg.Host == "" {
 		cfg.Host = cfg.Addr.String()
@@ -149,6 +157,9 @@ func (p *Phone) read() {
 
 func (p *Phone) receive(m *message, from netip.AddrPort) {
 	if m.status() != 0 {
+		if p.answeredTo(m) {
+			return
+		}
 		if c := p.dialog(m.get("Call-ID"), tagOf(m.get("From"))); c != nil {
 			c.response(m)
 		}

@@ -24,22 +24,23 @@ type PhoneCall struct {
 	answered chan struct{} // closed at the 2xx to an INVITE of ours, or the ACK to our 2xx
 	done     chan struct{}
 
-	mu       sync.Mutex
-	cseq     int      // guarded by mu; of our last request
-	local    string   // guarded by mu; From of our requests
-	remote   string   // guarded by mu; To of our requests
-	target   string   // guarded by mu; Contact of the far end
-	routes   []string // guarded by mu; Route of our requests
-	rang, up bool     // guarded by mu; ringing, answered are closed
-	final    bool     // guarded by mu; we sent the final response to the INVITE
-	statuses []int    // guarded by mu
-	ended    bool     // guarded by mu
-	why      string   // guarded by mu
-	refused  *StatusError
-	cancel   *message                 // guarded by mu; CANCEL that came
-	pending  map[string]*pending      // guarded by mu; our requests by transaction
-	acks     map[string]chan struct{} // guarded by mu; by CSeq of the INVITE that our 2xx answers
-	forks    map[string]bool          // guarded by mu; To tags of answers that we did not want
+	mu         sync.Mutex
+	cseq       int      // guarded by mu; of our last request
+	local      string   // guarded by mu; From of our requests
+	remote     string   // guarded by mu; To of our requests
+	target     string   // guarded by mu; Contact of the far end
+	routes     []string // guarded by mu; Route of our requests
+	rang, up   bool     // guarded by mu; ringing, answered are closed
+	authorized bool     // guarded by mu; the INVITE was sent again with a password
+	final      bool     // guarded by mu; we sent the final response to the INVITE
+	statuses   []int    // guarded by mu
+	ended      bool     // guarded by mu
+	why        string   // guarded by mu
+	refused    *StatusError
+	cancel     *message                 // guarded by mu; CANCEL that came
+	pending    map[string]*pending      // guarded by mu; our requests by transaction
+	acks       map[string]chan struct{} // guarded by mu; by CSeq of the INVITE that our 2xx answers
+	forks      map[string]bool          // guarded by mu; To tags of answers that we did not want
 
 	offers    []string // guarded by mu; all SDP that came
 	direction string   // guarded by mu; of the last of them

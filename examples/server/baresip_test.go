@@ -38,6 +38,12 @@ type softphone struct {
 // parameters of its account, such as "answermode=auto".
 func baresip(t testing.TB, say string, account ...string) *softphone {
 	t.Helper()
+	return baresipAs(t, say, "<sip:alice@127.0.0.1>;regint=0", account...)
+}
+
+// baresipAs is baresip for another address of record than alice's.
+func baresipAs(t testing.TB, say, aor string, account ...string) *softphone {
+	t.Helper()
 	program := need(t, "baresip")
 	modules := ""
 	for _, dir := range []string{"/usr/lib/baresip/modules", "/usr/local/lib/baresip/modules"} {
@@ -70,7 +76,7 @@ module_app menu.so
 module_app ctrl_tcp.so
 ctrl_tcp_listen 127.0.0.1:%d
 `, p.port, say, p.dir, rtp, rtp+40, modules, control))
-	write(t, filepath.Join(p.dir, "accounts"), strings.Join(append([]string{"<sip:alice@127.0.0.1>;regint=0"}, account...), ";")+"\n")
+	write(t, filepath.Join(p.dir, "accounts"), strings.Join(append([]string{aor}, account...), ";")+"\n")
 	write(t, filepath.Join(p.dir, "contacts"), "")
 	p.cmd = exec.Command(program, "-f", p.dir)
 	p.cmd.Stdout, p.cmd.Stderr = p.out, p.out

@@ -56,6 +56,7 @@ func run(flags *call.Flags, web, flowDir, data string) error {
 		return err
 	}
 	cfg.UseFlows(flows, settings.Owned)
+	cfg.RegistrationFile = filepath.Join(data, "registrations.json")
 	engine, err := call.New(cfg)
 	if err != nil {
 		return err

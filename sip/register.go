@@ -1,0 +1,395 @@
+package sip
+
+import (
+	"cmp"
+	"context"
+	"math"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+const (
+	// maxChecks bounds the requests whose password is being looked up.
+	maxChecks = 1000
+	// checkTimeout bounds one such look-up.
+	checkTimeout = 5 * time.Second
+	// maxContactValue bounds one Contact value, in bytes.
+	maxContactValue = 1024
+)
+
+// register takes a REGISTER. What has no password gets a challenge at once and leaves nothing behind; the look-up of a password
+// may wait for the host, so it has a goroutine of its own.
+func (e *Endpoint) register(m *message) {
+	r := e.cfg.Registrar
+	if !r.requests.take(m.from.remote.Addr()) {
+		e.stats.throttled.Add(1)
+		return
+	}
+	key := e.strays.key(m)
+	if wire, known := r.replies.find(key); known {
+		e.stats.repeated.Add(1)
+		if wire != nil { // nil: it is being worked on
+			_ = e.send(m.reply("").to, wire)
+		}
+		return
+	}
+	req, err := m.request()
+	if err != nil {
+		e.refuse(m, 400, badPhrase(err))
+		return
+	}
+	if !r.cfg.Auth.Asked(req) {
+		e.refuseAs(m, r.cfg.Auth.challenge(req, false, false))
+		return
+	}
+	m.body = nil // the reader's
+	ok := e.checks.Add(1) <= maxChecks && r.replies.begin(key)
+	if !ok || !e.start(func() {
+		defer e.checks.Add(-1)
+		defer e.recovered("REGISTER", nil)
+		defer r.replies.drop(key) // unless it is kept
+		ctx, cancel := context.WithTimeout(e.life, checkTimeout)
+		defer cancel()
+		adm := r.cfg.Auth.Check(ctx, req, false)
+		if adm.Status != 0 {
+			e.refuseAs(m, adm)
+			return
+		}
+		status, phrase, hs := r.register(adm.User, req, m)
+		r.drain()
+		rep := m.reply(e.statelessTag(m))
+		res := rep.response(status, phrase, "", append(hs, Header{"Server", e.cfg.UserAgent})...)
+		_ = encode(res, func(b []byte) error {
+			r.replies.keep(key, b)
+			return e.send(rep.to, b)
+		})
+	}) {
+		e.checks.Add(-1)
+		r.replies.drop(key)
+		e.unavailable(m, checkTimeout)
+	}
+}
+
+// refuseAs refuses m as a says.
+func (e *Endpoint) refuseAs(m *message, a Admission) { e.refuse(m, a.Status, "", a.Headers...) }
+
+// wanted is one Contact of a REGISTER.
+type wanted struct {
+	c       Contact
+	u       uri
+	seconds uint64 // to be registered for; 0: no more
+	old     *binding
+}
+
+// register does what RFC 3261 10.3 wants of a registrar once user is known: all of what the request asks for, or nothing.
+func (r *Registrar) register(user string, req *Request, m *message) (status int, phrase string, hs []Header) {
+	if req.To.User != user {
+		return 403, "", nil // step 4: everybody registers but itself
+	}
+	ws, star, status, phrase := r.wants(user, req, m)
+	if status == 423 {
+		hs = []Header{{"Min-Expires", strconv.Itoa(int(r.cfg.MinExpires / time.Second))}}
+	}
+	if status != 0 {
+		return status, phrase, hs
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	defer r.arm()
+	now := time.Now()
+	if star {
+		for _, b := range r.users[user] {
+			if b.CallID == req.CallID && req.CSeq <= b.CSeq {
+				return 400, "CSeq Is Not Higher", nil
+			}
+		}
+		for _, b := range slices.Clone(r.users[user]) {
+			r.remove(b, ByPhone)
+		}
+		return 200, "", r.listed(user, now)
+	}
+	added := 0
+	for i := range ws {
+		w := &ws[i]
+		w.old = r.find(user, w.u, w.c)
+		switch {
+		case w.old != nil && w.old.CallID == req.CallID && req.CSeq <= w.old.CSeq:
+			return 400, "CSeq Is Not Higher", nil
+		case w.old != nil || w.seconds == 0:
+		case r.users[user] == nil && len(r.users) >= r.cfg.MaxUsers:
+			return 503, "", []Header{retryAfter(60)}
+		default:
+			added++
+		}
+	}
+	limit := r.limit(user)
+	if added > limit {
+		return 403, "Too Many Contacts", nil
+	}
+	for _, w := range ws {
+		w.c.Since, w.c.Refreshed, w.c.Expires = now, now, now.Add(time.Duration(w.seconds)*time.Second)
+		switch {
+		case w.seconds == 0 && w.old != nil && w.old.index >= 0:
+			r.remove(w.old, ByPhone)
+		case w.seconds == 0:
+		case w.old != nil && w.old.index >= 0:
+			r.refresh(w.old, w.c)
+		default:
+			r.restarted(w.c)
+			r.add(&binding{Contact: w.c, u: w.u})
+			r.push(RegistrarEvent{Kind: Registered, Contact: w.c})
+		}
+	}
+	for len(r.users[user]) > limit {
+		r.remove(slices.MinFunc(r.users[user], func(a, b *binding) int {
+			return cmp.Or(a.Refreshed.Compare(b.Refreshed), a.Since.Compare(b.Since))
+		}), ByLimit)
+	}
+	return 200, "", r.listed(user, now)
+}
+
+// find is the binding of user that a Contact with this URI means. Two phones in two networks may both call themselves
+// 192.168.1.10: what tells them apart is who they say they are, and where they come from. r.mu is held.
+func (r *Registrar) find(user string, u uri, c Contact) *binding {
+	for _, b := range r.users[user] {
+		switch {
+		case !sameURI(b.u, u):
+		case b.Instance != "" && c.Instance != "":
+			if b.Instance == c.Instance {
+				return b
+			}
+		case b.CallID == c.CallID || !b.NAT || !c.NAT || b.Flow.Remote.Addr() == c.Flow.Remote.Addr():
+			return b
+		}
+	}
+	return nil
+}
+
+// restarted takes out what the phone of c has left behind before it was started anew, with another Call-ID. r.mu is held.
+func (r *Registrar) restarted(c Contact) {
+	if c.Instance == "" {
+		return
+	}
+	for _, b := range slices.Clone(r.users[c.User]) {
+		if b.Instance == c.Instance && b.CallID != c.CallID {
+			r.remove(b, ByRestart)
+		}
+	}
+}
+
+// listed are the Contacts of user for a 200. r.mu is held.
+func (r *Registrar) listed(user string, now time.Time) (hs []Header) {
+	for _, c := range r.contacts(user) {
+		left := int(math.Ceil(c.Expires.Sub(now).Seconds()))
+		hs = append(hs, Header{"Contact", "<" + c.URI + ">" + c.Params + ";expires=" + strconv.Itoa(left)})
+	}
+	return append(hs, Header{"Date", now.UTC().Format(http.TimeFormat)})
+}
+
+// wants reads the Contacts of a REGISTER (steps 6 and 7); a status refuses it.
+func (r *Registrar) wants(user string, req *Request, m *message) (ws []wanted, star bool, status int, phrase string) {
+	bad := func(phrase string) ([]wanted, bool, int, string) { return nil, false, 400, phrase }
+	values := m.list("contact")
+	general, given := deltaSeconds(m.value("expires"))
+	if slices.Contains(values, "*") {
+		if len(values) > 1 || !given || general != 0 {
+			return bad("Contact * Is Not Alone Or Expires Is Not 0")
+		}
+		return nil, true, 0, ""
+	}
+	if len(values) > r.limit(user)+r.cfg.MaxContacts {
+		return nil, false, 403, "Too Many Contacts"
+	}
+	if !given {
+		general = uint64(r.cfg.DefaultExpires / time.Second)
+	}
+	shortest, longest := uint64(r.cfg.MinExpires/time.Second), uint64(r.cfg.MaxExpires/time.Second)
+	for _, v := range values {
+		if len(v) > maxContactValue {
+			return bad("Contact Too Long")
+		}
+		a, err := ParseNameAddr(v)
+		if err != nil {
+			return bad("Malformed Contact")
+		}
+		u, err := parseURI(a.URI)
+		if err != nil || u.header || u.scheme != "sip" {
+			return bad("Contact Is Not A SIP URI")
+		}
+		w := wanted{u: u, seconds: general, c: Contact{
+			User: user, URI: a.URI, Q: 1, Instance: a.Params["+sip.instance"], CallID: req.CallID, CSeq: req.CSeq, UserAgent: clip(req.UserAgent),
+		}}
+		if p, ok := a.Params["expires"]; ok {
+			if w.seconds, ok = deltaSeconds(p); !ok {
+				w.seconds = uint64(r.cfg.DefaultExpires / time.Second) // 10.2.1.1: malformed is the default
+			}
+		}
+		if p, ok := a.Params["q"]; ok {
+			if w.c.Q, err = strconv.ParseFloat(p, 64); err != nil || !(w.c.Q >= 0 && w.c.Q <= 1) {
+				return bad("Malformed q")
+			}
+		}
+		switch {
+		case w.seconds > 0 && w.seconds < shortest:
+			return nil, false, 423, ""
+		case w.seconds > longest:
+			w.seconds = longest
+		}
+		w.c.Params = contactParams(v)
+		w.c.Flow, w.c.NAT = m.from.public(), true
+		place(&w.c, u, m)
+		if slices.ContainsFunc(ws, func(o wanted) bool { return sameURI(o.u, u) }) {
+			return bad("A Contact Stands There Twice")
+		}
+		ws = append(ws, w)
+	}
+	return ws, false, 0, ""
+}
+
+// place tells whether the phone's own idea of its address is right.
+func place(c *Contact, u uri, m *message) {
+	addr, err := netip.ParseAddr(u.host)
+	if err != nil || addr.Unmap() != m.from.remote.Addr() {
+		return
+	}
+	port := u.port
+	if port == 0 {
+		port = defaultPort
+	}
+	transport, _ := param(u.params, "transport")
+	switch {
+	case !strings.EqualFold(cmp.Or(transport, "udp"), m.from.network()):
+	case m.from.reliable(): // the port of a connection is not that to call
+		c.NAT = false
+	case port == m.from.remote.Port():
+		c.NAT = false
+	case !m.via.rport:
+		// Phones of the Cisco 7900 series send from one port and listen on another.
+		c.NAT = false
+		c.Flow.Remote = netip.AddrPortFrom(c.Flow.Remote.Addr(), port)
+	}
+}
+
+// contactParams are the parameters of a Contact value but expires, as they stand there.
+func contactParams(v string) string {
+	if strings.HasPrefix(v, `"`) {
+		v = v[closingQuote(v)+1:] // it was parsed, so there is one
+	}
+	if i := strings.IndexByte(v, '>'); i >= 0 {
+		v = v[i+1:]
+	} else if i := strings.IndexByte(v, ';'); i >= 0 {
+		v = v[i:]
+	} else {
+		v = ""
+	}
+	var b strings.Builder
+	for v != "" {
+		var p string
+		p, v = cutOutside(v, ';')
+		if name, _, _ := strings.Cut(p, "="); p != "" && !strings.EqualFold(trim(name), "expires") {
+			b.WriteString(";" + p)
+		}
+	}
+	return b.String()
+}
+
+// deltaSeconds reads a delta-seconds; ok: there is one.
+func deltaSeconds(s string) (n uint64, ok bool) {
+	n, err := strconv.ParseUint(s, 10, 32)
+	return n, err == nil
+}
+
+// sameURI compares as RFC 3261 19.1.4 does.
+func sameURI(a, b uri) bool {
+	if a.scheme != b.scheme || a.decodedUser() != b.decodedUser() || !strings.EqualFold(a.host, b.host) || a.port != b.port {
+		return false
+	}
+	same := true
+	for _, pair := range [2][2]string{{a.params, b.params}, {b.params, a.params}} {
+		eachParam(pair[0], func(name, v string) bool {
+			w, there := param(pair[1], name)
+			switch name {
+			case "user", "ttl", "method", "maddr", "transport":
+				same = same && there && strings.EqualFold(v, w)
+			default:
+				same = same && (!there || strings.EqualFold(v, w))
+			}
+			return same
+		})
+	}
+	return same
+}
+
+// replyTable keeps what REGISTERs were answered for as long as they can come again, so that a lost 200 does not
+// become a challenge: see strayTable. Only who knows a password gets into it.
+type replyTable struct {
+	mu    sync.Mutex // guards the rest
+	known map[uint64][]byte
+	order []timedKey
+}
+
+type timedKey struct {
+	key uint64
+	end time.Time
+}
+
+// maxReplies bounds the answers, of 700 bytes, that are kept.
+const maxReplies = 10_000
+
+func newReplyTable() *replyTable { return &replyTable{known: make(map[uint64][]byte)} }
+
+// find returns the answer; nil, when there is none yet.
+func (t *replyTable) find(key uint64) (wire []byte, known bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.forget()
+	wire, known = t.known[key]
+	return wire, known
+}
+
+// begin notes that key is being worked on; false: it is already.
+func (t *replyTable) begin(key uint64) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if _, known := t.known[key]; known {
+		return false
+	}
+	t.known[key] = nil
+	return true
+}
+
+// keep notes the answer.
+func (t *replyTable) keep(key uint64, wire []byte) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.known[key] = slices.Clone(wire)
+	t.order = append(t.order, timedKey{key, time.Now().Add(strayLife)})
+	t.forget()
+}
+
+// drop forgets that key was being worked on.
+func (t *replyTable) drop(key uint64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if wire, known := t.known[key]; known && wire == nil {
+		delete(t.known, key)
+	}
+}
+
+// forget makes room. t.mu is held.
+func (t *replyTable) forget() {
+	now := time.Now()
+	n := 0
+	for n < len(t.order) && (!t.order[n].end.After(now) || len(t.order)-n > maxReplies) {
+		delete(t.known, t.order[n].key)
+		n++
+	}
+	if n > 0 {
+		t.order = slices.Delete(t.order, 0, n)
+	}
+}
