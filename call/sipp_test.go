@@ -44,7 +44,7 @@ func TestFailoverToSIPp(t *testing.T) {
 		}
 		t.Skip("sipp is not installed")
 	}
-	const n = 20 // more at once, on a busy machine, and a lost response has sipp refuse the INVITE that comes again
+	const n = 20                                          // more at once, on a busy machine, and a lost response has sipp refuse the INVITE that comes again
 	nobody, err := net.ListenPacket("udp", "127.0.0.1:0") // takes INVITEs and says nothing
 	if err != nil {
 		t.Fatal(err)
