@@ -42,6 +42,7 @@ const (
 type Store interface {
 	store.Calls
 	store.Recordings
+	store.Groupcalls
 	store.Traces
 	store.Blobs
 }
@@ -82,6 +83,8 @@ type Config struct {
 	// lets nothing out.
 	Outbound Outbound
 	Trunks   []Trunk
+	// Directory knows which destinations stand for others. Nil: none.
+	Directory Directory
 	// RingTimeout is how long a call of ours may ring. 0: DefaultRingTimeout.
 	RingTimeout time.Duration
 	// Ringback is the country whose tone an answered caller hears while connect rings
@@ -125,9 +128,10 @@ type Engine struct {
 
 	rooms rooms
 
-	mu    sync.Mutex
-	calls map[string]*Call // guarded by mu
-	empty chan struct{}    // guarded by mu; closed when calls becomes empty while draining
+	mu         sync.Mutex
+	calls      map[string]*Call      // guarded by mu
+	groupcalls map[string]*Groupcall // guarded by mu
+	empty      chan struct{}         // guarded by mu; closed when both are empty while draining
 }
 
 // New checks cfg and binds its sockets: a taken port is an error here. Every bad
@@ -157,7 +161,7 @@ func New(cfg Config) (*Engine, error) {
 		cfg.Logger.Warn("GOMAXPROCS leaves no room beside the media threads; set it to twice the CPUs plus two", "gomaxprocs", n)
 	}
 	e := &Engine{
-		cfg: cfg, log: cfg.Logger, calls: map[string]*Call{}, cut: make(chan struct{}),
+		cfg: cfg, log: cfg.Logger, calls: map[string]*Call{}, groupcalls: map[string]*Groupcall{}, cut: make(chan struct{}),
 		maxDuration: cmp.Or(cfg.MaxCallDuration, DefaultMaxCallDuration),
 		recorders:   media.Recorders{Interval: recordInterval},
 	}
@@ -208,6 +212,11 @@ func (e *Engine) ready() (bool, time.Duration) {
 		return e.count() < e.cfg.MaxCalls, time.Second
 	}
 	return true, 0
+}
+
+// mayPlace tells whether calls of our own may be placed.
+func (e *Engine) mayPlace() bool {
+	return !e.draining.Load() && (e.cfg.MaxCalls == 0 || e.count() < e.cfg.MaxCalls)
 }
 
 // count is how many calls are up.
@@ -322,17 +331,15 @@ func (e *Engine) whenEmpty() <-chan struct{} {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.empty = make(chan struct{})
-	if len(e.calls) == 0 {
-		close(e.empty)
-	}
-	return e.empty
+	wait := e.empty
+	e.checkEmptyLocked()
+	return wait
 }
 
 // hangUpAll ends the calls that are left, and gives up on peers that do not answer.
 func (e *Engine) hangUpAll() {
-	end := End{By: "local", Reason: store.ReasonNormal, Status: 503, Cause: 16, Code: CodeShutdown, Sentence: "the server stops"}
 	for c := range e.Calls() {
-		c.hangUp(end)
+		c.hangUp(stopping)
 	}
 	wait := e.whenEmpty()
 	t := time.NewTimer(hangupTime)
@@ -389,11 +396,12 @@ func (e *Engine) isLocal(a netip.Addr) bool {
 	return false
 }
 
-// add makes c one of the calls that are up; false where it is a fresh one of ours and the engine drains.
+// add makes c one of the calls that are up; false where it is a fresh one of ours and the engine drains: one that
+// belongs to a call that is up is not.
 func (e *Engine) add(c *Call, fresh bool) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if fresh && e.draining.Load() {
+	if fresh && e.draining.Load() && (c.out == nil || e.calls[c.out.master] == nil) {
 		return false
 	}
 	e.calls[c.id] = c
@@ -404,7 +412,12 @@ func (e *Engine) forget(c *Call) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	delete(e.calls, c.id)
-	if len(e.calls) == 0 && e.empty != nil {
+	e.checkEmptyLocked()
+}
+
+// checkEmptyLocked tells who waits for the last call; mu is held.
+func (e *Engine) checkEmptyLocked() {
+	if len(e.calls) == 0 && len(e.groupcalls) == 0 && e.empty != nil {
 		close(e.empty)
 		e.empty = nil
 	}

@@ -32,7 +32,9 @@ type DialOptions struct {
 	Variables      map[string]string // of the flow, within MaxInjected and MaxInjectedSize; VoIPBIN's own names are left out
 	Metadata       map[string]string
 	Headers        []sip.Header // more headers of the INVITE
-	JourneyID      string       // "": a new journey
+	JourneyID      string       // "": the master's, or a new one
+	// MasterCallID is a call that the new one is chained to: its end is that of the new one, too.
+	MasterCallID string
 }
 
 // ErrNoRoom is returned by Dial while the engine drains, or has Config.MaxCalls calls.
@@ -40,12 +42,12 @@ var ErrNoRoom = errors.New("call: no more calls are placed")
 
 // Dial places a call and returns at once: Flow runs when it is answered, and Call.Done is closed
 // when it is over, whatever became of it; Call.Record tells. A destination that Config.Outbound or the
-// trunks do not let out is a *Refusal; such an attempt is kept in the store like any other.
+// trunks do not let out is a *Refusal; such an attempt is kept in the store like any other. ErrNoRoom, ErrMasterEnding.
 func (e *Engine) Dial(ctx context.Context, o DialOptions) (*Call, error) {
 	if err := context.Cause(ctx); err != nil {
 		return nil, err
 	}
-	if ok, _ := e.ready(); !ok {
+	if !e.mayPlace() {
 		return nil, ErrNoRoom
 	}
 	for _, h := range o.Headers {
@@ -57,15 +59,28 @@ func (e *Engine) Dial(ctx context.Context, o DialOptions) (*Call, error) {
 	if program == nil {
 		program = flow.Func(func(context.Context, action.Leg) error { return nil })
 	}
+	var master *Call
+	if o.MasterCallID != "" {
+		var ok bool
+		if master, ok = e.Call(o.MasterCallID); !ok || master.isEnding() {
+			return nil, fmt.Errorf("call: dial for call %s: %w", o.MasterCallID, ErrMasterEnding)
+		}
+		o.JourneyID = cmp.Or(o.JourneyID, master.Record().JourneyID)
+	}
 	c, refusal := e.place(outgoing{
 		source: o.Source, destination: o.Destination, program: program, early: o.EarlyExecution, anonymous: o.Anonymous == "yes",
-		timeout: o.RingTimeout, vars: o.Variables, metadata: o.Metadata, headers: o.Headers, journey: o.JourneyID, fresh: true,
+		timeout: o.RingTimeout, vars: o.Variables, metadata: o.Metadata, headers: o.Headers, journey: o.JourneyID, master: o.MasterCallID, fresh: true,
 	})
 	switch {
 	case c == nil:
 		return nil, ErrNoRoom
 	case refusal != nil:
 		return c, refusal
+	case master != nil:
+		if err := master.command(ctx, Command{Name: "chain", CallID: c.id}); err != nil {
+			c.hangUp(masterEnded) // the master was faster
+			return c, fmt.Errorf("call: dial for call %s: %w", o.MasterCallID, ErrMasterEnding)
+		}
 	}
 	return c, nil
 }
@@ -87,6 +102,8 @@ type outgoing struct {
 	refused             *Refusal                // does not go out, for this reason
 	fresh               bool                    // by no call that is up, which would keep the engine from ending
 	tell                func(c *Call, s string) // what becomes of it; on its loop: must not block
+	mayRun              func(c *Call) bool      // asked before program begins; nil: it may
+	groupcall           string                  // that it is a leg of; "": none
 	joined              chan struct{}           // of a leg of connect: closed when it is in the bridge
 
 	way  way
@@ -124,7 +141,7 @@ func (e *Engine) place(o outgoing) (*Call, *Refusal) {
 	}
 	in := OutgoingInput{
 		ID: id, JourneyID: o.journey, ActiveflowID: activeflow, MasterCallID: o.master, Source: o.source, Destination: o.destination,
-		Metadata: maps.Clone(o.metadata), RingTimeout: cmp.Or(o.timeout, e.cfg.RingTimeout, DefaultRingTimeout), EarlyExecution: o.early,
+		Metadata: maps.Clone(o.metadata), RingTimeout: cmp.Or(o.timeout, e.cfg.RingTimeout, DefaultRingTimeout), EarlyExecution: o.early, GroupcallID: o.groupcall,
 	}
 	if f, ok := o.program.(*flow.Flow); ok {
 		in.FlowID = f.ID()
