@@ -90,65 +90,6 @@ func shown(source address.Address, anonymous string) string {
 	return how
 }
 
-// Connect calls all at once, and joins the first who answers.
-func (l *Leg) Connect(ctx context.Context, o action.ConnectOptions) (action.Connected, error) {
-	if err := l.fault(ctx, "connect"); err != nil {
-		return action.Connected{}, err
-	}
-	how := shown(o.Source, o.Anonymous)
-	if o.EarlyMedia {
-		how += " early"
-	}
-	if o.Timeout == 0 {
-		o.Timeout = 60 * time.Second
-	}
-	peers := l.dial(o.Destinations, how)
-	var got action.Connected
-	for _, p := range peers {
-		got.CallIDs = append(got.CallIDs, p.id)
-	}
-	if len(peers) == 0 {
-		got.Reason, got.Status = "failed", 404
-		return got, nil
-	}
-	winner, ringing := -1, time.Duration(0)
-	for i, p := range peers {
-		if p.After == 0 || p.After > o.Timeout {
-			peers[i].Peer = Peer{After: o.Timeout, Reason: "dialout", Status: 480}
-		} else if p.Reason == "" && (winner < 0 || p.After < peers[winner].After) {
-			winner = i
-		}
-		ringing = max(ringing, peers[i].After)
-	}
-	if winner >= 0 {
-		ringing = peers[winner].After
-	}
-	if err := wait(ctx, ringing); err != nil {
-		l.cancel(peers, -1, 0)
-		return got, err
-	}
-	if winner < 0 {
-		got.Reason, got.Status = peers[0].Reason, peers[0].Status
-		return got, nil
-	}
-	l.cancel(peers, winner, ringing)
-	got.CallID, got.Reason, got.Status = peers[winner].id, "normal", 200
-	if err := l.Answer(ctx); err != nil {
-		return got, err
-	}
-	l.Log(KindJoins, "%s", peers[winner].to)
-	return got, l.stay(ctx)
-}
-
-// cancel gives up those who ring for after already, all but one.
-func (l *Leg) cancel(peers []callee, but int, after time.Duration) {
-	for i, p := range peers {
-		if i != but && p.After >= after {
-			l.Log(KindCancels, "%s", p.to)
-		}
-	}
-}
-
 // Dial makes calls of their own.
 func (l *Leg) Dial(_ context.Context, o action.DialOptions) ([]string, error) {
 	how := shown(o.Source, o.Anonymous) + fmt.Sprintf(" flow:%s %s chained:%t early:%t dir:%s", o.FlowID, o.Actions, o.Chained, o.EarlyExecution, o.Dir)
