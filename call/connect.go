@@ -129,8 +129,8 @@ func (k *connecting) leg(ctx context.Context, l action.Leg) error {
 	}
 	if k.screen != nil {
 		err := runGuarded(ctx, k.screen, c)
-		if ctx.Err() != nil { // it hung up, or was hung up: that is a no
-			return context.Cause(ctx)
+		if ctx.Err() != nil || c.isEnding() { // it hung up, or was hung up, be it this moment: that is a no
+			return cmp.Or(context.Cause(ctx), error(action.ErrHangup))
 		}
 		if err != nil {
 			c.log().Warn("screening failed", "err", err)
