@@ -130,6 +130,7 @@ func TestConnectScreens(t *testing.T) {
 				}
 				b.Answer()
 				b.WaitAnswer(t)
+				time.Sleep(100 * time.Millisecond) // early media end
 				n := len(a.Heard())
 				b.Say(calltest.Tone(1100, 500*time.Millisecond)) // "hello?"
 				time.Sleep(1500 * time.Millisecond)
