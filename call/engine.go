@@ -96,6 +96,8 @@ type Config struct {
 	// Actions is what the inline flows of the call action are made of. Nil: the built-in ones.
 	Actions *action.Registry
 
+	// Overload says when the machine takes no more new calls. The zero value does by how late it is.
+	Overload        Overload
 	MaxCallDuration time.Duration // 0: DefaultMaxCallDuration
 	MaxCalls        int           // more at once are refused with 503; 0: no limit
 	DrainTimeout    time.Duration // 0: DefaultDrainTimeout
@@ -113,6 +115,7 @@ type Engine struct {
 	maxDuration time.Duration
 	hosts       map[string]bool // our own, see ownHosts
 	recorders   media.Recorders // writes twice a second
+	overload    *overload
 
 	wg         sync.WaitGroup // all goroutines of calls
 	callCtx    context.Context
@@ -147,7 +150,7 @@ func New(cfg Config) (*Engine, error) {
 	if cfg.RingTimeout < 0 {
 		errs = append(errs, errors.New("call: Config.RingTimeout cannot be negative"))
 	}
-	errs = append(errs, cfg.Outbound.check("call: Config.Outbound"), checkTrunks("call: Config.Trunks", cfg.Trunks))
+	errs = append(errs, cfg.Overload.check(), cfg.Outbound.check("call: Config.Outbound"), checkTrunks("call: Config.Trunks", cfg.Trunks))
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
@@ -164,6 +167,7 @@ func New(cfg Config) (*Engine, error) {
 		cfg: cfg, log: cfg.Logger, calls: map[string]*Call{}, groupcalls: map[string]*Groupcall{}, cut: make(chan struct{}),
 		maxDuration: cmp.Or(cfg.MaxCallDuration, DefaultMaxCallDuration),
 		recorders:   media.Recorders{Interval: recordInterval},
+		overload:    newOverload(cfg.Overload),
 	}
 	e.callCtx, e.cancelCall = context.WithCancel(context.Background())
 	e.followCtx, e.cancelFollow = context.WithCancel(context.Background())
@@ -173,7 +177,7 @@ func New(cfg Config) (*Engine, error) {
 	var err error
 	e.sip, err = sip.New(sip.Config{
 		Listen: cfg.Listen, LocalNets: cfg.LocalNets, UserAgent: cfg.UserAgent,
-		Invite: e.admit, Ready: e.ready, Logger: cfg.Logger,
+		Invite: e.admit, Ready: e.welcome, Logger: cfg.Logger,
 	})
 	if err != nil {
 		return nil, err
@@ -203,18 +207,18 @@ func (e *Engine) openMedia() error {
 	return nil
 }
 
-// ready tells the SIP side whether new calls are taken.
-func (e *Engine) ready() (bool, time.Duration) {
-	if e.draining.Load() {
+// welcome tells the SIP side whether a new call is taken, whose INVITE has waited so long.
+func (e *Engine) welcome(waited time.Duration) (bool, time.Duration) {
+	switch {
+	case e.draining.Load():
 		return false, 10 * time.Second
+	case !e.mayPlace():
+		return false, time.Second
 	}
-	if e.cfg.MaxCalls > 0 {
-		return e.count() < e.cfg.MaxCalls, time.Second
-	}
-	return true, 0
+	return e.overload.take(time.Now(), waited)
 }
 
-// mayPlace tells whether calls of our own may be placed.
+// mayPlace tells whether there is room for one more call.
 func (e *Engine) mayPlace() bool {
 	return !e.draining.Load() && (e.cfg.MaxCalls == 0 || e.count() < e.cfg.MaxCalls)
 }
@@ -226,11 +230,9 @@ func (e *Engine) count() int {
 	return len(e.calls)
 }
 
-// Ready tells whether new calls are taken: not while draining, nor at Config.MaxCalls.
-func (e *Engine) Ready() bool {
-	ok, _ := e.ready()
-	return ok
-}
+// Ready tells whether new calls are taken: not while draining, nor at Config.MaxCalls. In overload only a share of them is: see
+// Stats.
+func (e *Engine) Ready() bool { return e.mayPlace() }
 
 // Run serves until ctx ends. Then it drains: new calls are refused with 503, those
 // that are up go on for DrainTimeout, or until Cut, and are hung up after it. It returns when
