@@ -16,10 +16,13 @@ type call struct {
 	EarlyExecution bool            `json:"early_execution" doc:"the new calls' flow begins at ringing"`
 }
 
-// inline tells whether there are actions: null and an empty list are none, since
+// inline tells whether there are actions.
+func (a *call) inline() bool { return givenActions(a.Actions) }
+
+// givenActions tells whether an option that holds actions has some: null and an empty list are none, since
 // VoIPBIN writes them beside a flow_id.
-func (a *call) inline() bool {
-	switch string(a.Actions) {
+func givenActions(actions json.RawMessage) bool {
+	switch string(actions) {
 	case "", "null", "[]":
 		return false
 	}
@@ -55,6 +58,11 @@ func (a *call) SubstituteOption(option, text string, v *Vars) string {
 	if option != "actions" {
 		return v.Substitute(text)
 	}
+	return substituteActions(text, v)
+}
+
+// substituteActions fills variables into a string of actions that run on another call.
+func substituteActions(text string, v *Vars) string {
 	var escape func(string) string
 	if isSSML(text) {
 		escape = escapeXML

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -58,20 +59,22 @@ func TestConnectTellsWhatBecameOfIt(t *testing.T) {
 		ending Ending // with relay_reason
 	}{
 		{
-			"answered", Connected{CallID: "b", CallIDs: []string{"a", "b"}, Reason: "normal", Status: 200}, nil,
-			map[string]string{"status": "answered", "call_id": "b", "sip_code": "200"}, Ending{Reason: "normal", ReferenceID: "b"},
+			"answered", Connected{CallID: "b", CallIDs: []string{"a", "b"}, Reason: "normal", Status: 200,
+				Destination: address.Address{Type: address.TypeExtension, Target: "2001"}, Ring: 1500 * time.Millisecond, Talk: time.Minute, EndedBy: "key"}, nil,
+			map[string]string{"status": "answered", "call_id": "b", "sip_code": "200", "reason": "normal", "destination": "2001",
+				"ring_ms": "1500", "talk_ms": "60000", "ended_by": "key"}, Ending{Reason: "normal", ReferenceID: "b"},
 		},
 		{
 			"busy", Connected{CallIDs: []string{"a", "b"}, Reason: "busy", Status: 486}, nil,
-			map[string]string{"status": "busy", "sip_code": "486"}, Ending{Reason: "normal", ReferenceID: "a"},
+			map[string]string{"status": "busy", "sip_code": "486", "reason": "busy", "ring_ms": "0"}, Ending{Reason: "normal", ReferenceID: "a"},
 		},
 		{
 			"no leg", Connected{Reason: "noanswer"}, nil,
-			map[string]string{"status": "noanswer"}, Ending{Reason: "noanswer"},
+			map[string]string{"status": "noanswer", "reason": "noanswer", "ring_ms": "0"}, Ending{Reason: "noanswer"},
 		},
 		{
 			"an error", Connected{}, errOops,
-			map[string]string{"status": "failed"}, Ending{Reason: "failed"},
+			map[string]string{"status": "failed", "ring_ms": "0"}, Ending{Reason: "failed"},
 		},
 	} {
 		for _, relay := range []bool{false, true} {

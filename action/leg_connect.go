@@ -12,10 +12,23 @@ import (
 // ConnectOptions of one connect.
 type ConnectOptions struct {
 	Source       address.Address   // who is shown as calling; zero: chosen by the engine
-	Destinations []address.Address // all ring at once
+	Destinations []address.Address // who is called
+	RingMethod   string            // "linear": one after the other; else all at once
+	RingTimeout  time.Duration     // of each destination; 0: Timeout, or the engine's
 	EarlyMedia   bool              // the caller hears the far end before the answer
 	Anonymous    string            // "", "yes", "no", "auto"
-	Timeout      time.Duration     // of the ringing; 0: the engine's
+	Timeout      time.Duration     // of all the ringing; 0: none but RingTimeout
+	Screening    *Screening        // nil: who answers is joined at once
+	HangupKey    string            // keys of the caller, each of which ends the talk
+	MaxDuration  time.Duration     // of the talk; 0: no limit
+}
+
+// Screening is what runs on who answers a connect, before the two are joined. One of FlowID and Actions is set.
+// Its end lets them be joined, be it after the last action or by stop; if it hangs up, or fails, they are not.
+type Screening struct {
+	FlowID  string
+	Actions json.RawMessage // a flow or a list of actions, variables filled in
+	Dir     string          // folder of the flow that Actions stands in
 }
 
 // Connected tells what became of a connect.
@@ -24,6 +37,11 @@ type Connected struct {
 	CallIDs []string // of all legs that were made, in the order of the destinations
 	Reason  string   // VoIPBIN's hangup_reason of the leg that answered, or of the attempts: busy noanswer failed dialout cancel normal
 	Status  int      // SIP status that goes with Reason
+
+	Destination address.Address // the one of ConnectOptions.Destinations behind which somebody answered
+	Ring        time.Duration   // until the two were joined, or the attempts were over
+	Talk        time.Duration   // from then on
+	EndedBy     string          // "callee" (or whoever has put the two apart), "key", "duration"; "screening": who answered was not let through; "": the caller
 }
 
 // Connector calls others and joins the leg with the first that answers. Connect

@@ -107,6 +107,13 @@ func (c *Call) State() State {
 	return c.machine.Snapshot()
 }
 
+// isEnding tells whether the call's end has begun.
+func (c *Call) isEnding() bool {
+	c.stateMu.Lock()
+	defer c.stateMu.Unlock()
+	return c.machine.st.Phase == PhaseEnded
+}
+
 // Record returns the call as it would be stored now.
 func (c *Call) Record() store.Call { return c.State().Record }
 
@@ -253,7 +260,7 @@ func (c *Call) perform(e *Effect) (in Input, ok bool) {
 		c.mute(media.Direction(e.Text))
 	case DoHangUp:
 		if other, ok := c.engine.Call(e.Text); ok {
-			other.hangUp(End{By: "local", Reason: store.ReasonNormal, Status: 487, Cause: 16, Code: CodeMasterEnded, Sentence: "the call that this one belongs to has ended"})
+			other.hangUp(masterEnded)
 		}
 	case DoNegotiate:
 		if e.For == "dial" {
@@ -362,6 +369,9 @@ func (c *Call) runFlow() {
 		}
 	}
 	c.noteVars()
+	if c.out != nil && c.out.mayRun != nil && !c.out.mayRun(c) {
+		c.program = flow.Func(func(context.Context, action.Leg) error { return nil }) // it did not run, as the trace has to say
+	}
 	program := c.program
 	if f, ok := program.(*flow.Flow); ok && c.from != nil {
 		program = flow.Func(func(ctx context.Context, leg action.Leg) error { return f.RunFrom(ctx, leg, *c.from) })

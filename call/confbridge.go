@@ -27,6 +27,7 @@ type Confbridge struct {
 
 	mu      sync.Mutex
 	members map[*Call]chan struct{} // guarded by mu; closed when the member is out
+	keys    func(*Call, string)     // guarded by mu; told of each digit of a member, on its loop; nil: nobody is
 	settled bool                    // guarded by mu; of a connect: it ends when one is left
 	closed  bool                    // guarded by mu
 }
@@ -154,6 +155,13 @@ func (b *Confbridge) wait(ctx context.Context, c *Call) error {
 	}
 }
 
+// onDigit has f called for each digit of a member from now on, on the loop of the member.
+func (b *Confbridge) onDigit(f func(from *Call, digit string)) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.keys = f
+}
+
 // relayedDigit is how long the tone of a digit is that one side cannot get as an event.
 const relayedDigit = 100 * time.Millisecond
 
@@ -170,7 +178,11 @@ func (b *Confbridge) digit(from *Call, d string, info bool) {
 			others = append(others, c)
 		}
 	}
+	keys := b.keys
 	b.mu.Unlock()
+	if keys != nil {
+		keys(from, d)
+	}
 	for _, c := range others {
 		l := c.leg.Load()
 		if l == nil || !info && (*l).Events() {

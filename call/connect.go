@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/callbin/callbin/action"
 	"github.com/callbin/callbin/call/address"
@@ -24,66 +25,79 @@ func (c *Call) connect(ctx context.Context, o action.ConnectOptions) (action.Con
 			return action.Connected{Reason: store.ReasonNormal, Status: 200}, c.joinConference(ctx, cmp.Or(d.Target, d.TargetName))
 		}
 	}
-	k := &connecting{
-		call: c, o: o, bridge: c.engine.newConfbridge(newID(), store.TypeConnect),
-		// A leg tells four things at most, so that no loop ever waits.
-		notices: make(chan notice, 4*len(o.Destinations)),
+	k := &connecting{call: c, o: o, hunt: newHunt(c.engine), bridge: c.engine.newConfbridge(newID(), store.TypeConnect), start: time.Now()}
+	if o.Screening != nil {
+		var err error
+		if k.screen, err = c.engine.program(ctx, action.DialOptions{FlowID: o.Screening.FlowID, Actions: o.Screening.Actions, Dir: o.Screening.Dir}); err != nil {
+			return action.Connected{}, fmt.Errorf("call: connect: screening: %w", err) // nobody is let through unasked
+		}
 	}
 	defer k.bridge.close()
 	defer k.stopRingback()
-	k.dial(ctx)
+	defer k.handOver()
+	if stop := k.prepare(); stop != nil {
+		defer stop()
+	}
+	k.hunt.root.start(ctx)
 	return k.run(ctx)
 }
 
 // connecting is one connect; it belongs to the goroutine of the flow.
 type connecting struct {
-	call    *Call
-	o       action.ConnectOptions
-	bridge  *Confbridge
-	notices chan notice
+	call   *Call
+	o      action.ConnectOptions
+	hunt   *hunt
+	bridge *Confbridge
+	screen flow.Program // nil: none
+	start  time.Time
 
-	legs     []*Call
 	early    *Call // whose early media the caller hears
 	ringback func()
+	handed   bool // the hunt has another owner
+
+	joined time.Time // zero: never
+	parted time.Time
+	ended  string
 }
 
-// notice is what a leg tells: see DoTell.
-type notice struct {
-	leg  *Call
-	what string
-}
-
-// dial sets all legs going.
-func (k *connecting) dial(ctx context.Context) {
-	c := k.call
+// prepare says how the hunt goes. What it returns, if anything, is called at the end.
+func (k *connecting) prepare() (stop func()) {
+	c, h := k.call, k.hunt
 	rec := c.Record()
-	base := outgoing{
-		anonymous: c.hides(k.o.Anonymous), timeout: k.o.Timeout, earlyMedia: k.o.EarlyMedia,
-		metadata: rec.Metadata, journey: rec.JourneyID, master: c.id, prefer: c.codecOf(),
-		program: flow.Func(k.leg),
-		tell:    func(leg *Call, what string) { k.notices <- notice{leg, what} },
+	h.first, h.screen = true, k.screen != nil
+	h.ring = k.o.RingTimeout
+	if t := k.o.Timeout; t > 0 && (h.ring == 0 || t < h.ring) {
+		h.ring = t
 	}
+	h.shows = func(dest address.Address) (source, otherwise address.Address) { return c.shows(k.o.Source, rec, dest) }
+	h.base = outgoing{anonymous: c.hides(k.o.Anonymous), earlyMedia: k.o.EarlyMedia, prefer: c.codecOf(), program: flow.Func(k.leg)}
+	h.inherit(c)
 	if d := c.dialog.Load(); rec.Direction == store.DirectionIncoming && d != nil {
 		// One less than the caller's request had left: a circle of calls comes to an end.
-		if base.maxForwards = d.Invite().MaxForwards - 1; base.maxForwards <= 0 {
-			base.refused = &Refusal{Status: 483, Code: CodeTooManyHops, Sentence: "the call has taken too many hops"}
+		if h.base.maxForwards = d.Invite().MaxForwards - 1; h.base.maxForwards <= 0 {
+			h.base.refused = &Refusal{Status: 483, Code: CodeTooManyHops, Sentence: "the call has taken too many hops"}
 		}
 	} else if c.out != nil {
-		base.maxForwards = c.out.maxForwards
+		h.base.maxForwards = c.out.maxForwards
 	}
-	if n := c.engine.cfg.MaxCalls; base.refused == nil && n > 0 && c.engine.count()+len(k.o.Destinations) > n {
-		base.refused = &Refusal{Status: 503, Code: CodeTooManyCalls, Sentence: "the engine has as many calls as it may"}
+	method := store.RingAll
+	if k.o.RingMethod == store.RingLinear {
+		method = store.RingLinear
 	}
-	for _, dest := range k.o.Destinations {
-		o := base
-		o.destination = dest
-		o.source, o.otherwise = c.shows(k.o.Source, rec, dest)
-		o.shows = func(to address.Address) (source, otherwise address.Address) { return c.shows(k.o.Source, rec, to) }
-		leg, _ := c.engine.place(o)
-		k.legs = append(k.legs, leg)
-		if err := c.command(ctx, Command{Name: "chain", CallID: leg.id}); err != nil {
-			leg.hangUp(connectEnd)
-		}
+	root := newGroupcall(h, nil, method, k.o.Destinations)
+	root.told = false
+	if k.o.Timeout == 0 || method == store.RingAll && c.engine.cfg.Directory == nil {
+		return nil // the legs' own timers do
+	}
+	t := time.AfterFunc(k.o.Timeout, root.expire)
+	return func() { t.Stop() }
+}
+
+// handOver lets groupcalls within the connect come to their end without it.
+func (k *connecting) handOver() {
+	if !k.handed && !k.hunt.root.isOver() {
+		k.handed = true
+		k.call.engine.wg.Go(k.hunt.run)
 	}
 }
 
@@ -104,11 +118,23 @@ func (c *Call) shows(named address.Address, rec store.Call, dest address.Address
 	return source, rec.Source // a phone of ours
 }
 
-// leg is the program of each leg: it stays until its time in the bridge is over.
+// leg is the program of each leg: it is screened, and stays until its time in the bridge is over.
 func (k *connecting) leg(ctx context.Context, l action.Leg) error {
 	c, ok := l.(*Call)
 	if !ok {
 		return errors.ErrUnsupported
+	}
+	if k.screen != nil {
+		err := runGuarded(ctx, k.screen, c)
+		if ctx.Err() != nil || c.isEnding() { // it hung up, or was hung up, be it this moment: that is a no
+			return cmp.Or(context.Cause(ctx), error(action.ErrHangup))
+		}
+		if err != nil {
+			c.log().Warn("screening failed", "err", err)
+			c.hangUp(End{By: "local", Reason: store.ReasonFailed, Status: 200, Cause: 16, Code: CodeFlowFailed, Sentence: "the screening failed: " + err.Error()})
+			return err
+		}
+		k.hunt.post(notice{leg: c, what: "accepted"})
 	}
 	select {
 	case <-c.out.joined:
@@ -121,47 +147,35 @@ func (k *connecting) leg(ctx context.Context, l action.Leg) error {
 
 // run waits for the first answer.
 func (k *connecting) run(ctx context.Context) (action.Connected, error) {
-	for alive := len(k.legs); alive > 0; {
-		var s notice
-		select {
-		case s = <-k.notices:
-		case <-ctx.Done():
-			k.giveUp(nil, connectEnd)
-			return k.result(nil), context.Cause(ctx)
+	for !k.hunt.root.isOver() {
+		n, err := k.hunt.next(ctx)
+		if err != nil {
+			k.hunt.giveUp(nil, connectEnd)
+			return k.result(nil), err
 		}
-		switch s.what {
+		if winner := k.hunt.take(ctx, n); winner != nil {
+			k.handOver()
+			return k.talk(ctx, winner)
+		}
+		switch n.what {
 		case "ringing":
 			k.rings()
+		case "screening":
+			k.silence(n.leg)
+			k.rings()
 		case "early":
-			if err := k.listen(ctx, s.leg); err != nil {
-				k.call.log().Warn("early media not passed on", "leg", s.leg.id, "err", err)
+			if err := k.listen(ctx, n.leg); err != nil {
+				k.call.log().Warn("early media not passed on", "leg", n.leg.id, "err", err)
 			}
 		case "ended":
-			alive--
-			k.ended(s.leg)
-		case "answered":
-			k.giveUp(s.leg, answeredElsewhere)
-			return k.talk(ctx, s.leg)
+			k.silence(n.leg)
 		}
 	}
 	k.stopRingback()
-	return k.result(nil), nil
-}
-
-var (
-	connectEnd = End{By: "local", Reason: store.ReasonCancel, Status: 487, Cause: 16,
-		Code: CodeConnectEnded, Sentence: "the connect was given up"}
-	answeredElsewhere = End{By: "local", Reason: store.ReasonCancel, Status: 487, Cause: 26,
-		Code: CodeAnsweredElsewhere, Sentence: "another destination answered first"}
-)
-
-// giveUp ends all legs but one.
-func (k *connecting) giveUp(but *Call, end End) {
-	for _, leg := range k.legs {
-		if leg != but {
-			leg.hangUp(end)
-		}
+	if ctx.Err() != nil {
+		return k.result(nil), context.Cause(ctx)
 	}
+	return k.result(nil), nil
 }
 
 // rings lets an answered caller hear that it rings. An unanswered one has got 180, and hears its own
@@ -206,13 +220,19 @@ func (k *connecting) listen(ctx context.Context, leg *Call) error {
 	return errors.Join(k.bridge.enter(leg), k.bridge.enter(k.call))
 }
 
-// ended takes a leg out that came to nothing.
-func (k *connecting) ended(leg *Call) {
+// silence takes a leg out that is not heard any more: it came to nothing, or listens to its screening.
+func (k *connecting) silence(leg *Call) {
 	if k.early == leg {
 		k.bridge.leave(leg)
 		k.early = nil
 	}
 }
+
+// Why a talk ends before one of the two hangs up.
+var (
+	errTalkKey   = errors.New("call: the caller pressed the key that ends the talk")
+	errTalkLimit = errors.New("call: the longest time of the talk is over")
+)
 
 // talk joins the call with the leg that answered, until one of the two leaves.
 func (k *connecting) talk(ctx context.Context, leg *Call) (action.Connected, error) {
@@ -229,37 +249,83 @@ func (k *connecting) talk(ctx context.Context, leg *Call) (action.Connected, err
 		if ctx.Err() != nil {
 			return k.result(leg), context.Cause(ctx)
 		}
-		if leg.State().Phase == PhaseEnded { // it hung up at once
+		if leg.isEnding() { // it hung up at once
 			return k.result(leg), nil
 		}
 		return k.result(leg), err
 	}
+	k.joined = time.Now()
 	k.bridge.settle()
 	close(leg.out.joined)
-	if leg.State().Phase == PhaseEnded { // before it could notice that it is in a bridge
+	if leg.isEnding() { // before it could notice that it is in a bridge
 		k.bridge.leave(leg)
 	}
+	if keys := k.o.HangupKey; keys != "" {
+		limited, cut := context.WithCancelCause(ctx)
+		defer cut(nil)
+		ctx = limited
+		k.bridge.onDigit(func(from *Call, digit string) {
+			if from == k.call && strings.Contains(keys, digit) {
+				cut(errTalkKey)
+			}
+		})
+	}
+	if k.o.MaxDuration > 0 {
+		limited, cancel := context.WithTimeoutCause(ctx, k.o.MaxDuration, errTalkLimit)
+		defer cancel()
+		ctx = limited
+	}
 	err = k.bridge.wait(ctx, k.call)
+	k.parted = time.Now()
+	return k.part(leg, err)
+}
+
+// part is the end of a talk.
+func (k *connecting) part(leg *Call, err error) (action.Connected, error) {
+	switch {
+	case errors.Is(err, errTalkKey):
+		k.ended = "key"
+		leg.hangUp(End{By: "local", Reason: store.ReasonNormal, Status: 200, Cause: 16, Code: CodeHangupKey, Sentence: "the caller pressed the key that ends the talk"})
+		return k.result(leg), nil
+	case errors.Is(err, errTalkLimit):
+		k.ended = "duration"
+		leg.hangUp(End{By: "local", Reason: store.ReasonTimeout, Status: 200, Cause: 16, Code: CodeTalkLimit, Sentence: "the talk reached the longest time that it may take"})
+		r := k.result(leg)
+		r.Reason = store.ReasonTimeout // its loop may not know yet
+		return r, nil
+	case err == nil:
+		k.ended = "callee"
+	}
 	return k.result(leg), err
 }
 
 // result tells what became of the legs: winner answered, nil where none did.
 func (k *connecting) result(winner *Call) action.Connected {
-	var r action.Connected
-	for _, leg := range k.legs {
+	r := action.Connected{EndedBy: k.ended}
+	for _, leg := range k.hunt.made {
 		r.CallIDs = append(r.CallIDs, leg.id)
 	}
 	if winner != nil {
 		rec := winner.Record()
 		r.CallID, r.Reason, r.Status = winner.id, cmp.Or(rec.HangupReason, store.ReasonNormal), 200
+		r.Destination = k.hunt.answeredAt
+		r.Ring = time.Since(k.start)
+		if !k.joined.IsZero() {
+			r.Ring, r.Talk = k.joined.Sub(k.start), k.parted.Sub(k.joined)
+		}
 		return r
 	}
+	r.Ring = time.Since(k.start)
 	best := -2
-	for _, leg := range k.legs {
+	for _, leg := range k.hunt.made {
 		rec := leg.Record()
 		reason, status := rec.HangupReason, rec.SIPCode
-		if reason == "" { // its loop has not heard yet that it is given up
-			reason, status = connectEnd.Reason, connectEnd.Status
+		switch {
+		case k.screen != nil && !rec.TmProgressing.IsZero(): // somebody was there, who was not let through
+			reason, status = store.ReasonNoAnswer, 603
+			r.EndedBy = "screening"
+		case reason == "": // its loop has not heard yet that it is given up
+			reason, status = store.ReasonCancel, 487
 		}
 		if rank := slices.Index(telling, reason); rank > best {
 			best, r.Reason, r.Status = rank, reason, status
@@ -316,7 +382,7 @@ func (c *Call) dial(ctx context.Context, o action.DialOptions) ([]string, error)
 		if o.Chained {
 			out.master = c.id
 		}
-		if ok, _ := c.engine.ready(); !ok {
+		if !c.engine.mayPlace() {
 			out.refused = &Refusal{Status: 503, Code: CodeTooManyCalls, Sentence: "no more calls are placed"}
 		}
 		leg, refusal := c.engine.place(out)

@@ -42,6 +42,8 @@ const (
 	CodeAnsweredElsewhere = "answered_elsewhere" // another destination of the same connect was faster
 	CodeMasterEnded       = "master_ended"       // the call that this one is chained to has ended
 	CodeConnectEnded      = "connect_ended"      // the caller gave the connect up
+	CodeHangupKey         = "hangup_key"         // the caller's key ended a connect
+	CodeTalkLimit         = "talk_limit"         // a connect's max_duration is over
 	CodeOutboundDenied    = "outbound_denied"    // Config.Outbound does not name the destination
 	CodeNoTrunk           = "no_trunk"           // no trunk takes the number
 	CodeTrunkFull         = "trunk_full"         // all channels of the trunk are taken

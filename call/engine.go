@@ -42,6 +42,7 @@ const (
 type Store interface {
 	store.Calls
 	store.Recordings
+	store.Groupcalls
 	store.Traces
 	store.Blobs
 }
@@ -97,6 +98,8 @@ type Config struct {
 	Outbound Outbound
 	Trunks   []Trunk
 	Routes   []Route
+	// Directory knows which destinations stand for others. Nil: none.
+	Directory Directory
 	// RingTimeout is how long a call of ours may ring. 0: DefaultRingTimeout.
 	RingTimeout time.Duration
 	// Ringback is the country whose tone an answered caller hears while connect rings
@@ -108,6 +111,8 @@ type Config struct {
 	// Actions is what the inline flows of the call action are made of. Nil: the built-in ones.
 	Actions *action.Registry
 
+	// Overload says when the machine takes no more new calls. The zero value does by how late it is.
+	Overload        Overload
 	MaxCallDuration time.Duration // 0: DefaultMaxCallDuration
 	MaxCalls        int           // more at once are refused with 503; 0: no limit
 	DrainTimeout    time.Duration // 0: DefaultDrainTimeout
@@ -129,6 +134,7 @@ type Engine struct {
 	keys        keys
 	auth        *sip.Authenticator // nil: there are no extensions
 	registrar   *sip.Registrar     // nil: there are no extensions
+	overload    *overload
 
 	wg         sync.WaitGroup // all goroutines of calls
 	callCtx    context.Context
@@ -144,9 +150,10 @@ type Engine struct {
 
 	rooms rooms
 
-	mu    sync.Mutex
-	calls map[string]*Call // guarded by mu
-	empty chan struct{}    // guarded by mu; closed when calls becomes empty while draining
+	mu         sync.Mutex
+	calls      map[string]*Call      // guarded by mu
+	groupcalls map[string]*Groupcall // guarded by mu
+	empty      chan struct{}         // guarded by mu; closed when both are empty while draining
 }
 
 // New checks cfg and binds its sockets: a taken port is an error here. Every bad
@@ -162,7 +169,7 @@ func New(cfg Config) (*Engine, error) {
 	if cfg.RingTimeout < 0 {
 		errs = append(errs, errors.New("call: Config.RingTimeout cannot be negative"))
 	}
-	errs = append(errs, cfg.Outbound.check("call: Config.Outbound"), checkTrunks("call: Config.Trunks", cfg.Trunks), checkRoutes("call: Config.Routes", cfg.Routes, cfg.Trunks))
+	errs = append(errs, cfg.Overload.check(), cfg.Outbound.check("call: Config.Outbound"), checkTrunks("call: Config.Trunks", cfg.Trunks), checkRoutes("call: Config.Routes", cfg.Routes, cfg.Trunks))
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
@@ -176,10 +183,11 @@ func New(cfg Config) (*Engine, error) {
 		cfg.Logger.Warn("GOMAXPROCS leaves no room beside the media threads; set it to twice the CPUs plus two", "gomaxprocs", n)
 	}
 	e := &Engine{
-		cfg: cfg, log: cfg.Logger, calls: map[string]*Call{}, cut: make(chan struct{}),
+		cfg: cfg, log: cfg.Logger, calls: map[string]*Call{}, groupcalls: map[string]*Groupcall{}, cut: make(chan struct{}),
 		maxDuration: cmp.Or(cfg.MaxCallDuration, DefaultMaxCallDuration),
 		recorders:   media.Recorders{Interval: recordInterval},
 		lines:       newLines(cfg.Trunks),
+		overload:    newOverload(cfg.Overload),
 	}
 	e.callCtx, e.cancelCall = context.WithCancel(context.Background())
 	e.followCtx, e.cancelFollow = context.WithCancel(context.Background())
@@ -194,7 +202,7 @@ func New(cfg Config) (*Engine, error) {
 	}
 	below := sip.Config{
 		Listen: cfg.Listen, LocalNets: cfg.LocalNets, UserAgent: cfg.UserAgent,
-		Invite: e.admit, Ready: e.ready, Logger: cfg.Logger, Registrar: e.registrar,
+		Invite: e.admit, Ready: e.welcome, Logger: cfg.Logger, Registrar: e.registrar,
 	}
 	if e.registrar != nil {
 		below.Admit = e.mayCall
@@ -228,15 +236,20 @@ func (e *Engine) openMedia() error {
 	return nil
 }
 
-// ready tells the SIP side whether new calls are taken.
-func (e *Engine) ready() (bool, time.Duration) {
-	if e.draining.Load() {
+// welcome tells the SIP side whether a new call is taken, whose INVITE has waited so long.
+func (e *Engine) welcome(waited time.Duration) (bool, time.Duration) {
+	switch {
+	case e.draining.Load():
 		return false, 10 * time.Second
+	case !e.mayPlace():
+		return false, time.Second
 	}
-	if e.cfg.MaxCalls > 0 {
-		return e.count() < e.cfg.MaxCalls, time.Second
-	}
-	return true, 0
+	return e.overload.take(time.Now(), waited)
+}
+
+// mayPlace tells whether there is room for one more call.
+func (e *Engine) mayPlace() bool {
+	return !e.draining.Load() && (e.cfg.MaxCalls == 0 || e.count() < e.cfg.MaxCalls)
 }
 
 // count is how many calls are up.
@@ -246,11 +259,9 @@ func (e *Engine) count() int {
 	return len(e.calls)
 }
 
-// Ready tells whether new calls are taken: not while draining, nor at Config.MaxCalls.
-func (e *Engine) Ready() bool {
-	ok, _ := e.ready()
-	return ok
-}
+// Ready tells whether new calls are taken: not while draining, nor at Config.MaxCalls. In overload only a share of them is: see
+// Stats.
+func (e *Engine) Ready() bool { return e.mayPlace() }
 
 // Run serves until ctx ends. Then it drains: new calls are refused with 503, those
 // that are up go on for DrainTimeout, or until Cut, and are hung up after it. It returns when
@@ -363,17 +374,15 @@ func (e *Engine) whenEmpty() <-chan struct{} {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.empty = make(chan struct{})
-	if len(e.calls) == 0 {
-		close(e.empty)
-	}
-	return e.empty
+	wait := e.empty
+	e.checkEmptyLocked()
+	return wait
 }
 
 // hangUpAll ends the calls that are left, and gives up on peers that do not answer.
 func (e *Engine) hangUpAll() {
-	end := End{By: "local", Reason: store.ReasonNormal, Status: 503, Cause: 16, Code: CodeShutdown, Sentence: "the server stops"}
 	for c := range e.Calls() {
-		c.hangUp(end)
+		c.hangUp(stopping)
 	}
 	wait := e.whenEmpty()
 	t := time.NewTimer(hangupTime)
@@ -430,11 +439,12 @@ func (e *Engine) isLocal(a netip.Addr) bool {
 	return false
 }
 
-// add makes c one of the calls that are up; false where it is a fresh one of ours and the engine drains.
+// add makes c one of the calls that are up; false where it is a fresh one of ours and the engine drains: one that
+// belongs to a call that is up is not.
 func (e *Engine) add(c *Call, fresh bool) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if fresh && e.draining.Load() {
+	if fresh && e.draining.Load() && (c.out == nil || e.calls[c.out.master] == nil) {
 		return false
 	}
 	e.calls[c.id] = c
@@ -445,7 +455,12 @@ func (e *Engine) forget(c *Call) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	delete(e.calls, c.id)
-	if len(e.calls) == 0 && e.empty != nil {
+	e.checkEmptyLocked()
+}
+
+// checkEmptyLocked tells who waits for the last call; mu is held.
+func (e *Engine) checkEmptyLocked() {
+	if len(e.calls) == 0 && len(e.groupcalls) == 0 && e.empty != nil {
 		close(e.empty)
 		e.empty = nil
 	}

@@ -89,7 +89,7 @@ func (e *Engine) dialOnce(ctx context.Context, o DialOptions) (*Call, error) {
 
 // dialKeyed places the call of a key that this engine does not know, unless a store does.
 func (e *Engine) dialKeyed(ctx context.Context, k *keyed, o DialOptions) (*Call, error) {
-	if ok, _ := e.ready(); !ok {
+	if !e.mayPlace() {
 		return nil, ErrNoRoom
 	}
 	id := newID()
@@ -112,7 +112,7 @@ func (e *Engine) dialKeyed(ctx context.Context, k *keyed, o DialOptions) (*Call,
 		}
 	}
 	e.keys.placed(k, id)
-	c, err := e.dial(id, o, func(c *Call) { e.keys.ended(k, c) })
+	c, err := e.dial(ctx, id, o, func(c *Call) { e.keys.ended(k, c) })
 	if c == nil {
 		e.keys.placed(k, "")
 		if durable {

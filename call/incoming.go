@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"runtime/debug"
 	"strings"
+	"time"
 
 	"github.com/callbin/callbin/action"
 	"github.com/callbin/callbin/call/address"
@@ -47,6 +48,9 @@ type Incoming struct {
 // admit takes a new INVITE through verification and routing; it runs on a goroutine of
 // the SIP side's for this call.
 func (e *Engine) admit(d *sip.Dialog) {
+	now := time.Now()
+	e.overload.begin(now, now.Sub(d.Arrived()))
+	defer e.overload.end()
 	req := d.Invite()
 	in := newIncoming(newID(), req)
 	in.Peer = d.RemoteAddr()

@@ -19,7 +19,7 @@ func (m *Machine) outgoing(in *Input) {
 	m.st.Phase = PhaseNew
 	m.st.EarlyExecution = o.EarlyExecution
 	m.st.Record = store.Call{
-		ID: o.ID, Type: store.TypeFlow, FlowID: o.FlowID, ActiveflowID: o.ActiveflowID, MasterCallID: o.MasterCallID,
+		ID: o.ID, Type: store.TypeFlow, FlowID: o.FlowID, ActiveflowID: o.ActiveflowID, MasterCallID: o.MasterCallID, GroupcallID: o.GroupcallID,
 		Direction: store.DirectionOutgoing, Status: store.StatusDialing, Source: o.Source, Destination: o.Destination,
 		Metadata: o.Metadata, JourneyID: o.JourneyID, TmCreate: in.At, TmUpdate: in.At,
 	}

@@ -38,12 +38,14 @@ type DialOptions struct {
 	Variables   map[string]string // of the flow, within MaxInjected and MaxInjectedSize; VoIPBIN's own names are left out
 	Metadata    map[string]string // nil: that of Parent
 	Headers     []sip.Header      // more headers of the INVITE
-	JourneyID   string            // "": that of Parent, else a new journey
+	JourneyID   string            // "": that of Parent or of the master, else a new journey
 	Parent      *Call             // on whose behalf the call is placed; nil: nobody's. It may be over.
 	// IdempotencyKey, 256 bytes at most: a Dial with the same key within a day returns the call that the first one has placed,
 	// and ErrKeyConflict where it asks for another call. Config.Store remembers keys over a restart
 	// where it is a store.Keys. "": none.
 	IdempotencyKey string
+	// MasterCallID is a call that the new one is chained to: its end is that of the new one, too.
+	MasterCallID string
 }
 
 // ErrNoRoom is returned by Dial while the engine drains, or has Config.MaxCalls calls.
@@ -52,7 +54,7 @@ var ErrNoRoom = errors.New("call: no more calls are placed")
 // Dial places a call and returns at once: Flow runs when it is answered, and Call.Done is closed
 // when it is over, whatever became of it; Call.Record tells. A number goes by the trunks that the routes name, one
 // after the other while they fail, all on this one call. A destination that Config.Outbound or the
-// trunks do not let out is a *Refusal; such an attempt is kept in the store like any other.
+// trunks do not let out is a *Refusal; such an attempt is kept in the store like any other. ErrNoRoom, ErrMasterEnding.
 func (e *Engine) Dial(ctx context.Context, o DialOptions) (*Call, error) {
 	if err := context.Cause(ctx); err != nil {
 		return nil, err
@@ -63,7 +65,7 @@ func (e *Engine) Dial(ctx context.Context, o DialOptions) (*Call, error) {
 	if o.IdempotencyKey != "" {
 		return e.dialOnce(ctx, o)
 	}
-	return e.dial(newID(), o, nil)
+	return e.dial(ctx, newID(), o, nil)
 }
 
 // checkDial tells what is wrong with o.
@@ -91,8 +93,8 @@ func (e *Engine) checkDial(o *DialOptions) error {
 }
 
 // dial places the call id; over, if not nil, is told when its record is stored.
-func (e *Engine) dial(id string, o DialOptions, over func(*Call)) (*Call, error) {
-	if ok, _ := e.ready(); !ok {
+func (e *Engine) dial(ctx context.Context, id string, o DialOptions, over func(*Call)) (*Call, error) {
+	if !e.mayPlace() {
 		return nil, ErrNoRoom
 	}
 	anonymous := o.Anonymous == "yes"
@@ -108,16 +110,29 @@ func (e *Engine) dial(id string, o DialOptions, over func(*Call)) (*Call, error)
 	if program == nil {
 		program = flow.Func(func(context.Context, action.Leg) error { return nil })
 	}
+	var master *Call
+	if o.MasterCallID != "" {
+		var ok bool
+		if master, ok = e.Call(o.MasterCallID); !ok || master.isEnding() {
+			return nil, fmt.Errorf("call: dial for call %s: %w", o.MasterCallID, ErrMasterEnding)
+		}
+		o.JourneyID = cmp.Or(o.JourneyID, master.Record().JourneyID)
+	}
 	c, refusal := e.place(outgoing{
 		id: id, source: o.Source, destination: o.Destination, program: program, early: o.EarlyExecution, anonymous: anonymous,
 		timeout: o.RingTimeout, longest: o.MaxDuration, codecs: o.Codecs, vars: o.Variables, metadata: o.Metadata, headers: o.Headers,
-		journey: o.JourneyID, fresh: true, over: over,
+		journey: o.JourneyID, master: o.MasterCallID, fresh: true, over: over,
 	})
 	switch {
 	case c == nil:
 		return nil, ErrNoRoom
 	case refusal != nil:
 		return c, refusal
+	case master != nil:
+		if err := master.command(ctx, Command{Name: "chain", CallID: c.id}); err != nil {
+			c.hangUp(masterEnded) // the master was faster
+			return c, fmt.Errorf("call: dial for call %s: %w", o.MasterCallID, ErrMasterEnding)
+		}
 	}
 	return c, nil
 }
@@ -144,6 +159,8 @@ type outgoing struct {
 	refused             *Refusal                // does not go out, for this reason
 	fresh               bool                    // by no call that is up, which would keep the engine from ending
 	tell                func(c *Call, s string) // what becomes of it; on its loop: must not block
+	mayRun              func(c *Call) bool      // asked before program begins; nil: it may
+	groupcall           string                  // that it is a leg of; "": none
 	joined              chan struct{}           // of a leg of connect: closed when it is in the bridge
 
 	over func(c *Call) // when the record is stored
@@ -194,7 +211,7 @@ func (e *Engine) place(o outgoing) (*Call, *Refusal) {
 	in := OutgoingInput{
 		ID: id, JourneyID: o.journey, ActiveflowID: activeflow, MasterCallID: o.master, Source: o.source, Destination: o.destination,
 		Metadata: maps.Clone(o.metadata), RingTimeout: c.patience(), EarlyExecution: o.early,
-		EarlyMedia: o.earlyMedia,
+		EarlyMedia: o.earlyMedia, GroupcallID: o.groupcall,
 	}
 	if o.longest > 0 {
 		in.MaxDuration = min(o.longest, e.maxDuration)

@@ -159,13 +159,19 @@
 //	  confbridge_id        (required) the bridge
 //	conference_join        puts the call into a conference, until it has left it; one that there is not is fatal
 //	  conference_id        (required) the conference
-//	connect                calls all of the destinations at once and joins the first that answers, until one of the two leaves; nobody answering is no failure
+//	connect                calls the destinations and joins the first that answers, until one of the two leaves; nobody answering is no failure; ${ID.status}, .call_id, .sip_code, .destination, .reason, .ring_ms, .talk_ms, .ended_by (callee key duration screening)
 //	  source               who is shown as calling
 //	  destinations         (required) who is called
 //	  anonymous            (yes no auto; default auto) whether the number is hidden
 //	  early_media          what the far end sends before it answers is heard
 //	  relay_reason         then the call ends as the other one ended
-//	  +timeout             (ms) of the ringing; 0 is the engine's
+//	  +timeout             (ms) of the ringing, all of it; 0 is the engine's
+//	  +ring_method         (ring_all linear; default ring_all) all at once, or one after the other until one answers
+//	  +ring_timeout        (ms) of each destination; 0 is timeout, or the engine's
+//	  +screen_flow_id      flow that runs on who answers before the two are joined: its end, or stop, accepts; hangup refuses, and so does its failure
+//	  +screen_actions      in place of screen_flow_id: a flow, or a list of actions; variables are filled in when the connect begins
+//	  +hangup_key          keys of the caller, each of which ends the talk; the flow goes on
+//	  +max_duration        (ms; default 0) of the talk; then the two part and the flow goes on; 0: no limit
 //	conversation_send      adds a message to a conversation (Deps.Conversations)
 //	  conversation_id      (required) the conversation
 //	  text                 (required) what is added

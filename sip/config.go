@@ -41,9 +41,11 @@ type Config struct {
 	Admit func(ctx context.Context, r *Request) Admission
 
 	// Ready says whether new calls are welcome; nil: always. When it returns
-	// false they get 503 with Retry-After (rounded up to seconds; 0: none). It
-	// is called for each INVITE, from any goroutine, and must not block.
-	Ready func() (ok bool, retryAfter time.Duration)
+	// false they get 503 with Retry-After (rounded up to seconds; 0: none), before anything else is
+	// looked at, and without a trace but for a hash by which a repetition gets the same. waited is how long
+	// the request has lain in the socket, 0 where the system does not tell (it does for UDP on Linux). It
+	// is called for each INVITE that begins a call and for each OPTIONS, from any goroutine, and must not block.
+	Ready func(waited time.Duration) (ok bool, retryAfter time.Duration)
 
 	// Resolver looks up the names of next hops (RFC 3263); nil: a new DNS. One that
 	// knows NAPTR records is also a NAPTRResolver.

@@ -152,6 +152,9 @@ func (e *Endpoint) known(m *message) bool {
 
 // newCall checks an INVITE outside of a dialog and makes a Dialog of it.
 func (e *Endpoint) newCall(m *message) {
+	if e.turnedAway(m) {
+		return
+	}
 	if m.maxForward == 0 {
 		// A final destination may take it, but what takes calls here can send them on.
 		e.refuse(m, 483, "")
@@ -173,12 +176,6 @@ func (e *Endpoint) newCall(m *message) {
 	if u, err := parseURI(req.Contact.URI); err != nil || u.scheme != "sip" && u.scheme != "sips" {
 		e.refuse(m, 400, "Contact Is Not A SIP URI")
 		return
-	}
-	if e.cfg.Ready != nil {
-		if ok, after := e.cfg.Ready(); !ok {
-			e.unavailable(m, after)
-			return
-		}
 	}
 	if e.cfg.Admit != nil {
 		e.askAdmit(m, req)
@@ -205,6 +202,30 @@ func (e *Endpoint) invite(d *Dialog) {
 	defer e.recovered("Config.Invite", d)
 	e.cfg.Invite(d)
 }
+
+// turnedAway refuses an INVITE that is not welcome. One that was refused stays so: its peer has the answer, or will
+// get it, and would not know of a call.
+func (e *Endpoint) turnedAway(m *message) bool {
+	if e.cfg.Ready == nil {
+		return false
+	}
+	key := e.turned.key(m)
+	if e.turned.has(key) {
+		e.stats.repeated.Add(1)
+		e.unavailable(m, 5*time.Second)
+		return true
+	}
+	ok, after := e.cfg.Ready(m.waited)
+	if ok {
+		return false
+	}
+	e.turned.add(key)
+	e.unavailable(m, after)
+	return true
+}
+
+// maxTurned is how many INVITEs that were not welcome are known again.
+const maxTurned = 1 << 16
 
 // badPhrase makes a reason phrase of err, which may hold text of the peer.
 func badPhrase(err error) string {
@@ -262,7 +283,7 @@ func (e *Endpoint) options(m *message) {
 		return
 	}
 	if e.cfg.Ready != nil {
-		if ok, after := e.cfg.Ready(); !ok {
+		if ok, after := e.cfg.Ready(m.waited); !ok {
 			e.unavailable(m, after)
 			return
 		}

@@ -89,6 +89,7 @@ type Dialog struct {
 	inviteVia string // transaction key of the INVITE that we received
 	cseq0     uint32 // of the INVITE
 	auth      *digestAuth
+	arrived   time.Time // the INVITE that began it
 
 	mu        sync.Mutex // guards the rest but events; may be held while sending
 	state     State
@@ -153,7 +154,7 @@ func (e *Endpoint) newDialog(m *message, req *Request) *Dialog {
 	d := &Dialog{
 		e: e, id: crand.Text(), callID: m.callID, localTag: crand.Text()[:16], remoteTag: m.fromTag,
 		invite: req, inviteVia: m.via.key(), cseq0: m.cseq,
-		state: StateProceeding, flow: m.from, begun: time.Now(),
+		state: StateProceeding, flow: m.from, begun: time.Now(), arrived: time.Now().Add(-m.waited),
 		localSeq: rand.Uint32N(1 << 16), remoteSeq: m.cseq,
 		target: req.Contact.URI, routes: m.list("record-route"),
 	}
@@ -251,6 +252,10 @@ func (d *Dialog) Raw() []string {
 	}
 	return lines
 }
+
+// Arrived is when the INVITE of a call that came to us arrived: in the socket, where the system tells, else when
+// it was read.
+func (d *Dialog) Arrived() time.Time { return d.arrived }
 
 // RemoteAddr is the transport address that the peer was last heard from, or that
 // we call; zero before that is known.

@@ -27,6 +27,7 @@ type Endpoint struct {
 	listeners []*listener
 	stats     counters
 	strays    *strayTable
+	turned    *strayTable // INVITEs that were not welcome
 	names     *nameCache
 	secret    uint64          // of the tags in answers that leave no state
 	life      context.Context // ends with the endpoint
@@ -73,7 +74,7 @@ func New(cfg Config) (*Endpoint, error) {
 		return nil, err
 	}
 	e := &Endpoint{
-		cfg: cfg, log: cfg.Logger, strays: newStrayTable(cfg.MaxStrays), secret: newSecret(),
+		cfg: cfg, log: cfg.Logger, strays: newStrayTable(cfg.MaxStrays), turned: newStrayTable(maxTurned), secret: newSecret(),
 		dialogs: make(map[string]*Dialog),
 		invites: make(map[inviteKey]*Dialog),
 		clients: make(map[string]*sip.ClientTx),

@@ -81,7 +81,7 @@ func TestNotReadyGets503(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ready := false
 		b := newBubble(t, func(c *Config) {
-			c.Ready = func() (bool, time.Duration) { return ready, 1500 * time.Millisecond }
+			c.Ready = func(time.Duration) (bool, time.Duration) { return ready, 1500 * time.Millisecond }
 		})
 		defer b.close()
 		c := b.p.caller("drain")

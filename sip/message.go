@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/emiago/sipgo/sip"
 )
@@ -17,7 +18,8 @@ const maxDatagram = 65535
 // header fields, whose values are kept as the peer wrote them, because the
 // responses repeat them byte by byte; here is what the core asks of them.
 type message struct {
-	from flow
+	from   flow
+	waited time.Duration // in the socket; 0: nobody knows
 
 	method string // of a request; of a response that of its CSeq
 	uri    string // Request-URI

@@ -181,7 +181,7 @@ func (e *Endpoint) readTCP(c *tcpConn) {
 		case err != nil:
 			return
 		}
-		e.received(parser, b, from)
+		e.received(parser, b, from, 0)
 	}
 }
 

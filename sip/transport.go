@@ -79,11 +79,18 @@ type udpSocket struct {
 	lis *listener
 	pc  net.PacketConn
 	udp *net.UDPConn // pc, when it is one: no allocation per datagram
+
+	// Of the one goroutine that reads.
+	stamps bool // the kernel tells when a datagram came
+	oob    [64]byte
+	came   time.Time // the last datagram; zero: nobody knows
 }
 
 func newUDPSocket(l *listener, pc net.PacketConn) *udpSocket {
 	s := &udpSocket{lis: l, pc: pc}
-	s.udp, _ = pc.(*net.UDPConn)
+	if s.udp, _ = pc.(*net.UDPConn); s.udp != nil {
+		s.stamps = stampSocket(s.udp)
+	}
 	return s
 }
 
@@ -101,9 +108,14 @@ func (s *udpSocket) write(b []byte, to netip.AddrPort) error {
 }
 
 func (s *udpSocket) read(b []byte) (n int, from netip.AddrPort, err error) {
-	if s.udp != nil {
+	switch {
+	case s.stamps:
+		var oobn int
+		n, oobn, _, from, err = s.udp.ReadMsgUDPAddrPort(b, s.oob[:])
+		s.came = stampOf(s.oob[:oobn])
+	case s.udp != nil:
 		n, from, err = s.udp.ReadFromUDPAddrPort(b)
-	} else {
+	default:
 		var a net.Addr
 		n, a, err = s.pc.ReadFrom(b)
 		if ua, ok := a.(*net.UDPAddr); ok {
@@ -111,6 +123,17 @@ func (s *udpSocket) read(b []byte) (n int, from netip.AddrPort, err error) {
 		}
 	}
 	return n, netip.AddrPortFrom(from.Addr().Unmap(), from.Port()), err
+}
+
+// maxWait bounds what is believed: the system's clock may have been set.
+const maxWait = 10 * time.Second
+
+// waited is how long the last datagram lay in the socket.
+func (s *udpSocket) waited() time.Duration {
+	if s.came.IsZero() {
+		return 0
+	}
+	return min(max(time.Since(s.came), 0), maxWait)
 }
 
 // readUDP hands datagrams to the core, in order, until the socket closes.
@@ -135,13 +158,13 @@ func (e *Endpoint) readUDP(s *udpSocket) {
 			e.junk(from, "too long")
 			continue
 		}
-		e.received(parser, buf[:n], flow{udp: s, remote: from})
+		e.received(parser, buf[:n], flow{udp: s, remote: from}, s.waited())
 	}
 }
 
 // received sorts one datagram or message. A panic in what follows costs this
 // message only.
-func (e *Endpoint) received(p *sip.Parser, b []byte, from flow) {
+func (e *Endpoint) received(p *sip.Parser, b []byte, from flow, waited time.Duration) {
 	defer e.recovered("message", nil)
 	for len(b) > 4 && b[0] == '\r' && b[1] == '\n' { // RFC 3261 7.5
 		b = b[2:]
@@ -159,6 +182,7 @@ func (e *Endpoint) received(p *sip.Parser, b []byte, from flow) {
 		e.junk(from.remote, err.Error())
 		return
 	}
+	m.waited = waited
 	e.stats.received.Add(1)
 	if m.status != 0 {
 		e.response(m)

@@ -57,10 +57,8 @@ func (c Call) Clean() (Call, error) {
 	texts(&c.CustomerID, &c.FlowID, &c.ActiveflowID, &c.Type, &c.MasterCallID, &c.RecordingID, &c.GroupcallID,
 		&c.Status, &c.Direction, &c.MuteDirection, &c.HangupBy, &c.HangupReason, &c.JourneyID, &c.Code, &c.Sentence,
 		&c.FlowPosition, &c.SIPCallID, &c.Peer, &c.Transport, &c.ConfbridgeID, &c.Trunk)
-	for _, a := range []*address.Address{&c.Source, &c.Destination} {
-		texts(&a.Target, &a.TargetName, &a.Name, &a.Detail)
-		a.Type = address.Type(text(string(a.Type)))
-	}
+	cleanAddress(&c.Source)
+	cleanAddress(&c.Destination)
 	c.ChainedCallIDs, c.RecordingIDs = copyTexts(c.ChainedCallIDs), copyTexts(c.RecordingIDs)
 	c.Attempts = slices.Clone(c.Attempts)
 	for i := range c.Attempts {
@@ -69,15 +67,7 @@ func (c Call) Clean() (Call, error) {
 		a.Tm, a.TmRinging, a.TmEnd = At(a.Tm.Time), At(a.TmRinging.Time), At(a.TmEnd.Time)
 	}
 	c.Verdict = compact(c.Verdict)
-	if len(c.Metadata) == 0 {
-		c.Metadata = nil
-	} else {
-		m := make(map[string]string, len(c.Metadata))
-		for k, v := range c.Metadata {
-			m[text(k)] = text(v)
-		}
-		c.Metadata = m
-	}
+	c.Metadata = cleanMap(c.Metadata)
 	if len(c.ActionMS) == 0 {
 		c.ActionMS = nil
 	} else {
@@ -149,6 +139,22 @@ func texts(ps ...*string) {
 	for _, p := range ps {
 		*p = text(*p)
 	}
+}
+
+func cleanAddress(a *address.Address) {
+	texts(&a.Target, &a.TargetName, &a.Name, &a.Detail)
+	a.Type = address.Type(text(string(a.Type)))
+}
+
+func cleanMap(all map[string]string) map[string]string {
+	if len(all) == 0 {
+		return nil
+	}
+	m := make(map[string]string, len(all))
+	for k, v := range all {
+		m[text(k)] = text(v)
+	}
+	return m
 }
 
 func copyTexts(s []string) []string {

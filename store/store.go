@@ -93,6 +93,7 @@ type Traces interface {
 type Store interface {
 	Calls
 	Recordings
+	Groupcalls
 	Flows
 	Blobs
 	Traces

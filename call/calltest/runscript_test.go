@@ -23,7 +23,9 @@ var only = map[string]string{
 	"external_media": "the engine has no external media", "external_media_start_fails": "so",
 	"queue_join_empty": "the engine has no queues", "queue_join_unknown": "so",
 	"confbridge": "the engine opens no bridge by itself", "confbridge_hangup": "so",
-	"block_hangup": "a call that is not answered ends after ten minutes", "condition_datetime": "so", "fetch_flow_again": "so", "long": "so",
+	"connect_screening": "the steps of a screening are in the trace of the leg", "connect_screening_flow": "so", "connect_screening_nobody": "so",
+	"connect_screening_unknown": "every flow that is run on another leg is known",
+	"block_hangup":              "a call that is not answered ends after ten minutes", "condition_datetime": "so", "fetch_flow_again": "so", "long": "so",
 	"transcribe": "a simulated transcription says good bye, for half a second", "transcribe_start_default": "so", "transcribe_stop_hangup": "so",
 }
 

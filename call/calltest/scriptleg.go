@@ -79,7 +79,11 @@ func (l *scriptLeg) StopRecording(ctx context.Context) error {
 // Connect calls the peers in place of the destinations.
 func (l *scriptLeg) Connect(ctx context.Context, o action.ConnectOptions) (action.Connected, error) {
 	o.Destinations = l.run.peers.inPlaceOf(o.Destinations, false)
-	return l.Call.Connect(ctx, o)
+	got, err := l.Call.Connect(ctx, o)
+	if who := l.run.peers.name(got.Destination); !who.IsZero() {
+		got.Destination = who.Address
+	}
+	return got, err
 }
 
 // Dial calls the peers in place of the destinations.

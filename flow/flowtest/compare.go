@@ -3,6 +3,7 @@ package flowtest
 import (
 	"fmt"
 	"regexp"
+	"strconv"
 	"strings"
 	"time"
 
@@ -72,7 +73,7 @@ func partingOf(want, got []compared, within time.Duration) *difference {
 		w, g := want[i], got[i]
 		d := &difference{"", min(w.at, g.at), w.line, g.line}
 		switch {
-		case !same(w.text, g.text):
+		case !same(w.text, g.text, within):
 			d.what = fmt.Sprintf("the real call has %q in place of %q", g.text, w.text)
 		case (w.at - g.at).Abs() > within:
 			d.what = fmt.Sprintf("%q is at %s, not at %s, in the real call", w.text, g.at.Round(time.Millisecond), w.at.Round(time.Millisecond))
@@ -85,13 +86,27 @@ func partingOf(want, got []compared, within time.Duration) *difference {
 }
 
 // same tells whether a real event is the simulated one. What an engine says of its own failures, which begins
-// with call:, need not be the same.
-func same(simulated, real string) bool {
+// with call:, need not be the same, and a result in milliseconds may be off like any time.
+func same(simulated, real string, within time.Duration) bool {
 	if simulated == real {
 		return true
 	}
+	if a, name := milliseconds(simulated); name != "" {
+		b, other := milliseconds(real)
+		return name == other && (a-b).Abs() <= within
+	}
 	before, _, ours := strings.Cut(real, "call: ")
 	return ours && (strings.HasPrefix(real, "! ") || strings.HasPrefix(real, "end :")) && strings.HasPrefix(simulated, before)
+}
+
+// milliseconds reads the text of a result as "ring_ms: 1000"; name is "" for any other text.
+func milliseconds(text string) (d time.Duration, name string) {
+	name, value, _ := strings.Cut(text, ": ")
+	n, err := strconv.Atoi(value)
+	if err != nil || !strings.HasSuffix(name, "_ms") {
+		return 0, ""
+	}
+	return time.Duration(n) * time.Millisecond, name
 }
 
 func lastLine(list []compared) int {

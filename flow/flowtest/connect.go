@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"time"
 
@@ -101,77 +100,6 @@ func shown(source address.Address, anonymous string) string {
 		how += " anonymous:" + anonymous
 	}
 	return how
-}
-
-// Connect calls all at once, and joins the first who answers.
-func (l *Leg) Connect(ctx context.Context, o action.ConnectOptions) (action.Connected, error) {
-	if err := l.fault(ctx, "connect"); err != nil {
-		return action.Connected{}, err
-	}
-	if ctx.Err() != nil { // the call ended while a sound of the step before did
-		return action.Connected{}, context.Cause(ctx)
-	}
-	how := shown(o.Source, o.Anonymous)
-	if o.EarlyMedia {
-		how += " early"
-	}
-	if o.Timeout == 0 {
-		o.Timeout = 60 * time.Second
-	}
-	peers := l.dial(o.Destinations, how)
-	var got action.Connected
-	for _, p := range peers {
-		got.CallIDs = append(got.CallIDs, p.id)
-	}
-	winner, ringing := -1, time.Duration(0)
-	for i, p := range peers {
-		if p.Unknown {
-			continue
-		}
-		if p.After == 0 || p.After > o.Timeout {
-			peers[i].Peer = Peer{After: o.Timeout, Reason: "dialout", Status: 487}
-		} else if p.Reason == "" && (winner < 0 || p.After < peers[winner].After) {
-			winner = i
-		}
-		ringing = max(ringing, peers[i].After)
-	}
-	if winner >= 0 {
-		ringing = peers[winner].After
-	}
-	start := time.Now()
-	err := wait(ctx, ringing)
-	for i, p := range peers { // who rings still
-		switch {
-		case p.Unknown, i == winner && err == nil:
-		case err != nil && p.After >= time.Since(start):
-			l.Log(KindCancels, "%s", p.to)
-			peers[i].Reason, peers[i].Status = "cancel", 487
-		case p.After >= ringing && (winner >= 0 || p.Reason == "dialout"):
-			l.Log(KindCancels, "%s", p.to)
-		}
-	}
-	if err != nil || winner < 0 {
-		got.Reason, got.Status = saysMost(peers)
-		return got, err
-	}
-	got.CallID, got.Reason, got.Status = peers[winner].id, "normal", 200
-	if err := l.Answer(ctx); err != nil {
-		return got, err
-	}
-	l.Log(KindJoins, "%s", peers[winner].to)
-	return got, l.stay(ctx)
-}
-
-// saysMost is why nobody has answered: a busy phone is a better reason than a wrong number, as it is for an engine.
-func saysMost(peers []callee) (reason string, status int) {
-	best := -2
-	for _, p := range peers {
-		rank := slices.Index([]string{"cancel", "failed", "dialout", "noanswer", "busy"}, p.Reason)
-		if rank > best {
-			best, reason, status = rank, p.Reason, p.Status
-		}
-	}
-	return reason, status
 }
 
 // Dial makes calls of their own.

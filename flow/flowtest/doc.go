@@ -43,6 +43,8 @@
 //	called ADDRESS         who is called
 //	var NAME=VALUE         a variable
 //	peer TARGET answers TIME          who is called by that target answers, TIME after he was called; * is everybody
+//	peer TARGET answers TIME presses KEYS [TIME]   so, and presses keys, TIME after the answer, a second without: for the
+//	                                  screening of a connect
 //	peer TARGET REASON TIME STATUS    refuses, as with busy 2s 486
 //	peer TARGET silent                rings for ever, as everybody does without a line
 //	peer TARGET unknown               cannot be called

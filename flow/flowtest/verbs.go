@@ -187,10 +187,13 @@ type Peer struct {
 	After   time.Duration // of what follows; 0: never
 	Reason  string        // of the refusal; empty: answers
 	Status  int           // SIP
+
+	Keys      string        // that are pressed after an answer
+	KeysAfter time.Duration // how long after it
 }
 
 func setPeer(w *World, args string) error {
-	const form = "peer TARGET answers TIME, REASON TIME STATUS, silent or unknown"
+	const form = "peer TARGET answers TIME [presses KEYS [TIME]], REASON TIME STATUS, silent or unknown"
 	f := strings.Fields(args)
 	if len(f) < 2 {
 		return fmt.Errorf("want %q", form)
@@ -206,6 +209,17 @@ func setPeer(w *World, args string) error {
 	var err error
 	if p.After, err = parseDelay(f[2]); err != nil {
 		return err
+	}
+	if f[1] == "answers" && len(f) > 3 {
+		if len(f) > 6 || len(f) < 5 || f[3] != "presses" || strings.Trim(f[4], "0123456789ABCD*#") != "" {
+			return fmt.Errorf("want %q", form)
+		}
+		p.Keys, p.KeysAfter = f[4], time.Second
+		if len(f) == 6 {
+			if p.KeysAfter, err = parseDelay(f[5]); err != nil {
+				return err
+			}
+		}
 	}
 	if f[1] != "answers" {
 		if len(f) != 4 {

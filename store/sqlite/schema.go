@@ -76,6 +76,17 @@ var migrations = [][]string{{
 		tm_expire BIGINT NOT NULL
 	)`,
 	`CREATE INDEX keys_expire ON keys (tm_expire)`,
+	`CREATE TABLE groupcalls (
+		id TEXT PRIMARY KEY,
+		tm_create BIGINT NOT NULL,
+		status TEXT NOT NULL,
+		master_call_id TEXT NOT NULL,
+		journey_id TEXT NOT NULL,
+		body TEXT NOT NULL
+	)`,
+	`CREATE INDEX groupcalls_tm ON groupcalls (tm_create, id)`,
+	`CREATE INDEX groupcalls_master ON groupcalls (master_call_id, tm_create, id) WHERE master_call_id <> ''`,
+	`CREATE INDEX groupcalls_journey ON groupcalls (journey_id, tm_create, id) WHERE journey_id <> ''`,
 }}
 
 // migrate brings the file to the newest version, in one transaction.

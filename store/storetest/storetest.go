@@ -39,6 +39,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"CallFilters", testCallFilters},
 		{"CallDelete", testCallDelete},
 		{"Recordings", testRecordings},
+		{"Groupcalls", testGroupcalls},
 		{"Flows", testFlows},
 		{"FlowRevisions", testFlowRevisions},
 		{"FlowWritersRace", testFlowWritersRace},
@@ -179,6 +180,8 @@ func wantAllErr(t *testing.T, ctx context.Context, s store.Store, want error) {
 	_, _, errCalls := s.ListCalls(ctx, store.CallFilter{})
 	_, errRecording := s.Recording(ctx, "a")
 	_, _, errRecordings := s.ListRecordings(ctx, store.RecordingFilter{})
+	_, errGroupcall := s.Groupcall(ctx, "a")
+	_, _, errGroupcalls := s.ListGroupcalls(ctx, store.GroupcallFilter{})
 	_, errPutFlow := s.PutFlow(ctx, store.Flow{ID: "new"})
 	_, errFlow := s.Flow(ctx, "a")
 	_, _, errFlows := s.ListFlows(ctx, store.FlowFilter{})
@@ -189,6 +192,8 @@ func wantAllErr(t *testing.T, ctx context.Context, s store.Store, want error) {
 		"PutCall": s.PutCall(ctx, call("new", 0)), "Call": errCall, "ListCalls": errCalls, "DeleteCall": s.DeleteCall(ctx, "a"),
 		"PutRecording": s.PutRecording(ctx, store.Recording{ID: "new", TmCreate: at(0)}), "Recording": errRecording,
 		"ListRecordings": errRecordings, "DeleteRecording": s.DeleteRecording(ctx, "a"),
+		"PutGroupcall": s.PutGroupcall(ctx, store.Groupcall{ID: "new", TmCreate: at(0)}), "Groupcall": errGroupcall,
+		"ListGroupcalls": errGroupcalls, "DeleteGroupcall": s.DeleteGroupcall(ctx, "a"),
 		"PutFlow": errPutFlow, "Flow": errFlow, "ListFlows": errFlows, "DeleteFlow": s.DeleteFlow(ctx, "a"),
 		"PutTrace": s.PutTrace(ctx, "new", nil), "Trace": errTrace,
 		"CreateBlob": errCreate, "OpenBlob": errOpen, "DeleteBlob": s.DeleteBlob(ctx, "a"),
@@ -232,6 +237,10 @@ func RunReopen(t *testing.T, open func(t *testing.T, dir string) store.Store) {
 		if err := s.PutRecording(t.Context(), rec); err != nil {
 			t.Fatal(err)
 		}
+		group := fullGroupcall("group")
+		if err := s.PutGroupcall(t.Context(), group); err != nil {
+			t.Fatal(err)
+		}
 		flow, err := s.PutFlow(t.Context(), store.Flow{ID: "flow", Body: []byte("{ }")})
 		if err != nil {
 			t.Fatal(err)
@@ -257,6 +266,10 @@ func RunReopen(t *testing.T, open func(t *testing.T, dir string) store.Store) {
 		gotRec, err := s.Recording(t.Context(), "rec")
 		if d := cmp.Diff(clean(t, rec), gotRec); err != nil || d != "" {
 			t.Errorf("Recording: %v (-want +got):\n%s", err, d)
+		}
+		gotGroup, err := s.Groupcall(t.Context(), "group")
+		if d := cmp.Diff(clean(t, group), gotGroup); err != nil || d != "" {
+			t.Errorf("Groupcall: %v (-want +got):\n%s", err, d)
 		}
 		gotFlow, err := s.Flow(t.Context(), "flow")
 		if d := cmp.Diff(flow, gotFlow); err != nil || d != "" {
