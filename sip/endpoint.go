@@ -143,6 +143,9 @@ func (e *Endpoint) Run(ctx context.Context) error {
 			e.wg.Go(func() { e.acceptTCP(l) })
 		}
 	}
+	if r := e.cfg.Registrar; r != nil && r.cfg.KeepAlive > 0 {
+		e.wg.Go(func() { e.keepAlive(r) })
+	}
 	e.mu.Unlock()
 
 	select {

@@ -100,6 +100,7 @@ type Registrar struct {
 	mu    sync.Mutex // guards the rest but events
 	users map[string][]*binding
 	flows map[flowKey][]*binding
+	count int     // of bindings, ever
 	due   dueHeap // by the time of expiry
 	timer *time.Timer
 	armed time.Time // when timer fires; zero: it does not
@@ -113,8 +114,9 @@ type Registrar struct {
 // binding is a Contact in the tables.
 type binding struct {
 	Contact
-	u     uri // of URI
-	index int // in due
+	u      uri // of URI
+	index  int // in due
+	number int // spreads what is sent to all of them over time
 }
 
 // flowKey finds the phones of one address.
@@ -269,6 +271,8 @@ func (r *Registrar) add(b *binding) {
 	r.users[b.User] = append(r.users[b.User], b)
 	r.flows[b.Flow.key()] = append(r.flows[b.Flow.key()], b)
 	pq.Push(&r.due, b)
+	r.count++
+	b.number = r.count
 }
 
 // remove takes b out. r.mu is held.
