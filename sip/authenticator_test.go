@@ -365,3 +365,23 @@ func TestAuthConfigIsChecked(t *testing.T) {
 		}
 	}
 }
+
+// TestRFC7616Vectors are the examples of RFC 7616 3.9.1, seen from the server.
+func TestRFC7616Vectors(t *testing.T) {
+	for alg, want := range map[string]string{
+		"MD5":     "8ca523f5e9506fed4657c9700eebdbec",
+		"SHA-256": "753927fa0e85d155564e2e272a28d1802ca10daf4496794697cf8db5856cb6c1",
+	} {
+		a := newTestAuth(t, func(c *AuthConfig) {
+			c.Realm, c.Secrets = "http-auth@example.org", testUsers{"Mufasa": "Circle of Life"}
+		})
+		c, err := parseAuthorization(`Digest username="Mufasa", realm="http-auth@example.org", uri="/dir/index.html", algorithm=` + alg +
+			`, nonce="7ypf/xlj9XXwfDPEoM4URrv/xwf94BcCAzFZH4GiTo0v", nc=00000001, cnonce="f2/wE4q74E6zIJEtWaHKaf5wv/H5QzzpXusqGemxURZJ", qop=auth, response="` + want + `", opaque="FQhe/qaU925kfnzjCev0ciny7QMkPqMAFRtzCUYo5tdS"`)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := a.response(t.Context(), c, "GET"); err != nil || got != want {
+			t.Errorf("%s: got %s, %v, want %s", alg, got, err, want)
+		}
+	}
+}
