@@ -266,7 +266,8 @@ func (c *Call) perform(e *Effect) (in Input, ok bool) {
 			b.digit(c, e.Text, e.For == "info")
 		}
 	case DoRecord:
-		c.engine.wg.Go(func() { c.startRecording(*e.Record) })
+		start := *e.Record // e is the machine's, which goes on
+		c.engine.wg.Go(func() { c.startRecording(start) })
 	case DoRecordStop:
 		c.engine.wg.Go(func() { c.endRecording("stop") })
 	case DoOnEnd:

@@ -196,6 +196,9 @@ func (e *Endpoint) Close() error {
 		d.abandon()
 	}
 	e.wg.Wait()
+	if r := e.cfg.Registrar; r != nil {
+		r.wg.Wait()
+	}
 	return errors.Join(errs...)
 }
 

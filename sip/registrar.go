@@ -105,6 +105,7 @@ type Registrar struct {
 	timer *time.Timer
 	armed time.Time // when timer fires; zero: it does not
 	done  bool
+	wg    sync.WaitGroup // the timer at work
 
 	evMu     sync.Mutex // guards the rest; taken while mu is held
 	events   []RegistrarEvent
@@ -328,8 +329,14 @@ func (r *Registrar) arm() {
 
 // expire takes out those whose time is over.
 func (r *Registrar) expire() {
-	defer r.drain()
 	r.mu.Lock()
+	if r.done {
+		r.mu.Unlock()
+		return
+	}
+	r.wg.Add(1)
+	defer r.wg.Done()
+	defer r.drain()
 	defer r.mu.Unlock()
 	r.armed = time.Time{}
 	for now := time.Now(); len(r.due) > 0 && !r.due[0].Expires.After(now); {
@@ -350,7 +357,7 @@ func (r *Registrar) closed(f Flow) {
 	}
 }
 
-// stop ends the timer: the endpoint closes.
+// stop ends the timer: the endpoint closes. What it is at is through after wg.Wait.
 func (r *Registrar) stop() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
