@@ -5,6 +5,7 @@
 // leg between the outside and the engine, and what a flow runs on; an Incoming is a call
 // that asks to come in; a Verdict and a Refusal say why it must not; DialOptions are a call that is to
 // go out, Outbound, Trunk and Route say what may, and how, TrunkState how a trunk stands; a Conference is a room, a Confbridge what carries it;
+// an Extension is a phone number of ours, an Agent a person with several, a Registration a phone that is there;
 // an Event tells the program what happened. Settings, Flags, ParseListen and NewDeps spare a server the
 // usual wiring. Machine, Input, Effect and Snapshot are what traces and restarts are made of.
 //
@@ -43,6 +44,13 @@
 // and JoinBridge stay until the call is put out or the room ends. Its calls are conferencecalls:
 // joining, joined, leaving, leaved.
 //
+// # Phones of ours
+//
+// Config.Extensions has the phones that may register, with digest, at the engine's own addresses; Engine.Registrations shows those that are
+// there, "extension_registered" and "extension_unregistered" tell of changes. A destination of type extension rings all of
+// them at once, below one call; one of type agent rings the addresses of a person. Who shows an extension, or calls from where one is
+// registered, has to give its password, and then may dial what strangers may not: extensions, agents, and what Config.Outbound lets out.
+//
 // # Goroutines
 //
 // A call's loop consumes Inputs one after another (SIP messages, digits, timers, commands, what happens
@@ -54,7 +62,6 @@
 // # Caveats
 //
 // What the SIP side refuses by itself (malformed or unknown requests, 503 while draining or above
-// MaxCalls) is counted there and has no record. There is no registrar yet: a destination of type extension is
-// refused with 480. What a trunk has learned of its health and channels is of this engine alone. Conferences
+// MaxCalls) is counted there and has no record. What a trunk has learned of its health and channels is of this engine alone. Conferences
 // and their calls live in memory only. A call that Restore takes up in the middle of a connect dials anew.
 package call

@@ -98,7 +98,7 @@ func (e *Engine) openRegistrar() error {
 		return nil
 	}
 	auth := e.cfg.Auth
-	auth.Realm, auth.Secrets = cmp.Or(e.cfg.Realm, DefaultRealm), secrets{e.cfg.Extensions}
+	auth.Realm, auth.Secrets, auth.Logger = cmp.Or(e.cfg.Realm, DefaultRealm), secrets{e.cfg.Extensions}, e.log
 	var err error
 	if e.auth, err = sip.NewAuthenticator(auth); err != nil {
 		return err

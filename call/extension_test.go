@@ -339,3 +339,46 @@ func TestCallerGivesUpWhilePhonesRing(t *testing.T) {
 		}
 	})
 }
+
+// TestOneOfAThousandExtensions has 1,000 extensions with a phone each, one of them with three: a call to it rings these and no other.
+func TestOneOfAThousandExtensions(t *testing.T) {
+	const n = 1000
+	synctest.Test(t, func(t *testing.T) {
+		h := open(t, nil, extensions, func(c *call.Config) {
+			var list []call.Extension
+			for i := range n {
+				list = append(list, call.Extension{Name: fmt.Sprint(1000 + i), Password: fmt.Sprintf("secret%d", 1000+i)})
+			}
+			c.Extensions = call.ListExtensions(list...)
+		})
+		phone := func(x string, a, b, c byte) *calltest.Phone {
+			p := calltest.NewPhone(t, h.net, calltest.PhoneConfig{Addr: netip.AddrFrom4([4]byte{10, a, b, c}), Port: 5060, User: x, Password: "secret" + x})
+			register(t, p)
+			return p
+		}
+		var phones []*calltest.Phone
+		for i := range n {
+			phones = append(phones, phone(fmt.Sprint(1000+i), 1, byte(i/250), byte(i%250+1)))
+		}
+		right := []*calltest.Phone{phones[500], phone("1500", 2, 0, 1), phone("1500", 2, 0, 2)}
+		if got := len(h.Registrations("")); got != n+2 {
+			t.Errorf("%d phones are registered", got)
+		}
+		leg, err := h.Dial(t.Context(), call.DialOptions{Destination: address.Address{Type: address.TypeExtension, Target: "1500"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range right {
+			p.WaitCall(t).Refuse(486)
+		}
+		<-leg.Done()
+		if r := leg.Record(); r.Code != call.CodeCalleeBusy || len(r.Attempts) != 3 {
+			t.Errorf("%+v", r)
+		}
+		for i, p := range phones {
+			if c := p.Ringing(); c != 0 {
+				t.Errorf("phone %d rings", i)
+			}
+		}
+	})
+}

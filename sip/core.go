@@ -28,6 +28,9 @@ func (e *Endpoint) response(m *message) {
 	e.mu.Lock()
 	tx := e.clients[m.via.branch]
 	e.mu.Unlock()
+	if tx == nil && isPong(m) {
+		return
+	}
 	if tx == nil {
 		e.stats.stray.Add(1)
 		return

@@ -1,9 +1,10 @@
 // Package sip is the signalling of call applications: SIP (RFC 3261) over UDP
 // and TCP, IPv4 and IPv6. It knows nothing of media: bodies are bytes.
 //
-// There are only two types to know: an [Endpoint] receives, answers and sends
+// There are four types to know: an [Endpoint] receives, answers and sends
 // messages on its sockets, a [Dialog] is one call with one peer, which either of
-// them may have begun. Around them stand plain values: [Outgoing], a call to be
+// them may have begun; a [Registrar] knows where phones are, an [Authenticator] asks
+// for passwords. Around them stand plain values: [Outgoing], a call to be
 // placed; and, surviving JSON, [Request] and [NameAddr], what the caller sent;
 // [Event], what happens later; [DialogState], what a dialog needs to go on in
 // another process; [Query], a request outside of calls, as OPTIONS; [Registrant], an address
@@ -42,11 +43,27 @@
 // sending of an INVITE, not the wait for its answer: what one peer sends by one
 // way is handled in the order in which it came, and so are the events.
 //
+// # Phones
+//
+// A REGISTER goes from core.go to register.go, which has authenticator.go look at its password (authorization.go
+// reads it, nonce.go knows the nonces) and then changes what registrar.go keeps. A [Contact] is called
+// by its [Flow], the way that its REGISTER came, which keepalive.go keeps open:
+//
+//	auth, err := sip.NewAuthenticator(sip.AuthConfig{Realm: "example.com", Secrets: secrets})
+//	registrar, err := sip.NewRegistrar(sip.RegistrarConfig{Auth: auth})
+//	e, err := sip.New(sip.Config{Registrar: registrar, ...})
+//	for _, c := range registrar.Contacts("200") {
+//		d, err := e.Call(sip.Outgoing{URI: c.URI, Flow: c.Flow, ...})
+//	}
+//
+// Config.Admit (admit.go) asks for the passwords of calls.
+//
 // # What strangers can cost
 //
 // What is not SIP is dropped by a look at its first line. What is refused before
 // it becomes a call leaves no state: the same request gets the same answer when
-// it comes again (RFC 3261 8.2.7). Calls are bounded by Config.MaxDialogs, TCP
+// it comes again (RFC 3261 8.2.7), but for the nonce of a challenge. Who knows no password gets nothing registered, is challenged
+// without a trace, and may guess ten times and then once in three seconds (AuthConfig.MaxGuesses). Calls are bounded by Config.MaxDialogs, TCP
 // connections by Config.MaxConns, messages by Config.MaxMessage, and a finished
 // call leaves three entries of some 40 bytes each for 32 seconds, one of our own
 // that was refused 250 bytes, bounded by Config.MaxStrays. Whom we call can make us
@@ -67,6 +84,10 @@
 //   - Answers of the name servers are believed: there is no DNSSEC.
 //   - A call needs an offer: one that has none (a late offer) cannot be placed.
 //   - Credentials are not part of a DialogState.
+//   - Requests within a dialog are not asked for a password: who knows its tags is its peer.
+//   - A Registrar takes any host for its own, and knows no Path (RFC 3327), no service routes, no GRUU (RFC 5627), and
+//     no flows of RFC 5626 beyond the one that a REGISTER came by. Contacts with sips are refused.
+//   - Over UDP a forged source address can use up an address's REGISTERs (RegistrarConfig.MaxRequests), but not its guesses.
 //   - A response on TCP whose connection is gone is not sent by a new one (18.2.2).
 //   - An ACK that comes twice, or to nothing, is only counted (Stats.Stray).
 //   - Event.Headers and Request hold what the peer wrote: it is data, not to be
@@ -82,7 +103,7 @@
 //     (OPTIONS), 12 (dialogs, route sets with loose and strict routers, target
 //     refresh, early ones of several forks), 13 (INVITE, 2xx until ACK, every
 //     2xx), 14.2 (re-INVITE), 15 (BYE), 16.3 only as far as Max-Forwards goes, 17
-//     (transactions), 18 (UDP, TCP), 22 (digest, as a client)
+//     (transactions), 18 (UDP, TCP), 10 (registrar), 22 (digest, both sides)
 //   - RFC 3263: NAPTR, SRV and A/AAAA look-up of the next hop, each kept for its
 //     TTL where that is known, and failover (4.3) of an INVITE, to the next address
 //     on 503, on an error and on silence
@@ -93,15 +114,18 @@
 //   - RFC 3581: rport
 //   - RFC 4475: all 49 messages
 //   - RFC 5621: SDP in multipart bodies
-//   - RFC 5626 3.5.1: CRLF keep-alive on TCP, as the side that answers
+//   - RFC 3665: 2 (registration)
+//   - RFC 5626 3.5.1: CRLF keep-alive on TCP, as the side that answers, and the same on UDP for phones that are registered;
+//     +sip.instance only to know a phone again
 //   - RFC 6026: INVITE transactions after a 2xx, by means of the dialog, and of
 //     a hash when that is over
 //   - RFC 6086 4.2.1: INFO with DTMF
-//   - RFC 8760: SHA-256 and SHA-512-256 besides MD5; qop auth
+//   - RFC 7616: digest with qop auth; nonces that expire (stale), counts that are used once
+//   - RFC 8760: SHA-256 and SHA-512-256 besides MD5, offered by order of preference
 //
 // # Not covered
 //
-// Digest as a server, MD5-sess and qop auth-int; a registrar; TLS (sips) and
+// MD5-sess, userhash and qop auth-int; TLS (sips) and
 // WebSocket; PRACK (RFC 3262), session timers (RFC 4028), REFER and Replaces (RFC
 // 3515, 3891); re-INVITE and UPDATE from us; failover of requests within a dialog;
 // Contacts with headers, and 305 and 380 as redirections; loop detection by Via

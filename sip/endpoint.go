@@ -144,6 +144,9 @@ func (e *Endpoint) Run(ctx context.Context) error {
 			e.wg.Go(func() { e.acceptTCP(l) })
 		}
 	}
+	if r := e.cfg.Registrar; r != nil && r.cfg.KeepAlive > 0 {
+		e.wg.Go(func() { e.keepAlive(r) })
+	}
 	e.mu.Unlock()
 
 	select {
@@ -194,6 +197,9 @@ func (e *Endpoint) Close() error {
 		d.abandon()
 	}
 	e.wg.Wait()
+	if r := e.cfg.Registrar; r != nil {
+		r.wg.Wait()
+	}
 	return errors.Join(errs...)
 }
 

@@ -18,7 +18,8 @@ type addrLimit struct {
 }
 
 func newAddrLimit(interval time.Duration, burst, max int) *addrLimit {
-	return &addrLimit{interval: interval, burst: burst, max: max, full: make(map[netip.Addr]time.Time)}
+	return &addrLimit{interval: interval, burst: min(burst, 1<<30), // so that their time fits
+		max: max, full: make(map[netip.Addr]time.Time)}
 }
 
 func limitKey(a netip.Addr) netip.Addr {

@@ -100,10 +100,12 @@ type Registrar struct {
 	mu    sync.Mutex // guards the rest but events
 	users map[string][]*binding
 	flows map[flowKey][]*binding
+	count int     // of bindings, ever
 	due   dueHeap // by the time of expiry
 	timer *time.Timer
 	armed time.Time // when timer fires; zero: it does not
 	done  bool
+	wg    sync.WaitGroup // the timer at work
 
 	evMu     sync.Mutex // guards the rest; taken while mu is held
 	events   []RegistrarEvent
@@ -113,8 +115,9 @@ type Registrar struct {
 // binding is a Contact in the tables.
 type binding struct {
 	Contact
-	u     uri // of URI
-	index int // in due
+	u      uri // of URI
+	index  int // in due
+	number int // spreads what is sent to all of them over time
 }
 
 // flowKey finds the phones of one address.
@@ -269,6 +272,8 @@ func (r *Registrar) add(b *binding) {
 	r.users[b.User] = append(r.users[b.User], b)
 	r.flows[b.Flow.key()] = append(r.flows[b.Flow.key()], b)
 	pq.Push(&r.due, b)
+	r.count++
+	b.number = r.count
 }
 
 // remove takes b out. r.mu is held.
@@ -324,8 +329,14 @@ func (r *Registrar) arm() {
 
 // expire takes out those whose time is over.
 func (r *Registrar) expire() {
-	defer r.drain()
 	r.mu.Lock()
+	if r.done {
+		r.mu.Unlock()
+		return
+	}
+	r.wg.Add(1)
+	defer r.wg.Done()
+	defer r.drain()
 	defer r.mu.Unlock()
 	r.armed = time.Time{}
 	for now := time.Now(); len(r.due) > 0 && !r.due[0].Expires.After(now); {
@@ -346,7 +357,7 @@ func (r *Registrar) closed(f Flow) {
 	}
 }
 
-// stop ends the timer: the endpoint closes.
+// stop ends the timer: the endpoint closes. What it is at is through after wg.Wait.
 func (r *Registrar) stop() {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -21,7 +21,7 @@ import (
 //	                  then header lines. What is not given is filled in: Via with a fresh branch (or that of
 //	                  "Branch: x"), Max-Forwards, From, To (with the tag learnt), Call-ID, CSeq, Contact,
 //	                  Content-Length. "-Name" leaves a header out. {contact} and {totag} are those of the
-//	                  last response that had them, {sdp} is a body.
+//	                  last response that had them, {lasttag} that of the last one, {sdp} is a body.
 //	raw [ADDR]        the same, sent as it stands but for {len} and the line ends
 //	recv [ADDR]       the next message at the phone: the start of its start line, then "Name: value" (one of
 //	                  that name has this value), "Name ~ regexp", "!Name" (is absent), "body ~ regexp",
@@ -167,6 +167,7 @@ func (s *script) step(verb, arg, content string) {
 			}
 		}
 		if s.msg.status() > "100" {
+			s.vars["lasttag"] = s.msg.toTag()
 			if tag := s.msg.toTag(); tag != "" && s.vars["totag"] == "" {
 				s.vars["totag"] = tag
 			}

@@ -152,3 +152,6 @@ func (c *PhoneCall) challenged(m *message) bool {
 	c.phone.send(invite, c.hop)
 	return true
 }
+
+// Ringing is how many calls have come that WaitCall has not taken.
+func (p *Phone) Ringing() int { return len(p.incoming) }
