@@ -43,7 +43,8 @@ func (o *Overload) check() error {
 const (
 	overloadWindow  = 100 * time.Millisecond // in which the shortest delay counts
 	overloadSamples = 8                      // that a window has at least
-	overloadShrink  = 0.7                    // of the share, in a window of too long delays
+	overloadShrink  = 0.85                   // of the share, in a window of too long delays
+	overloadFall    = 0.4                    // where they are many times too long
 	overloadGrow    = 0.05                   // to the share, in a window of short ones
 	overloadLeast   = 0.02                   // share: without new calls nobody knew that it is over
 )
@@ -120,11 +121,13 @@ func (o *overload) sample(now time.Time, waited time.Duration) {
 	if now.Sub(o.begun) < overloadWindow || o.samples < overloadSamples {
 		return
 	}
+	falling := o.shortest < o.late // what waited before the last change is being worked off
 	o.late, o.samples = o.shortest, 0
 	switch {
 	case o.maxDelay == 0:
+	case o.late > o.maxDelay && falling:
 	case o.late > o.maxDelay:
-		o.share = max(o.share*overloadShrink, overloadLeast)
+		o.share = max(o.share*min(max(float64(o.maxDelay)/float64(o.late), overloadFall), overloadShrink), overloadLeast)
 	case o.late < o.maxDelay/2:
 		o.share = min(o.share+overloadGrow, 1)
 	}

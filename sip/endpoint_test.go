@@ -85,12 +85,21 @@ func TestNotReadyGets503(t *testing.T) {
 		})
 		defer b.close()
 		c := b.p.caller("drain")
-		c.invite(sdpOffer)
+		branch := c.invite(sdpOffer)
 		if m := b.p.want("SIP/2.0 503"); m.get("Retry-After") != "2" {
 			t.Errorf("Retry-After is %q, want 2", m.get("Retry-After"))
 		}
 		c.request("OPTIONS", "", "")
 		b.p.want("SIP/2.0 503")
+		// It is ready now, but the peer of the first INVITE has its answer: it does not know of a call.
+		ready = true
+		c.send("INVITE", 1, branch, "", sdpOffer)
+		b.p.want("SIP/2.0 503")
+		if s := b.e.Stats(); s.Invites != 0 || s.Repeated != 1 {
+			t.Errorf("%+v", s)
+		}
+		b.p.caller("later").invite(sdpOffer)
+		b.p.want("SIP/2.0 100")
 	})
 }
 
