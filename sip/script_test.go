@@ -1,6 +1,7 @@
 package sip
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/netip"
 	"path/filepath"
@@ -33,7 +34,7 @@ import (
 //	again [NAME]      sends the last reply again, or what was sent in answer to NAME
 //	quiet TIME        no message, and no event, for so long
 //	wait TIME         lets time pass, messages are kept
-//	app ring|early|accept|reject STATUS|answer N STATUS|bye|not VERB   what the application does; the content is
+//	app ring|early|accept|reject STATUS|answer N STATUS|offer|bye|not VERB   what the application does; the content is
 //	                  the body; with "not" it must be refused
 //	app call URI      we call; the content is lines "key: value" with from, to, display, next_hop, timeout,
 //	                  max_forwards, username, password, redirect (a regexp of what may be followed), and
@@ -44,6 +45,10 @@ import (
 //	dns               records for next hops: "A host: address", "SRV name: ...", separated by commas
 //	event KIND        the next event of the dialog; lines "key: value" with the keys of Event
 //	dialogs N         so many live now
+//	config            the first step only: "key: value" with reliable, interval, min, off (of the session timer)
+//	restart           another endpoint takes the place of the first one, and the dialog up
+//
+// {rseq} is the RSeq of the last message received that had one, {cseq} the number in its CSeq.
 func TestScripts(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txtar")
 	if err != nil || len(files) == 0 {
@@ -85,10 +90,10 @@ type keptMessage struct {
 
 func runScript(t *testing.T, ar *txtar.Archive) {
 	z := &zone{records: make(map[string][]string)}
-	s := &script{t: t, b: newBubble(t, func(c *Config) { c.Resolver = z }), phones: make(map[string]*phone),
+	s := &script{t: t, b: newBubble(t, func(c *Config) { c.Resolver = z; configure(t, c, ar) }), phones: make(map[string]*phone),
 		zone: z, kept: make(map[string]keptMessage),
 		vars: map[string]string{"contact": "sip:100@192.0.2.1", "totag": "", "sdp": strings.ReplaceAll(sdpOffer, "\r\n", "\n")}}
-	defer s.b.stop()
+	defer func() { s.b.stop() }()
 	s.phones["192.0.2.10:5060"] = s.b.p
 	defer func() {
 		for _, p := range s.phones {
@@ -154,6 +159,10 @@ func (s *script) step(verb, arg, content string) {
 				s.vars["contact"] = u
 			}
 		}
+		if v := s.msg.get("RSeq"); v != "" {
+			s.vars["rseq"] = v
+		}
+		s.vars["cseq"], _, _ = strings.Cut(s.msg.get("CSeq"), " ")
 		if s.msg.status() > "100" {
 			if tag := s.msg.toTag(); tag != "" && s.vars["totag"] == "" {
 				s.vars["totag"] = tag
@@ -195,12 +204,64 @@ func (s *script) step(verb, arg, content string) {
 	case "event":
 		s.dialog()
 		s.checkEvent(s.ev.want(s.t, EventKind(arg)), s.expand(content))
+	case "config": // done before
+	case "restart":
+		s.restart()
 	case "dialogs":
 		if got := strconv.Itoa(s.b.e.Stats().Dialogs); got != arg {
 			s.t.Fatalf("%s dialogs, want %s", got, arg)
 		}
 	default:
 		s.t.Fatalf("no such step: %s", verb)
+	}
+}
+
+// configure is the step "config".
+func configure(t *testing.T, c *Config, ar *txtar.Archive) {
+	t.Helper()
+	if len(ar.Files) == 0 || ar.Files[0].Name != "config" {
+		return
+	}
+	for l := range strings.Lines(string(ar.Files[0].Data)) {
+		k, v, _ := strings.Cut(strings.TrimSpace(l), ": ")
+		var err error
+		switch k {
+		case "":
+		case "reliable":
+			c.Reliable = Reliable(v)
+		case "interval":
+			c.Session.Interval, err = time.ParseDuration(v)
+		case "min":
+			c.Session.Min, err = time.ParseDuration(v)
+		case "off":
+			c.Session.Off = v == "true"
+		default:
+			t.Fatalf("no such setting: %s", k)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// restart is the step "restart".
+func (s *script) restart() {
+	s.t.Helper()
+	j, err := json.Marshal(s.dialog().Snapshot())
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	cfg := s.b.e.cfg
+	s.b.stop()
+	s.ev.want(s.t, EventFailed)
+	cfg.Listen = []Listen{{Network: "udp", PacketConn: s.b.net.listen("192.0.2.1:5060")}}
+	s.b.e, s.b.stop = serve(s.t, cfg)
+	var st DialogState
+	if err := json.Unmarshal(j, &st); err != nil {
+		s.t.Fatal(err)
+	}
+	if s.d, err = s.b.e.Restore(st, func(e Event) { s.ev.ch <- e }); err != nil {
+		s.t.Fatal(err)
 	}
 }
 
@@ -383,6 +444,7 @@ func (s *script) checkEvent(e Event, content string) {
 		"method": e.Method, "offer": strconv.Itoa(e.Offer), "content_type": e.ContentType,
 		"status": strconv.Itoa(e.Status), "cause": strconv.Itoa(e.Cause), "reason": e.Reason,
 		"body": strconv.Quote(string(e.Body)), "early": e.Early, "local": strconv.FormatBool(e.Local),
+		"session": strconv.Itoa(e.Session),
 	}
 	var tries []string
 	for _, a := range e.Attempts {
@@ -432,6 +494,8 @@ func (s *script) app(arg, content string) {
 		err = d.Reject(num(1), "", Header{"Reason", "Q.850;cause=17"})
 	case "answer":
 		err = d.Answer(num(1), num(2), body)
+	case "offer":
+		err = d.Offer(body)
 	case "cancel":
 		var hs []Header
 		for _, l := range strings.Split(content, "\n") {
