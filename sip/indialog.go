@@ -15,13 +15,11 @@ func (d *Dialog) request(m *message) {
 	case d.out != nil:
 		d.earlyRequest(m)
 		return
-	case m.method == "PRACK" && d.inv != nil && m.fromTag == d.remoteTag && !d.again(m):
-		// Also after the final response (RFC 3262 3).
-		d.remoteSeq, d.fresh = max(d.remoteSeq, m.cseq), false
-		d.prackRequest(m)
-		return
 	case m.fromTag != d.remoteTag:
 		d.e.refuse(m, 481, "") // another fork has become the dialog in this moment
+		return
+	case d.state == StateEnded && d.inv != nil && m.method == "PRACK":
+		d.prackRequest(m) // also after the refusal (RFC 3262 3)
 		return
 	case d.state == StateEnded, d.state == StateTerminating && m.method != "BYE":
 		d.e.refuse(m, 481, "")
@@ -46,7 +44,7 @@ func (d *Dialog) request(m *message) {
 	case "OPTIONS":
 		d.done(m, d.e.abilities()...)
 	case "PRACK":
-		d.e.refuse(m, 481, "") // nothing waits for one
+		d.prackRequest(m)
 	}
 }
 
