@@ -293,7 +293,11 @@ func (d *Dialog) takeSession(w sessionWish) {
 // tooShort takes a 422 (RFC 4028 7.3); false: asking again would not help. d.mu is held.
 func (d *Dialog) tooShort(w sessionWish) bool {
 	s, t := &d.session, d.e.cfg.Session
-	if t.Off || w.min <= max(t.Interval, t.Min, s.interval, s.min) {
+	asked := max(t.Interval, t.Min, s.min)
+	if s.interval > 0 {
+		asked = max(s.interval, t.Min, s.min)
+	}
+	if t.Off || w.min <= asked {
 		return false
 	}
 	s.min = w.min
