@@ -61,7 +61,7 @@ func (e *Engine) admit(d *sip.Dialog) {
 	c.log().Info("call begins", "from", in.Source.Target, "to", in.Destination.Target, "peer", in.Peer.String(), "transport", d.Network())
 	c.feed(Input{Kind: KindIncoming, Incoming: &IncomingInput{
 		ID: c.id, JourneyID: journey, ActiveflowID: activeflow, SIPCallID: d.CallID(), Transport: d.Network(), Peer: in.Peer.String(),
-		Source: in.Source, Destination: in.Destination, Offer: string(sdp),
+		Source: in.Source, Destination: in.Destination, Offer: string(sdp), Reliable: d.Reliable(), MediaTimeout: e.cfg.MediaTimeout,
 	}})
 	verdict, program, end := e.decide(c.flowCtx, in)
 	c.feed(Input{Kind: KindVerified, Verdict: &verdict})

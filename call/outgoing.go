@@ -125,6 +125,7 @@ func (e *Engine) place(o outgoing) (*Call, *Refusal) {
 	in := OutgoingInput{
 		ID: id, JourneyID: o.journey, ActiveflowID: activeflow, MasterCallID: o.master, Source: o.source, Destination: o.destination,
 		Metadata: maps.Clone(o.metadata), RingTimeout: cmp.Or(o.timeout, e.cfg.RingTimeout, DefaultRingTimeout), EarlyExecution: o.early,
+		MediaTimeout: e.cfg.MediaTimeout,
 	}
 	if f, ok := o.program.(*flow.Flow); ok {
 		in.FlowID = f.ID()

@@ -69,6 +69,15 @@ func (d *Dialog) reliably(inv *serverInvite, body []byte) bool {
 	return false
 }
 
+// Reliable says whether a provisional response with a session description reaches the
+// caller reliably (RFC 3262): then an INVITE without offer can have early media, for
+// Provisional brings the offer and EventPrack the answer.
+func (d *Dialog) Reliable() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.inv != nil && d.inv.offer == 0 && d.reliably(d.inv, []byte("v=0"))
+}
+
 // sendReliable queues a provisional response, and sends it when it is its turn: one
 // at a time waits for its PRACK. d.mu is held.
 func (d *Dialog) sendReliable(inv *serverInvite, status int, body []byte) error {
