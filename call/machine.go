@@ -1,6 +1,7 @@
 package call
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -246,8 +247,16 @@ func (m *Machine) signal(in *Input) {
 			m.do(Effect{Do: DoNegotiate, For: "refresh", Body: string(e.Body)})
 		}
 	case sip.EventLost:
-		m.end(in.At, End{By: "local", Reason: store.ReasonFailed, Status: 200, Cause: 102,
-			Code: CodeSessionLost, Sentence: "the far end does not know the call any more: " + e.Reason})
+		end := End{By: "local", Reason: store.ReasonFailed, Status: 200, Cause: 102, Code: CodeSessionLost}
+		switch e.Status {
+		case 0:
+			end.Sentence = "the far end has not refreshed the call in time"
+		case 408:
+			end.Sentence = "the far end does not answer any more"
+		default:
+			end.Sentence = fmt.Sprintf("the far end does not know the call any more: %d %s", e.Status, e.Reason)
+		}
+		m.end(in.At, end)
 	case sip.EventInfo:
 		if d := infoDigit(e.ContentType, e.Body); d != "" {
 			m.digit(d, "info")

@@ -26,7 +26,9 @@ type PhoneConfig struct {
 	NoEvents bool           // leave telephone-event out of the SDP; Press then sends tones
 	SDPHost  string         // in c= of the SDP; "": Addr
 
-	LateOffer   bool // INVITE without SDP, the answer goes in the ACK
+	Headers []string // more headers of each INVITE and 200 to one, of the form "Name: value", such as "Supported: 100rel"
+
+	LateOffer   bool // INVITE without SDP, the answer goes in the ACK, or in the PRACK
 	NoACK       bool // never acknowledge a 2xx
 	NoRTP       bool // send no sound and no digits, only listen: the far end hears nothing
 	NoBYEAnswer bool // a BYE ends the call, but is never answered
