@@ -254,6 +254,9 @@ func (d *Dialog) ack(m *message) {
 	}
 	ev := Event{Kind: EventAck, Method: "ACK", Offer: inv.offer, Headers: m.all()}
 	ev.ContentType, ev.Body = m.sdp()
+	if len(ev.Body) > 0 {
+		d.remoteSDP = ev.Body
+	}
 	if inv.offer > 0 {
 		ev.Kind = EventOfferAck
 	} else {

@@ -76,7 +76,7 @@ func (d *Dialog) Offer(body []byte) error {
 		if c.stop != 0 || o.early == nil || !o.early.dialog.mayUpdate {
 			return fmt.Errorf("sip: offer: the peer takes no UPDATE before its answer: %w", ErrState)
 		}
-	} else if inv := d.inv; inv == nil || inv.status != 0 || !inv.agreed() || !d.mayUpdate {
+	} else if inv := d.inv; inv == nil || inv.status != 0 || !inv.agreed() || inv.rel != nil && len(inv.rel.body) > 0 || !d.mayUpdate {
 		return fmt.Errorf("sip: offer: the peer takes no UPDATE before our answer: %w", ErrState)
 	}
 	d.offering = o
@@ -320,7 +320,7 @@ func (d *Dialog) offerAnswered(o *offering, res *final) {
 	}
 	d.offering = nil
 	if o.refresh {
-		d.session.due = time.Now().Add(retryRefresh)
+		d.session.retry(res.wait(d.outgoing, retryRefresh))
 		d.armSession()
 		return
 	}

@@ -30,7 +30,7 @@ func (d *Dialog) sessionTick() {
 // 10). d.mu is held.
 func (d *Dialog) refreshSession() {
 	s := &d.session
-	s.due = time.Now().Add(retryRefresh)
+	s.retry(retryRefresh)
 	switch {
 	case d.state != StateConfirmed || d.offering != nil:
 		return // until the ACK, or the answer to an offer of ours, which refreshes as well
@@ -43,6 +43,11 @@ func (d *Dialog) refreshSession() {
 		d.offering = &offering{body: d.sdp, refresh: true}
 		d.e.start(func() { d.sendReinvite(d.offering) })
 	}
+}
+
+// retry has the next refresh sent after wait, or earlier when the session would be over by then.
+func (s *session) retry(wait time.Duration) {
+	s.due = time.Now().Add(min(wait, time.Until(s.deadline())/2))
 }
 
 // updateSession refreshes by an UPDATE without an offer. It waits for the answer.
@@ -71,11 +76,13 @@ func (d *Dialog) updateSession() {
 		return
 	case res.status == 422 && d.tooShort(w):
 		s.due = time.Now()
-	case res.status == 405 || res.status == 501:
+	case res.status == 491 || res.status == 500 || res.status == 503:
+		s.retry(res.wait(d.outgoing, retryRefresh))
+	case res.status == 501 || res.status/100 == 4:
 		s.byInvite = true
 		s.due = time.Now()
 	default:
-		s.due = time.Now().Add(res.wait(d.outgoing, retryRefresh))
+		s.retry(retryRefresh)
 	}
 	d.armSession()
 }
