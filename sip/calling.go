@@ -40,6 +40,7 @@ const (
 // advance is at work.
 type calling struct {
 	headers  []Header // of each INVITE
+	timer    bool     // they say that we support session timers
 	route    string   // value of the Route header, "": none
 	body     []byte
 	redirect func(string) bool
@@ -224,7 +225,9 @@ func (d *Dialog) newInvite(f flow) *clientInvite {
 	tx.via = d.e.via(f, tx.branch)
 	hs := d.head(tx)
 	hs = append(hs, c.headers...)
-	hs = append(hs, d.offeredSession()...)
+	if c.timer {
+		hs = append(hs, d.offeredSession()...)
+	}
 	hs = append(hs, Header{"CSeq", cseqValue(tx.cseq, "INVITE")}, Header{"Contact", d.contact})
 	d.ackAuth = d.auth.headers("INVITE", c.uri)
 	hs = append(hs, d.ackAuth...)

@@ -41,6 +41,7 @@ type offering struct {
 type reacked struct {
 	branch string
 	flow   flow
+	auth   []Header // credentials, which the ACK of a 2xx repeats (RFC 3261 22.1)
 	wire   []byte
 }
 
@@ -173,6 +174,12 @@ func (d *Dialog) sendInDialog(o *offering, req *sip.Request, f flow) error {
 	d.e.invited[tx.branch] = d
 	d.e.mu.Unlock()
 	d.reacked = reacked{branch: tx.branch, flow: f}
+	for _, h := range req.Headers() {
+		switch longName(h.Name()) {
+		case "authorization", "proxy-authorization":
+			d.reacked.auth = append(d.reacked.auth, Header{h.Name(), h.Value()})
+		}
+	}
 	if err := d.e.send(f, tx.wire); err != nil {
 		return err
 	}
@@ -267,7 +274,9 @@ func (d *Dialog) ackReinvite(m *message, tx *clientInvite) {
 	hs = append(hs, Header{"Max-Forwards", strconv.Itoa(maxForwards)},
 		Header{"From", d.local}, Header{"To", d.remote}, Header{"Call-ID", d.callID},
 		Header{"CSeq", cseqValue(m.cseq, "ACK")}, Header{"User-Agent", d.e.cfg.UserAgent})
-	hs = append(hs, d.ackAuth...)
+	if m.status < 300 {
+		hs = append(hs, d.reacked.auth...)
+	}
 	d.reacked.flow, d.reacked.wire = f, writeRequest("ACK", uri, hs, nil)
 	_ = d.e.send(f, d.reacked.wire)
 }

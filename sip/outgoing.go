@@ -96,6 +96,9 @@ func (e *Endpoint) Call(o Outgoing) (*Dialog, error) {
 		uri: o.URI, seen: []string{o.URI}, route: route(o.NextHop), redirect: o.Redirect,
 		body: slices.Clone(o.Body), headers: e.inviteHeaders(d, o),
 	}
+	d.out.timer = slices.ContainsFunc(d.out.headers, func(h Header) bool {
+		return longName(h.Name) == "supported" && slices.ContainsFunc(splitList(h.Value), func(v string) bool { return strings.EqualFold(v, "timer") })
+	})
 	d.invite = d.sent(o)
 
 	// Until it is among the dialogs nobody else has it; its lock keeps a closing

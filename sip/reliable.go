@@ -117,10 +117,10 @@ func (d *Dialog) nextReliable(inv *serverInvite, p *provisional) error {
 	p.res = inv.rep.response(p.status, "", string(p.body), Header{"Contact", d.contact}, Header{"Allow", allowed},
 		Header{"Require", "100rel"}, Header{"RSeq", strconv.FormatUint(uint64(p.rseq), 10)}, d.server())
 	inv.rel, inv.prov, inv.provAt = p, p.res, p.sent
+	p.timer = time.AfterFunc(t1, func() { d.resendReliable(inv, p) })
 	if err := inv.tx.Respond(p.res); err != nil {
 		return fmt.Errorf("sip: provisional %d: %w", p.status, err)
 	}
-	p.timer = time.AfterFunc(t1, func() { d.resendReliable(inv, p) })
 	return nil
 }
 

@@ -1,7 +1,6 @@
 package sip
 
 import (
-	"encoding/json"
 	"fmt"
 	"net/netip"
 	"path/filepath"
@@ -213,55 +212,6 @@ func (s *script) step(verb, arg, content string) {
 		}
 	default:
 		s.t.Fatalf("no such step: %s", verb)
-	}
-}
-
-// configure is the step "config".
-func configure(t *testing.T, c *Config, ar *txtar.Archive) {
-	t.Helper()
-	if len(ar.Files) == 0 || ar.Files[0].Name != "config" {
-		return
-	}
-	for l := range strings.Lines(string(ar.Files[0].Data)) {
-		k, v, _ := strings.Cut(strings.TrimSpace(l), ": ")
-		var err error
-		switch k {
-		case "":
-		case "reliable":
-			c.Reliable = Reliable(v)
-		case "interval":
-			c.Session.Interval, err = time.ParseDuration(v)
-		case "min":
-			c.Session.Min, err = time.ParseDuration(v)
-		case "off":
-			c.Session.Off = v == "true"
-		default:
-			t.Fatalf("no such setting: %s", k)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-}
-
-// restart is the step "restart".
-func (s *script) restart() {
-	s.t.Helper()
-	j, err := json.Marshal(s.dialog().Snapshot())
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	cfg := s.b.e.cfg
-	s.b.stop()
-	s.ev.want(s.t, EventFailed)
-	cfg.Listen = []Listen{{Network: "udp", PacketConn: s.b.net.listen("192.0.2.1:5060")}}
-	s.b.e, s.b.stop = serve(s.t, cfg)
-	var st DialogState
-	if err := json.Unmarshal(j, &st); err != nil {
-		s.t.Fatal(err)
-	}
-	if s.d, err = s.b.e.Restore(st, func(e Event) { s.ev.ch <- e }); err != nil {
-		s.t.Fatal(err)
 	}
 }
 

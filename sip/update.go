@@ -84,6 +84,9 @@ func (d *Dialog) takeOffer(m *message, target string) {
 // answerUpdate is Answer for an UPDATE or PRACK. d.mu is held.
 func (d *Dialog) answerUpdate(up *serverUpdate, status int, body []byte) error {
 	var hs []Header
+	if up.fork != nil && d.out == nil && up.fork.tag != d.remoteTag {
+		status = 481 // another one has taken the call
+	}
 	switch {
 	case status >= 300:
 		body = nil
