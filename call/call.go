@@ -289,6 +289,9 @@ func (c *Call) perform(e *Effect) (in Input, ok bool) {
 	case DoCloseMedia:
 		return c.closeMedia()
 	case DoEmit:
+		if e.Text == "call_media_timeout" {
+			c.log().Warn("the far end sends no sound")
+		}
 		c.engine.emit(c, e)
 	case DoReply:
 		c.answerCommand(e.Ref, e.Text)
@@ -311,8 +314,8 @@ func body(s string) []byte {
 
 func (c *Call) startTimer(e *Effect) {
 	d := e.Delay
-	if d == 0 { // the limit of the host's config, which the loop does not know
-		d = c.engine.maxDuration
+	if d == 0 { // the limit of the host's config, which the loop does not know; less what was before a Restore
+		d = max(c.engine.maxDuration-time.Since(c.machine.st.Record.TmCreate.Time), time.Nanosecond)
 	}
 	name := e.Text
 	c.timers = append(c.timers, time.AfterFunc(d, func() { c.post(Input{Kind: KindTimer, Timer: name}) }))

@@ -24,6 +24,10 @@
 // ended the call and why: hangup_by, hangup_reason, SIP status, Q.850 cause, a code, a sentence, and
 // the step at which the flow stood. Refused calls have a record, too.
 //
+// A call that is up is watched: a peer that has vanished does not answer the session timer (Config.SessionTimer,
+// RFC 4028) and its call ends with code session_lost; one that sends no sound is told of, or hung up, by
+// Config.MediaTimeout; and none lasts longer than Config.MaxCallDuration.
+//
 // # Two legs and a room
 //
 // A talks to B through two calls: Call.Connect (the connect action) dials all destinations at once, each a

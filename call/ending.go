@@ -22,7 +22,8 @@ const (
 	CodeNoCommonCodec    = "no_common_codec"    // nothing in the offer that we can do, its kind of address included
 	CodeNoMedia          = "no_media"           // no port is free
 	CodeNoACK            = "no_ack"             // our 200 was never acknowledged
-	CodeMediaTimeout     = "media_timeout"      // no packet for longer than allowed
+	CodeMediaTimeout     = "media_timeout"      // no packet for longer than Config.MediaTimeout
+	CodeSessionLost      = "session_lost"       // the peer does not know the call any more, or has not refreshed it (RFC 4028)
 	CodeMaxDuration      = "max_duration"       // Config.MaxCallDuration is over
 	CodeShutdown         = "shutdown"           // the engine stops
 	CodeHungUp           = "hung_up"            // by the program, through Call.Hangup

@@ -112,8 +112,17 @@ type Config struct {
 	Actions *action.Registry
 
 	// Overload says when the machine takes no more new calls. The zero value does by how late it is.
-	Overload        Overload
-	MaxCallDuration time.Duration // 0: DefaultMaxCallDuration
+	Overload Overload
+	// SessionTimer is how often calls prove that they are still up (RFC 4028): a peer that has vanished ends
+	// its call. The zero value: every 15 minutes, with peers that support it.
+	SessionTimer sip.SessionTimer
+	// Reliable says which provisional responses are sent reliably (RFC 3262). "": early media, to
+	// callers that support it.
+	Reliable sip.Reliable
+	// MediaTimeout is what happens to a call without sound. The zero value: a warning after 30 s.
+	MediaTimeout MediaTimeout
+
+	MaxCallDuration time.Duration // of any call, from its beginning; 0: DefaultMaxCallDuration
 	MaxCalls        int           // more at once are refused with 503; 0: no limit
 	DrainTimeout    time.Duration // 0: DefaultDrainTimeout
 	UserAgent       string        // 0: "Callbin"
@@ -169,7 +178,7 @@ func New(cfg Config) (*Engine, error) {
 	if cfg.RingTimeout < 0 {
 		errs = append(errs, errors.New("call: Config.RingTimeout cannot be negative"))
 	}
-	errs = append(errs, cfg.Overload.check(), cfg.Outbound.check("call: Config.Outbound"), checkTrunks("call: Config.Trunks", cfg.Trunks), checkRoutes("call: Config.Routes", cfg.Routes, cfg.Trunks))
+	errs = append(errs, cfg.Overload.check(), cfg.MediaTimeout.check(), cfg.Outbound.check("call: Config.Outbound"), checkTrunks("call: Config.Trunks", cfg.Trunks), checkRoutes("call: Config.Routes", cfg.Routes, cfg.Trunks))
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
@@ -203,6 +212,7 @@ func New(cfg Config) (*Engine, error) {
 	below := sip.Config{
 		Listen: cfg.Listen, LocalNets: cfg.LocalNets, UserAgent: cfg.UserAgent,
 		Invite: e.admit, Ready: e.welcome, Logger: cfg.Logger, Registrar: e.registrar,
+		Session: cfg.SessionTimer, Reliable: cfg.Reliable,
 	}
 	if e.registrar != nil {
 		below.Admit = e.mayCall
@@ -224,6 +234,7 @@ func (e *Engine) openMedia() error {
 	}
 	r := e.cfg.RTP
 	r.Shards, r.Logger = e.shards, e.log
+	e.cfg.MediaTimeout = e.cfg.MediaTimeout.apply(&r)
 	f, err := rtp.New(r)
 	if err != nil {
 		return err

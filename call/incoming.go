@@ -76,6 +76,7 @@ func (e *Engine) admit(d *sip.Dialog) {
 	c.feed(Input{Kind: KindIncoming, Incoming: &IncomingInput{
 		ID: c.id, JourneyID: journey, ActiveflowID: activeflow, SIPCallID: d.CallID(), Transport: d.Network(), Peer: in.Peer.String(),
 		Source: in.Source, Destination: in.Destination, Trunk: in.Trunk, Offer: string(sdp),
+		Reliable: d.Reliable(), MediaTimeout: e.cfg.MediaTimeout,
 	}})
 	if full != nil {
 		c.feed(Input{Kind: KindRefused, End: refusal(full)})

@@ -80,8 +80,10 @@ type IncomingInput struct {
 	Peer         string          `json:"peer"`
 	Source       address.Address `json:"source"`
 	Destination  address.Address `json:"destination"`
-	Trunk        string          `json:"trunk,omitempty"` // by which it came
-	Offer        string          `json:"offer,omitempty"` // SDP; empty: the offer is ours to make
+	Trunk        string          `json:"trunk,omitempty"`    // by which it came
+	Offer        string          `json:"offer,omitempty"`    // SDP; empty: the offer is ours to make
+	Reliable     bool            `json:"reliable,omitempty"` // early media reaches the caller reliably
+	MediaTimeout MediaTimeout    `json:"media_timeout,omitzero"`
 }
 
 // OutgoingInput is what the loop needs to know of a call that we place.
@@ -98,9 +100,10 @@ type OutgoingInput struct {
 	Metadata       map[string]string `json:"metadata,omitempty"`
 	RingTimeout    time.Duration     `json:"ring_timeout"`              // from the INVITE to the answer
 	EarlyExecution bool              `json:"early_execution,omitempty"` // the flow begins at ringing
-	EarlyMedia     bool              `json:"early_media,omitempty"`     // somebody hears the far end before its answer
-	MaxDuration    time.Duration     `json:"max_duration,omitempty"`    // 0: the engine's
-	Refused        *End              `json:"refused,omitempty"`         // the policy does not let it out
+	MediaTimeout   MediaTimeout      `json:"media_timeout,omitzero"`
+	EarlyMedia     bool              `json:"early_media,omitempty"`  // somebody hears the far end before its answer
+	MaxDuration    time.Duration     `json:"max_duration,omitempty"` // 0: the engine's
+	Refused        *End              `json:"refused,omitempty"`      // the policy does not let it out
 }
 
 // InvitedInput is what is known once the INVITE of a call of ours is made.
@@ -126,8 +129,8 @@ type FlowInput struct {
 
 // NegotiatedInput is the result of an offer/answer exchange of purpose For.
 type NegotiatedInput struct {
-	For   string `json:"for"`             // "answer", "early", "offer", "ack"; of a call of ours "dial", "early_answer", "dial_answer"
-	Offer int    `json:"offer,omitempty"` // the re-INVITE it is about
+	For   string `json:"for"`             // "answer", "early", "offer", "ack", "prack", "refresh"; of a call of ours "dial", "early_answer", "dial_answer"
+	Offer int    `json:"offer,omitempty"` // the re-INVITE, UPDATE or PRACK it is about
 	Body  string `json:"body,omitempty"`  // what goes to the peer
 	Code  string `json:"code,omitempty"`  // one of the Code constants when it failed
 	Error string `json:"error,omitempty"`

@@ -1,6 +1,7 @@
 package call
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -36,9 +37,10 @@ type State struct {
 	Phase  Phase      `json:"phase"`
 	Seq    int        `json:"seq"` // of the last input
 
-	Offer    string `json:"offer,omitempty"`  // the INVITE's SDP, until it is answered
-	Late     bool   `json:"late,omitempty"`   // the INVITE had none: the answer comes in the ACK
-	Answer   string `json:"answer,omitempty"` // SDP that the 183 carried and the 200 repeats
+	Offer    string `json:"offer,omitempty"`    // the INVITE's SDP, until it is answered
+	Late     bool   `json:"late,omitempty"`     // the INVITE had none: the answer comes in the ACK, or in a PRACK
+	Reliable bool   `json:"reliable,omitempty"` // early media reaches the caller reliably (RFC 3262)
+	Answer   string `json:"answer,omitempty"`   // SDP that the 183 carried and the 200 repeats
 	HasMedia bool   `json:"has_media,omitempty"`
 
 	FlowRuns     bool           `json:"flow_runs,omitempty"`
@@ -56,11 +58,14 @@ type State struct {
 	EarlyExecution bool `json:"early_execution,omitempty"`
 	FlowStarted    bool `json:"flow_started,omitempty"`
 
-	Ways        []string      `json:"ways,omitempty"`         // trunks in the order of trying; never changed
-	Way         int           `json:"way,omitempty"`          // which of them it is
-	Tried       int           `json:"tried,omitempty"`        // attempts at those before
-	EarlyMedia  bool          `json:"early_media,omitempty"`  // somebody hears the far end before its answer
-	MaxDuration time.Duration `json:"max_duration,omitempty"` // 0: the engine's
+	Ways         []string      `json:"ways,omitempty"`         // trunks in the order of trying; never changed
+	Way          int           `json:"way,omitempty"`          // which of them it is
+	Tried        int           `json:"tried,omitempty"`        // attempts at those before
+	EarlyMedia   bool          `json:"early_media,omitempty"`  // somebody hears the far end before its answer
+	MaxDuration  time.Duration `json:"max_duration,omitempty"` // 0: the engine's
+	MediaTimeout MediaTimeout  `json:"media_timeout,omitzero"`
+	Silent       bool          `json:"silent,omitempty"`       // the peer gives no sign, whether it should or not
+	SilenceTold  bool          `json:"silence_told,omitempty"` // there was an event about that
 
 	MediaClosed bool `json:"media_closed,omitempty"`
 	Finished    bool `json:"finished,omitempty"`
@@ -173,7 +178,8 @@ func (m *Machine) status(s string, at store.Time) {
 func (m *Machine) incoming(in *Input) {
 	i := in.Incoming
 	m.st.Phase = PhaseNew
-	m.st.Offer, m.st.Late = i.Offer, i.Offer == ""
+	m.st.Offer, m.st.Late, m.st.Reliable = i.Offer, i.Offer == "", i.Reliable
+	m.st.MediaTimeout = i.MediaTimeout
 	m.st.Record = store.Call{
 		ID: i.ID, Type: store.TypeFlow, ActiveflowID: i.ActiveflowID, Direction: store.DirectionIncoming, Status: store.StatusDialing,
 		Source: i.Source, Destination: i.Destination, JourneyID: i.JourneyID,
@@ -237,6 +243,25 @@ func (m *Machine) signal(in *Input) {
 		if len(e.Body) > 0 && m.st.Phase != PhaseEnded {
 			m.do(Effect{Do: DoNegotiate, For: "ack", Body: string(e.Body)})
 		}
+	case sip.EventPrack: // the answer to the offer in our 183
+		if m.st.Phase != PhaseEnded {
+			m.do(Effect{Do: DoNegotiate, For: "prack", Body: string(e.Body)})
+		}
+	case sip.EventAnswer: // to the re-INVITE of the session timer: the peer has changed its side
+		if e.Local && len(e.Body) > 0 && m.st.Phase != PhaseEnded {
+			m.do(Effect{Do: DoNegotiate, For: "refresh", Body: string(e.Body)})
+		}
+	case sip.EventLost:
+		end := End{By: "local", Reason: store.ReasonFailed, Status: 200, Cause: 102, Code: CodeSessionLost}
+		switch e.Status {
+		case 0:
+			end.Sentence = "the far end has not refreshed the call in time"
+		case 408:
+			end.Sentence = "the far end does not answer any more"
+		default:
+			end.Sentence = fmt.Sprintf("the far end does not know the call any more: %d %s", e.Status, e.Reason)
+		}
+		m.end(in.At, end)
 	case sip.EventInfo:
 		if d := infoDigit(e.ContentType, e.Body); d != "" {
 			m.digit(d, "info")
@@ -260,6 +285,11 @@ func (m *Machine) media(in *Input) {
 	switch in.Media.Kind {
 	case rtp.EventDigit:
 		m.digit(in.Media.Digit, "")
+	case rtp.EventMediaTimeout:
+		m.st.Silent = true
+		m.silent(in.At)
+	case rtp.EventMediaResume:
+		m.heard()
 	case rtp.EventHold:
 		m.emit("call_hold")
 	case rtp.EventResume:
@@ -289,7 +319,7 @@ func (m *Machine) negotiated(in *Input) {
 		m.do(e)
 		return
 	}
-	if m.dialled(in) || m.st.Phase == PhaseEnded {
+	if n.For == "refresh" || m.dialled(in) || m.st.Phase == PhaseEnded {
 		return
 	}
 	if n.Error != "" {
@@ -301,6 +331,11 @@ func (m *Machine) negotiated(in *Input) {
 	case "early":
 		m.st.Offer, m.st.Answer = "", n.Body
 		m.do(Effect{Do: DoEarly, Body: n.Body})
+		if !m.st.Late { // else the PRACK brings the answer
+			m.reply(&m.st.WaitEarly, "")
+		}
+	case "prack":
+		m.st.Late = false
 		m.reply(&m.st.WaitEarly, "")
 	case "answer":
 		m.accept(in.At, n.Body)
@@ -323,6 +358,7 @@ func (m *Machine) accept(at store.Time, body string) {
 	m.status(store.StatusProgressing, at)
 	m.do(Effect{Do: DoAccept, Body: body})
 	m.emit("call_progressing")
+	m.listen()
 	if !m.st.Late {
 		m.do(Effect{Do: DoTimer, Text: "ack_wait", Delay: ackWait})
 	}
@@ -364,6 +400,8 @@ func (m *Machine) timer(in *Input) {
 			m.end(in.At, End{By: "local", Reason: store.ReasonDialout, Status: 487, Cause: 19,
 				Code: CodeDialTimeout, Sentence: "nobody answered in time"})
 		}
+	case "media":
+		m.silent(in.At)
 	case "max_duration":
 		m.end(in.At, End{By: "local", Reason: store.ReasonTimeout, Status: 200, Cause: 16,
 			Code: CodeMaxDuration, Sentence: "the call reached the longest time that a call may take"})
@@ -399,7 +437,7 @@ func (m *Machine) end(at store.Time, e End) {
 		m.terminating(at)
 		m.do(Effect{Do: DoReject, Status: e.Status, Cause: e.Cause})
 		m.hungUp(at)
-	case e.Code == CodeNoACK: // the dialog sends its own BYE
+	case e.Code == CodeNoACK || e.Code == CodeSessionLost: // the dialog sends its own BYE
 		m.terminating(at)
 	default:
 		m.terminating(at)

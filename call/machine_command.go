@@ -125,7 +125,7 @@ func (m *Machine) early(ref int) {
 		m.do(Effect{Do: DoReply, Ref: ref})
 	case m.isOutgoing(): // media comes from the far end, early or with the answer
 		m.st.WaitEarly = append(m.st.WaitEarly, ref)
-	case m.st.Late:
+	case m.st.Late && !m.st.Reliable:
 		m.do(Effect{Do: DoReply, Ref: ref, Text: "early media is not possible: the INVITE has no offer"})
 	default:
 		m.st.WaitEarly = append(m.st.WaitEarly, ref)

@@ -17,7 +17,7 @@ import (
 func (m *Machine) outgoing(in *Input) {
 	o := in.Outgoing
 	m.st.Phase = PhaseNew
-	m.st.EarlyExecution = o.EarlyExecution
+	m.st.EarlyExecution, m.st.MediaTimeout = o.EarlyExecution, o.MediaTimeout
 	m.st.Record = store.Call{
 		ID: o.ID, Type: store.TypeFlow, FlowID: o.FlowID, ActiveflowID: o.ActiveflowID, MasterCallID: o.MasterCallID, GroupcallID: o.GroupcallID,
 		Direction: store.DirectionOutgoing, Status: store.StatusDialing, Source: o.Source, Destination: o.Destination,
@@ -86,6 +86,7 @@ func (m *Machine) accepted(in *Input) {
 func (m *Machine) up(at store.Time) {
 	m.status(store.StatusProgressing, at)
 	m.emit("call_progressing")
+	m.listen()
 	m.reply(&m.st.WaitAnswer, "")
 	m.reply(&m.st.WaitEarly, "")
 	m.tell("answered")

@@ -186,8 +186,10 @@ func (c *Call) negotiate(e *Effect) Input {
 		err = l.TakeAnswer([]byte(e.Body))
 	case e.For == "ack" && e.Body == "":
 		err = errors.New("call: the ACK brings no answer to our offer")
-	case e.For == "ack":
+	case e.For == "ack", e.For == "prack":
 		err = l.TakeAnswer([]byte(e.Body))
+	case e.For == "refresh": // the peer has got what was agreed; how it stands to that is as if it had offered it
+		_, err = l.Answer([]byte(e.Body))
 	case e.Body == "":
 		body, err = l.Offer()
 	default:

@@ -211,7 +211,7 @@ func (e *Engine) place(o outgoing) (*Call, *Refusal) {
 	in := OutgoingInput{
 		ID: id, JourneyID: o.journey, ActiveflowID: activeflow, MasterCallID: o.master, Source: o.source, Destination: o.destination,
 		Metadata: maps.Clone(o.metadata), RingTimeout: c.patience(), EarlyExecution: o.early,
-		EarlyMedia: o.earlyMedia, GroupcallID: o.groupcall,
+		EarlyMedia: o.earlyMedia, GroupcallID: o.groupcall, MediaTimeout: e.cfg.MediaTimeout,
 	}
 	if o.longest > 0 {
 		in.MaxDuration = min(o.longest, e.maxDuration)

@@ -25,7 +25,10 @@ func (d *Dialog) answered(m *message) bool {
 	defer d.drain()
 	defer d.mu.Unlock()
 	c := d.out
-	if c == nil || c.tx == nil || c.tx.branch != m.via.branch {
+	if c == nil {
+		return d.reinviteAnswered(m)
+	}
+	if c.tx == nil || c.tx.branch != m.via.branch {
 		return false
 	}
 	tx := c.tx
@@ -62,7 +65,16 @@ func (d *Dialog) progress(m *message, tx *clientInvite) {
 			tx.timer.Reset(time.Until(tx.end))
 		}
 	}
-	if m.status == 100 || c.stop != 0 {
+	if m.status == 100 {
+		return
+	}
+	fork := d.earlyOf(m.toTag)
+	if m.toTag != "" && fork == nil && len(c.early) < maxEarly {
+		fork = &early{tag: m.toTag}
+		c.early = append(c.early, fork)
+	}
+	reliable := m.has("require", "100rel")
+	if reliable && !d.reliable(m, tx, fork) || c.stop != 0 {
 		return
 	}
 	if !tx.rings {
@@ -71,11 +83,13 @@ func (d *Dialog) progress(m *message, tx *clientInvite) {
 		c.attempts[len(c.attempts)-1].Rang = time.Now()
 	}
 	d.state = StateEarly
-	if m.toTag != "" && d.earlyOf(m.toTag) == nil && len(c.early) < maxEarly {
-		c.early = append(c.early, &early{tag: m.toTag})
-	}
 	ev := m.event(EventProgress)
 	ev.Early = m.toTag
+	if fork != nil && fork.answer != nil {
+		ev.ContentType, ev.Body = "", nil // there is an answer already (RFC 3261 13.2.1)
+	} else if reliable && len(ev.Body) > 0 {
+		fork.answer, c.agreed = ev.Body, fork
+	}
 	d.push(ev)
 }
 
@@ -133,8 +147,11 @@ func (d *Dialog) accepted(m *message, tx *clientInvite) {
 func (d *Dialog) confirm(ev Event) {
 	c := d.out
 	m := c.won
+	for _, f := range c.early {
+		d.forkSeq = max(d.forkSeq, f.seqOfOurs())
+	}
 	if c.stop != 0 {
-		d.e.hangUp(m, d.auth, c.why)
+		d.e.hangUp(m, d.auth, c.why, d.forkSeq)
 		d.giveUp()
 		return
 	}
@@ -142,11 +159,25 @@ func (d *Dialog) confirm(ev Event) {
 	fork := d.earlyOf(m.toTag)
 	d.out = nil
 	d.state = StateConfirmed
-	d.remoteTag, d.remote, d.localSeq = m.toTag, m.toValue, m.cseq
+	d.remoteTag, d.remote, d.localSeq = m.toTag, m.toValue, max(m.cseq, d.forkSeq)
 	d.target, d.routes = m.remote()
+	d.allows(m)
 	if fork != nil {
 		d.remoteSeq, d.fresh = fork.seq, !fork.heard
+		switch {
+		case fork.changed:
+			ev.ContentType, ev.Body = "", nil
+		case fork.answer != nil:
+			ev.ContentType, ev.Body = "application/sdp", fork.answer
+		}
+		if fork.dialog != nil && len(m.list("allow")) == 0 {
+			d.mayUpdate = fork.dialog.mayUpdate
+		}
 	}
+	if d.sdp == nil {
+		d.sdp, d.remoteSDP = c.body, ev.Body
+	}
+	d.takeSession(m.final().session())
 	d.push(ev)
 	if fork != nil && fork.gone != nil {
 		d.push(*fork.gone)
@@ -173,7 +204,11 @@ func (d *Dialog) refused(m *message, tx *clientInvite) {
 	e, c := d.e, d.out
 	e.sendLike(m, tx.flow, tx.via, "ACK", tx.uri, c.route, m.toValue)
 	d.endTx(tx, m.status, m.phrase)
-	c.early = nil
+	c.early, c.agreed = nil, nil
+	if d.offering != nil { // its dialog is over
+		d.dropOffering()
+		d.push(Event{Kind: EventAnswer, Method: "UPDATE", Status: 481, Reason: statusText(481)})
+	}
 	ev := m.event(EventRefused)
 	ev.Cause, _ = parseReason(ev.Headers)
 	a := &c.attempts[len(c.attempts)-1]
@@ -190,6 +225,10 @@ func (d *Dialog) refused(m *message, tx *clientInvite) {
 	case m.status == 503 && len(c.targets) > 0:
 	case (m.status == 401 || m.status == 407) && c.challenges < maxChallenges && d.auth.challenged(ev.Headers):
 		c.challenges++
+		c.last = nil
+		d.localSeq++
+		c.targets = append([]target{again}, c.targets...)
+	case m.status == 422 && d.tooShort(m.final().session()):
 		c.last = nil
 		d.localSeq++
 		c.targets = append([]target{again}, c.targets...)

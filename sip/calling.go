@@ -40,6 +40,7 @@ const (
 // advance is at work.
 type calling struct {
 	headers  []Header // of each INVITE
+	timer    bool     // they say that we support session timers
 	route    string   // value of the Route header, "": none
 	by       Flow     // if not zero, the INVITE goes by this flow
 	body     []byte
@@ -57,10 +58,11 @@ type calling struct {
 	challenges int
 	attempts   []Attempt
 
-	tx    *clientInvite // on its way
-	early []*early
-	won   *message // the 2xx, while its ACK is on its way
-	last  *Event   // the peer's last final answer but a 2xx
+	tx     *clientInvite // on its way
+	early  []*early
+	agreed *early   // the one whose answer came reliably
+	won    *message // the 2xx, while its ACK is on its way
+	last   *Event   // the peer's last final answer but a 2xx
 
 	stop int      // why to give up: 487 by Cancel, 408 by Timeout; 0: do not
 	why  []Header // for the CANCEL and BYE
@@ -72,6 +74,22 @@ type early struct {
 	heard bool   // it has sent a request
 	seq   uint32 // of the last one
 	gone  *Event // it hung up before its 2xx came
+
+	rseq    uint32   // of its last reliable response
+	answer  []byte   // session description in one of them
+	changed bool     // an UPDATE has changed that
+	pracks  []Header // RAck, not sent yet, or not answered
+	dialog  *Dialog  // for what we send to it; nil: nothing yet
+}
+
+// seqOfOurs is the CSeq of our last request to it. The parent's mu is held.
+func (fork *early) seqOfOurs() uint32 {
+	if fork.dialog == nil {
+		return 0
+	}
+	fork.dialog.mu.Lock()
+	defer fork.dialog.mu.Unlock()
+	return fork.dialog.localSeq
 }
 
 // clientInvite is an INVITE client transaction (RFC 3261 17.1.1):
@@ -230,6 +248,9 @@ func (d *Dialog) newInvite(f flow) *clientInvite {
 	tx.via = d.e.via(f, tx.branch)
 	hs := d.head(tx)
 	hs = append(hs, c.headers...)
+	if c.timer {
+		hs = append(hs, d.offeredSession()...)
+	}
 	hs = append(hs, Header{"CSeq", cseqValue(tx.cseq, "INVITE")}, Header{"Contact", d.contact})
 	d.ackAuth = d.auth.headers("INVITE", c.uri)
 	hs = append(hs, d.ackAuth...)

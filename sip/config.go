@@ -73,6 +73,14 @@ type Config struct {
 	// The oldest go first. 0: 400,000.
 	MaxStrays int
 
+	// Reliable says which provisional responses are sent reliably; "": those with a
+	// session description, to callers that support it.
+	Reliable Reliable
+
+	// Session is the session timer; the zero value: calls are refreshed every 15
+	// minutes, with peers that support it.
+	Session SessionTimer
+
 	// SetupTimeout ends a call that was neither accepted nor rejected with 480.
 	// 0: 10 minutes.
 	SetupTimeout time.Duration
@@ -162,6 +170,16 @@ func (c Config) withDefaults() (Config, error) {
 		bad("SetupTimeout is negative: %v", c.SetupTimeout)
 	case c.SetupTimeout == 0:
 		c.SetupTimeout = 10 * time.Minute
+	}
+	switch c.Reliable {
+	case ReliableSDP, ReliableAll, ReliableRequired, ReliableNever:
+	default:
+		bad("Reliable is %q, not \"\", all, required or never", c.Reliable)
+	}
+	var faults []string
+	c.Session, faults = c.Session.withDefaults()
+	for _, fault := range faults {
+		bad("Session: %s", fault)
 	}
 	if c.Resolver == nil {
 		c.Resolver = new(DNS)

@@ -73,13 +73,13 @@ func (e *Endpoint) request(m *message) {
 		}
 	}
 	switch m.method {
-	case "INVITE", "BYE", "OPTIONS", "INFO", "UPDATE":
+	case "INVITE", "BYE", "OPTIONS", "INFO", "UPDATE", "PRACK":
 	case "REGISTER":
 		if e.cfg.Registrar == nil {
 			e.refuse(m, 405, "", Header{"Allow", e.allowed()})
 			return
 		}
-	case "SUBSCRIBE", "NOTIFY", "REFER", "MESSAGE", "PUBLISH", "PRACK":
+	case "SUBSCRIBE", "NOTIFY", "REFER", "MESSAGE", "PUBLISH":
 		e.refuse(m, 405, "", Header{"Allow", e.allowed()})
 		return
 	default:
@@ -103,9 +103,9 @@ func (e *Endpoint) request(m *message) {
 			return
 		}
 	}
-	// No extension is supported, so whatever is required is not (RFC 3261 8.2.2.3).
-	if need := m.list("require"); len(need) > 0 {
-		e.refuse(m, 420, "", Header{"Unsupported", strings.Join(need, ", ")})
+	// RFC 3261 8.2.2.3.
+	if not := e.unsupported(m.list("require")); len(not) > 0 {
+		e.refuse(m, 420, "", Header{"Unsupported", strings.Join(not, ", ")})
 		return
 	}
 	switch {
@@ -165,6 +165,10 @@ func (e *Endpoint) newCall(m *message) {
 	}
 	if status, h := m.checkBody(); status != 0 {
 		e.refuse(m, status, "", h)
+		return
+	}
+	if status, phrase, hs := e.checkSession(m); status != 0 {
+		e.refuse(m, status, phrase, hs...)
 		return
 	}
 	if m.contact == "" {
@@ -295,7 +299,7 @@ func (e *Endpoint) options(m *message) {
 }
 
 func (e *Endpoint) abilities() []Header {
-	return []Header{{"Allow", e.allowed()}, {"Accept", accepted}, {"Accept-Encoding", "identity"}, {"Supported", ""}}
+	return []Header{{"Allow", e.allowed()}, {"Accept", accepted}, {"Accept-Encoding", "identity"}, {"Supported", e.supported()}}
 }
 
 // allowed are the methods that are taken outside of a dialog.

@@ -107,6 +107,13 @@ type Dialog struct {
 	inv       *serverInvite
 	update    *serverUpdate
 	offers    int
+	offering  *offering // ours, until its answer
+	reacked   reacked   // our last re-INVITE
+	session   session
+	mayUpdate bool     // the peer takes UPDATE
+	forkSeq   uint32   // no request of ours to any fork had a higher CSeq
+	sdp       []byte   // our session description, as last agreed
+	remoteSDP []byte   // the peer's
 	bye       []Header // wanted, but the ACK is not there yet
 	byeWanted bool
 	setup     *time.Timer // while unanswered
@@ -130,24 +137,46 @@ type serverInvite struct {
 	cseq   uint32
 	offer  int    // 0: the first INVITE
 	target string // new remote target, when accepted
+	sdp    []byte // the peer's offer, of a re-INVITE
+	wish   sessionWish
 	prov   *sip.Response
-	status int    // final, 0: none yet
-	wire   []byte // the 2xx
+	provAt time.Time // when prov was first sent, if reliably
+	status int       // final, 0: none yet
+	wire   []byte    // the 2xx
 	timer  *time.Timer
 	wait   time.Duration
 	sent   time.Time // first
+
+	// Of reliable responses.
+	knows100rel bool // the caller supports them
+	needs100rel bool // and wants no others
+	offered     bool // the INVITE has an offer
+	offeredOurs bool // it has none, and a reliable response brings ours
+	described   bool // a session description went out reliably, or is about to
+	answered    bool // our offer, in a PRACK
+	accepting   bool // the 2xx waits for a PRACK
+	rseq        uint32
+	rel         *provisional   // waits for its PRACK
+	queue       []*provisional // wait for that
 }
 
-// serverUpdate is the last UPDATE with an offer: unanswered, or kept for its
+// serverUpdate is the last UPDATE, or PRACK with an offer: unanswered, or kept for its
 // retransmissions.
 type serverUpdate struct {
+	method string
 	rep    *reply
 	key    string
 	cseq   uint32
 	offer  int
 	target string
+	fork   *early // of whom we call
+	sdp    []byte // the peer's offer
+	wish   sessionWish
 	wire   []byte // nil: unanswered
 }
+
+// open says whether an offer waits for Dialog.Answer.
+func (up *serverUpdate) open() bool { return up != nil && up.wire == nil }
 
 // newDialog makes a dialog of m, registers it, and sends 100; nil: no room.
 func (e *Endpoint) newDialog(m *message, req *Request) *Dialog {
@@ -163,8 +192,14 @@ func (e *Endpoint) newDialog(m *message, req *Request) *Dialog {
 	u, _ := parseURI(m.uri)
 	d.secure = u.scheme == "sips"
 	d.contact = d.makeContact()
+	d.allows(m)
 	rep := m.reply(d.localTag)
 	d.inv = e.newServerInvite(m, rep)
+	d.remoteSDP, d.inv.offered = req.SDP()
+	if e.cfg.Reliable != ReliableNever {
+		d.inv.needs100rel = m.has("require", "100rel")
+		d.inv.knows100rel = d.inv.needs100rel || m.has("supported", "100rel")
+	}
 	key := inviteKey{m.callID, m.fromTag, m.cseq}
 
 	d.mu.Lock()
@@ -198,6 +233,7 @@ func (e *Endpoint) newServerInvite(m *message, rep *reply) *serverInvite {
 		origin.SetTransport("TCP")
 	}
 	inv := &serverInvite{rep: rep, key: m.via.key(), cseq: m.cseq}
+	inv.wish, _ = m.sessionWish() // checked before
 	inv.tx = sip.NewServerTx(inv.key, origin, txConn{e, rep.to}, e.slogs)
 	_ = inv.tx.Init() // never fails
 	return inv
@@ -373,10 +409,13 @@ func (d *Dialog) deliver(f func(Event), ev Event) {
 // for as long as they can come again. d.mu is held.
 func (d *Dialog) finish() {
 	d.state = StateEnded
+	d.settle()
+	d.forgetReinvite()
 	if d.setup != nil {
 		d.setup.Stop()
 	}
 	if d.inv != nil {
+		d.inv.stopReliable()
 		d.inv.tx.Terminate() // its ACK would find nobody
 		if d.inv.timer != nil {
 			d.inv.timer.Stop()
@@ -391,6 +430,14 @@ func (d *Dialog) finish() {
 		d.out = nil
 	}
 	d.e.forget(d)
+}
+
+// settle ends what the dialog does of its own accord. d.mu is held.
+func (d *Dialog) settle() {
+	d.dropOffering()
+	if t := d.session.timer; t != nil {
+		t.Stop()
+	}
 }
 
 // knows says whether tag is the peer's, or that of one of those who may become it.

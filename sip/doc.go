@@ -38,6 +38,15 @@
 // answers what comes when all is over. query.go sends requests outside of dialogs,
 // registrant.go those of a registration.
 //
+// # Reliable responses, UPDATE, session timers
+//
+// A provisional response that Config.Reliable wants to arrive goes out through reliable.go, and waits there for its
+// PRACK; prack.go acknowledges those of a peer. After that offers may be exchanged before the call is answered: those
+// of the peer, by UPDATE or PRACK, are an EventOffer like that of a re-INVITE (update.go); ours are made by
+// Dialog.Offer (offering.go), which sends an UPDATE, or a re-INVITE once the call is answered, and waits and tries again when both
+// sides offer at once. session.go agrees on the session timer, refresh.go keeps the session up, or hangs up what is
+// not there any more: EventLost.
+//
 // No method waits for the peer. Nothing happens in a goroutine of its own but
 // Config.Invite, the requests that we send within a dialog, and the look-ups and
 // sending of an INVITE, not the wait for its answer: what one peer sends by one
@@ -88,6 +97,10 @@
 //   - A Registrar takes any host for its own, and knows no Path (RFC 3327), no service routes, no GRUU (RFC 5627), and
 //     no flows of RFC 5626 beyond the one that a REGISTER came by. Contacts with sips are refused.
 //   - Over UDP a forged source address can use up an address's REGISTERs (RegistrarConfig.MaxRequests), but not its guesses.
+//   - An answer that came reliably stands: a session description in a later response to the INVITE is
+//     ignored, and our 2xx has none (RFC 3261 13.2.1).
+//   - A refresh by re-INVITE offers what was agreed last; what the peer makes of it comes as EventAnswer.
+//   - An offer in a PRACK that is refused with Dialog.Answer leaves the reliable response acknowledged.
 //   - A response on TCP whose connection is gone is not sent by a new one (18.2.2).
 //   - An ACK that comes twice, or to nothing, is only counted (Stats.Stray).
 //   - Event.Headers and Request hold what the peer wrote: it is data, not to be
@@ -102,16 +115,19 @@
 //     500, 501, 503, 505, 513), 8.2.7 (stateless UAS), 9 (CANCEL), 10.2 (registration, as a client: refresh, 423, removal), 11.2
 //     (OPTIONS), 12 (dialogs, route sets with loose and strict routers, target
 //     refresh, early ones of several forks), 13 (INVITE, 2xx until ACK, every
-//     2xx), 14.2 (re-INVITE), 15 (BYE), 16.3 only as far as Max-Forwards goes, 17
+//     2xx), 14 (re-INVITE from both sides, glare), 15 (BYE), 16.3 only as far as Max-Forwards goes, 17
 //     (transactions), 18 (UDP, TCP), 10 (registrar), 22 (digest, both sides)
+//   - RFC 3262: reliable provisional responses and PRACK, both roles, with offers and answers in both
 //   - RFC 3263: NAPTR, SRV and A/AAAA look-up of the next hop, each kept for its
 //     TTL where that is known, and failover (4.3) of an INVITE, to the next address
 //     on 503, on an error and on silence
 //   - RFC 3264: as far as signalling goes: late offers, and one offer at a time
-//   - RFC 3311: UPDATE from the peer
+//   - RFC 3311: UPDATE, early and confirmed, both roles
 //   - RFC 3326: Reason, both ways
 //   - RFC 3403: NAPTR records with the flags "s" and "a"
 //   - RFC 3581: rport
+//   - RFC 3665: 3.1 to 3.11, as far as user agents see them
+//   - RFC 4028: session timers, both roles, either side refreshing, by UPDATE or re-INVITE; 422
 //   - RFC 4475: all 49 messages
 //   - RFC 5621: SDP in multipart bodies
 //   - RFC 3665: 2 (registration)
@@ -126,8 +142,8 @@
 // # Not covered
 //
 // MD5-sess, userhash and qop auth-int; TLS (sips) and
-// WebSocket; PRACK (RFC 3262), session timers (RFC 4028), REFER and Replaces (RFC
-// 3515, 3891); re-INVITE and UPDATE from us; failover of requests within a dialog;
+// WebSocket; REFER and Replaces (RFC 3515, 3891); several reliable responses under way at a time (RFC 3262 3 allows that
+// after the first); re-INVITE without an offer from us; CANCEL of a re-INVITE of ours; failover of requests within a dialog;
 // Contacts with headers, and 305 and 380 as redirections; loop detection by Via
 // (RFC 3261 16.3): a call that comes back is a new call here, and Max-Forwards ends the
 // circle; maddr in a Via; multicast.

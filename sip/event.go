@@ -14,13 +14,25 @@ const (
 	// EventBye: the peer hung up, 200 has been sent. Cause and Reason are those of
 	// its Reason header (RFC 3326), Cause 0 when there is none. The last event of the dialog.
 	EventBye EventKind = "bye"
-	// EventOffer: a re-INVITE or UPDATE (see Method) with the SDP Body, or, when Body is
+	// EventOffer: a re-INVITE, UPDATE or PRACK (see Method) with the SDP Body, or, when Body is
 	// empty, a re-INVITE that asks us for an offer. Dialog.Answer must follow, with Offer. Should
 	// the peer cancel it or hang up before, no event says that the offer is void: Answer does.
 	EventOffer EventKind = "offer"
 	// EventOfferAck: the ACK of a re-INVITE that we accepted; Body is the answer when the
 	// offer was ours.
 	EventOfferAck EventKind = "offer_ack"
+	// EventAnswer: what became of an offer of ours (Dialog.Offer): Status 200 and the answer as Body, or
+	// the refusal, after which the session is as it was. Local: nobody offered but the session timer, by a
+	// re-INVITE with what is agreed, and the peer has changed its side.
+	EventAnswer EventKind = "answer"
+	// EventPrack: the PRACK of a reliable response that had our offer; Body is the answer.
+	EventPrack EventKind = "prack"
+	// EventRefresh: a request of the peer, or of ours (Local), has refreshed the session, which now lasts
+	// Session seconds (RFC 4028); 0: it does not expire any more.
+	EventRefresh EventKind = "refresh"
+	// EventLost: the call is taken for dead. A request of ours within it got Status 481, or 408 or none at
+	// all; or, Local, it was not refreshed in time. A BYE is on its way, and EventByeDone follows.
+	EventLost EventKind = "lost"
 	// EventInfo: an INFO with a Body; already answered with 200.
 	EventInfo EventKind = "info"
 	// EventAckTimeout: our 200 (to the re-INVITE with number Offer, or to the first INVITE when
@@ -59,7 +71,8 @@ type Event struct {
 	Reason      string    `json:"reason,omitempty"`       // reason phrase or text
 	Headers     []Header  `json:"headers,omitempty"`      // of the message, all, in order
 	Early       string    `json:"early,omitempty"`        // remote tag of the early dialog
-	Local       bool      `json:"local,omitempty"`        // Status is our own
+	Local       bool      `json:"local,omitempty"`        // Status is our own, or the cause is
+	Session     int       `json:"session,omitempty"`      // seconds, of EventRefresh
 	Attempts    []Attempt `json:"attempts,omitempty"`     // of EventAccepted and EventRefused: what was tried
 }
 

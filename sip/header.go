@@ -43,7 +43,7 @@ func checkValue(v string) error {
 func ownHeader(long string) bool {
 	switch long {
 	case "via", "from", "to", "call-id", "cseq", "max-forwards", "route", "record-route",
-		"content-length", "content-type", "contact":
+		"content-length", "content-type", "contact", "rseq", "rack", "session-expires", "min-se":
 		return true
 	}
 	return false

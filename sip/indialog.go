@@ -18,6 +18,9 @@ func (d *Dialog) request(m *message) {
 	case m.fromTag != d.remoteTag:
 		d.e.refuse(m, 481, "") // another fork has become the dialog in this moment
 		return
+	case d.state == StateEnded && d.inv != nil && m.method == "PRACK":
+		d.prackRequest(m) // also after the refusal (RFC 3262 3)
+		return
 	case d.state == StateEnded, d.state == StateTerminating && m.method != "BYE":
 		d.e.refuse(m, 481, "")
 		return
@@ -40,6 +43,8 @@ func (d *Dialog) request(m *message) {
 		d.info(m)
 	case "OPTIONS":
 		d.done(m, d.e.abilities()...)
+	case "PRACK":
+		d.prackRequest(m)
 	}
 }
 
@@ -50,6 +55,10 @@ func (d *Dialog) earlyRequest(m *message) {
 	if fork == nil {
 		fork = &early{tag: m.fromTag} // it answered without ringing
 		d.out.early = append(d.out.early, fork)
+	}
+	if d.again(m) {
+		d.e.stats.repeated.Add(1)
+		return
 	}
 	if fork.heard && m.cseq <= fork.seq {
 		d.e.refuse(m, 500, "CSeq Out Of Order")
@@ -63,12 +72,12 @@ func (d *Dialog) earlyRequest(m *message) {
 		d.done(m)
 		ev := byeEvent(m)
 		fork.gone = &ev
-	case "INVITE", "UPDATE":
-		if m.method == "UPDATE" && len(m.body) == 0 {
-			d.done(m, Header{"Contact", d.contact}, Header{"Allow", allowed})
-			return
-		}
-		d.e.refuse(m, 491, "") // our offer has no answer yet (RFC 3261 14.2, RFC 3311 5.2)
+	case "INVITE":
+		d.e.refuse(m, 491, "") // ours is not through (RFC 3261 14.2)
+	case "UPDATE":
+		d.earlyUpdate(m, fork)
+	case "PRACK":
+		d.e.refuse(m, 481, "") // we are not the one who sends reliable responses
 	case "INFO":
 		d.info(m)
 	case "OPTIONS":
@@ -82,7 +91,7 @@ func (d *Dialog) again(m *message) bool {
 		d.repeat(inv)
 		return true
 	}
-	if up := d.update; up != nil && m.method == "UPDATE" && up.cseq == m.cseq && up.key == m.via.key() {
+	if up := d.update; up != nil && m.method == up.method && up.cseq == m.cseq && up.key == m.via.key() {
 		if up.wire != nil {
 			d.e.stats.retransmitted.Add(1)
 			_ = d.e.send(up.rep.to, up.wire)
@@ -116,6 +125,7 @@ func byeEvent(m *message) Event {
 
 // end answers what is still open with 487 and finishes the dialog. d.mu is held.
 func (d *Dialog) end() {
+	d.settle()
 	switch inv := d.inv; {
 	case inv == nil || inv.status != 0:
 		d.finish()
@@ -124,15 +134,23 @@ func (d *Dialog) end() {
 	default:
 		d.dropOffer(inv, 487)
 		inv.tx.OnTerminate(func(string, error) { d.e.forget(d) })
+		d.forgetReinvite()
 		d.state = StateEnded
 	}
 }
 
 // reinvite takes a re-INVITE (RFC 3261 14.2).
 func (d *Dialog) reinvite(m *message) {
-	if d.inv != nil || d.update != nil && d.update.wire == nil {
-		// The one before is not through. 491 would be for an offer of ours.
-		d.e.refuse(m, 500, "", retrySoon())
+	switch {
+	case d.inv != nil || d.update.open():
+		d.e.refuse(m, 500, "", retrySoon()) // the one before is not through
+		return
+	case d.offering.open():
+		d.e.refuse(m, 491, "") // ours is not (RFC 3261 14.2)
+		return
+	}
+	if status, phrase, hs := d.e.checkSession(m); status != 0 {
+		d.e.refuse(m, status, phrase, hs...)
 		return
 	}
 	status, h := m.checkBody()
@@ -157,6 +175,8 @@ func (d *Dialog) reinvite(m *message) {
 	d.sendTrying(m)
 	ev := Event{Kind: EventOffer, Method: "INVITE", Offer: inv.offer, Headers: m.all()}
 	ev.ContentType, ev.Body = m.sdp()
+	inv.sdp, inv.offered = ev.Body, len(ev.Body) > 0
+	d.allows(m)
 	d.push(ev)
 }
 
@@ -171,35 +191,6 @@ func (d *Dialog) newTarget(m *message) (status int, target string) {
 		return 400, ""
 	}
 	return 0, a.URI
-}
-
-// updateRequest takes an UPDATE (RFC 3311): with an offer it becomes an event,
-// without one it only refreshes the target.
-func (d *Dialog) updateRequest(m *message) {
-	if status, h := m.checkBody(); status != 0 {
-		d.e.refuse(m, status, "", h)
-		return
-	}
-	status, target := d.newTarget(m)
-	if status != 0 {
-		d.e.refuse(m, status, "Malformed Contact")
-		return
-	}
-	if len(m.body) == 0 {
-		d.refresh(m.from, target)
-		d.done(m, Header{"Contact", d.contact}, Header{"Allow", allowed})
-		return
-	}
-	if d.state != StateConfirmed || d.inv != nil || d.update != nil && d.update.wire == nil {
-		// The offer of the INVITE, or of an earlier request, has no answer yet (5.2).
-		d.e.refuse(m, 500, "", retrySoon())
-		return
-	}
-	d.offers++
-	d.update = &serverUpdate{rep: m.reply(""), key: m.via.key(), cseq: m.cseq, offer: d.offers, target: target}
-	ev := Event{Kind: EventOffer, Method: "UPDATE", Offer: d.offers, Headers: m.all()}
-	ev.ContentType, ev.Body = m.sdp()
-	d.push(ev)
 }
 
 // refresh is the target refresh of RFC 3261 12.2.2, done when the request is accepted.
@@ -231,6 +222,7 @@ func (d *Dialog) Answer(offer int, status int, body []byte) error {
 			return nil
 		}
 		d.refresh(d.flow, inv.target)
+		d.remoteSDP = inv.sdp
 		if err := d.sendOK(inv, body); err != nil {
 			d.push(Event{Kind: EventFailed, Reason: err.Error()})
 			d.finish()
@@ -238,18 +230,8 @@ func (d *Dialog) Answer(offer int, status int, body []byte) error {
 		}
 		return nil
 	}
-	if up := d.update; up != nil && up.offer == offer && up.wire == nil {
-		var hs []Header
-		if status < 300 {
-			d.refresh(d.flow, up.target)
-			hs = []Header{{"Contact", d.contact}, {"Allow", allowed}}
-		} else {
-			body = nil
-		}
-		res := up.rep.response(status, "", string(body), append(hs, d.server())...)
-		_ = encode(res, func(b []byte) error { up.wire = bytes.Clone(b); return nil })
-		up.rep = &reply{to: up.rep.to}
-		return d.e.send(up.rep.to, up.wire)
+	if up := d.update; up.open() && up.offer == offer {
+		return d.answerUpdate(up, status, body)
 	}
 	return fmt.Errorf("sip: answer: offer %d: %w", offer, ErrState)
 }

@@ -8,6 +8,12 @@ import (
 
 // Provisional sends a 1xx other than 100: 180 without a body, 183 with SDP for
 // early media. It may be sent again and changed; it is repeated once a minute.
+//
+// Where Config.Reliable and the caller agree it is sent reliably (RFC 3262): then it
+// waits until those before it are acknowledged, a body is sent once only, and a call whose
+// caller does not acknowledge it within 32 seconds ends with 504 and EventFailed. To an INVITE without offer the first
+// reliable one has to bring ours (EventPrack brings the answer); one without a body is not sent there.
+//
 // It returns ErrState after a final response and ErrEnded after the end.
 func (d *Dialog) Provisional(status int, body []byte) error {
 	if status <= 100 || status > 199 {
@@ -18,6 +24,10 @@ func (d *Dialog) Provisional(status int, body []byte) error {
 	inv, err := d.unanswered("provisional")
 	if err != nil {
 		return err
+	}
+	if d.reliably(inv, body) {
+		d.state = StateEarly
+		return d.sendReliable(inv, status, body)
 	}
 	inv.prov = inv.rep.response(status, "", string(body), Header{"Contact", d.contact}, d.server())
 	d.state = StateEarly
@@ -30,15 +40,18 @@ func (d *Dialog) Provisional(status int, body []byte) error {
 // Accept answers the INVITE with 200 and body, the SDP answer, or the offer
 // when the INVITE had none (RFC 3264; the answer then comes with EventAck). The
 // 200 is retransmitted until the ACK (RFC 3261 13.3.1.4): EventAck, or after
-// 32 seconds EventAckTimeout and a BYE. It returns ErrState after a final
-// response and ErrEnded after the end.
+// 32 seconds EventAckTimeout and a BYE. While a reliable response with a session description
+// is not acknowledged the 200 is held back; it has no body when that went out
+// reliably. It returns ErrState after a final response and ErrEnded after the end.
 func (d *Dialog) Accept(body []byte) error {
 	d.mu.Lock()
 	inv, err := d.unanswered("accept")
 	if err == nil {
 		d.state = StateAccepted
 		d.setup.Stop()
-		if err = d.sendOK(inv, body); err != nil {
+		if inv.rel != nil && len(inv.rel.body) > 0 {
+			inv.accepting, inv.queue = true, nil // RFC 3262 3
+		} else if err = d.sendOK(inv, body); err != nil {
 			d.push(Event{Kind: EventFailed, Reason: err.Error()})
 			d.finish()
 		}
@@ -96,9 +109,11 @@ func (d *Dialog) server() Header { return Header{"Server", d.e.cfg.UserAgent} }
 // stays in the tables until that was acknowledged or given up. d.mu is held.
 func (d *Dialog) refuse(inv *serverInvite, status int, reason string, h ...Header) {
 	d.state = StateEnded
+	d.settle()
 	if d.setup != nil {
 		d.setup.Stop()
 	}
+	inv.stopReliable()
 	inv.status, inv.prov = status, nil
 	inv.tx.OnTerminate(func(string, error) { d.e.forget(d) })
 	h = append(h[:len(h):len(h)], d.server())
@@ -109,8 +124,24 @@ func (d *Dialog) refuse(inv *serverInvite, status int, reason string, h ...Heade
 // sendOK answers inv with 200 for the first time. d.mu is held. Its error
 // means that the peer cannot be reached any more.
 func (d *Dialog) sendOK(inv *serverInvite, body []byte) error {
-	res := inv.rep.response(200, "", string(body),
-		Header{"Contact", d.contact}, Header{"Allow", allowed}, Header{"Supported", ""}, d.server())
+	for _, p := range inv.queue {
+		if len(p.body) > 0 { // it goes with the 200 instead
+			inv.described, inv.offeredOurs = false, false
+		}
+	}
+	inv.stopReliable()
+	if inv.described {
+		body = nil
+	} else {
+		d.sdp = bytes.Clone(body)
+	}
+	hs := []Header{{"Contact", d.contact}, {"Allow", allowed}, {"Supported", d.e.supported()}}
+	if inv.offer > 0 {
+		hs = append(hs, d.refreshedBy("INVITE", inv.wish)...)
+	} else {
+		hs = append(hs, d.answerSession(inv.wish)...)
+	}
+	res := inv.rep.response(200, "", string(body), append(hs, d.server())...)
 	// From here on the retransmissions are ours (RFC 3261 13.3.1.4); that of
 	// the INVITE is answered by inviteAgain.
 	inv.tx.Terminate()
@@ -187,10 +218,20 @@ func (d *Dialog) stillRinging() {
 		d.push(Event{Kind: EventFailed, Status: status, Reason: why})
 		return
 	}
-	if inv.prov != nil {
+	next := repeatTime
+	switch age := time.Since(inv.provAt); {
+	case inv.prov == nil:
+	case inv.provAt.IsZero():
 		_ = inv.tx.Respond(inv.prov)
+	case age < repeatReliable:
+		next = repeatReliable - age
+	default:
+		if inv.rel == nil {
+			_ = d.nextReliable(inv, &provisional{status: inv.prov.StatusCode})
+		}
+		next = repeatReliable
 	}
-	d.setup.Reset(min(repeatTime, left))
+	d.setup.Reset(min(next, left))
 }
 
 // ack ends the INVITE transaction that m acknowledges.
@@ -213,6 +254,9 @@ func (d *Dialog) ack(m *message) {
 	}
 	ev := Event{Kind: EventAck, Method: "ACK", Offer: inv.offer, Headers: m.all()}
 	ev.ContentType, ev.Body = m.sdp()
+	if len(ev.Body) > 0 {
+		d.remoteSDP = ev.Body
+	}
 	if inv.offer > 0 {
 		ev.Kind = EventOfferAck
 	} else {

@@ -93,6 +93,7 @@ func (e *Endpoint) late2xx(m *message, note *inviteNote) {
 	fork := e.strays.addNew(e.answerKey(m))
 	var auth *digestAuth
 	var lines, why []Header
+	var seq uint32
 	if note != nil {
 		auth = note.auth
 	}
@@ -101,7 +102,7 @@ func (e *Endpoint) late2xx(m *message, note *inviteNote) {
 	e.mu.Unlock()
 	if d != nil && d.callID == m.callID {
 		d.mu.Lock()
-		auth, lines = d.auth, d.ackAuth
+		auth, lines, seq = d.auth, d.ackAuth, d.forkSeq
 		m.from.sticky = d.flow.sticky
 		if d.out == nil {
 			why = []Header{{"Reason", `SIP;cause=200;text="Call completed elsewhere"`}}
@@ -111,14 +112,14 @@ func (e *Endpoint) late2xx(m *message, note *inviteNote) {
 	m.body = nil // the reader's
 	if e.ackNow(m, lines) {
 		if fork {
-			e.hangUp(m, auth, why)
+			e.hangUp(m, auth, why, seq)
 		}
 		return
 	}
 	e.startLate(func() {
 		e.ack2xx(m, lines)
 		if fork {
-			e.hangUp(m, auth, why)
+			e.hangUp(m, auth, why, seq)
 		}
 	})
 }
@@ -194,9 +195,10 @@ func (e *Endpoint) ack2xx(m *message, auth []Header) {
 	e.sendAck(m, a, f)
 }
 
-// hangUp ends the dialog that a 2xx has made and nobody wants.
-func (e *Endpoint) hangUp(m *message, auth *digestAuth, why []Header) {
-	d := &Dialog{e: e, callID: m.callID, local: m.fromValue, remote: m.toValue, localSeq: m.cseq, auth: auth, flow: m.from}
+// hangUp ends the dialog that a 2xx has made and nobody wants. No request to it had a CSeq above
+// that of the INVITE, or seq.
+func (e *Endpoint) hangUp(m *message, auth *digestAuth, why []Header, seq uint32) {
+	d := &Dialog{e: e, callID: m.callID, local: m.fromValue, remote: m.toValue, localSeq: max(m.cseq, seq), auth: auth, flow: m.from}
 	d.target, d.routes = m.remote()
-	e.startLate(func() { _, _ = d.exchange("BYE", why) })
+	e.startLate(func() { _ = d.exchange("BYE", why, nil) })
 }

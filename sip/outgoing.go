@@ -109,6 +109,9 @@ func (e *Endpoint) Call(o Outgoing) (*Dialog, error) {
 	if o.SetupTimeout > 0 {
 		d.out.setup, d.out.hurry = o.SetupTimeout, d.begun.Add(o.SetupTimeout)
 	}
+	d.out.timer = slices.ContainsFunc(d.out.headers, func(h Header) bool {
+		return longName(h.Name) == "supported" && slices.ContainsFunc(splitList(h.Value), func(v string) bool { return strings.EqualFold(v, "timer") })
+	})
 	d.invite = d.sent(o)
 
 	// Until it is among the dialogs nobody else has it; its lock keeps a closing
@@ -262,7 +265,7 @@ func (e *Endpoint) inviteHeaders(d *Dialog, o Outgoing) []Header {
 		{"To", d.remote},
 		{"Call-ID", d.callID},
 	}
-	for _, h := range []Header{{"Allow", allowed}, {"Supported", ""}, {"User-Agent", e.cfg.UserAgent}} {
+	for _, h := range []Header{{"Allow", allowed}, {"Supported", e.supported()}, {"User-Agent", e.cfg.UserAgent}} {
 		given := func(o Header) bool { return longName(o.Name) == longName(h.Name) }
 		if !slices.ContainsFunc(o.Headers, given) {
 			hs = append(hs, h)

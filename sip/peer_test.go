@@ -22,6 +22,7 @@ import (
 type memNet struct {
 	mu    sync.Mutex
 	conns map[netip.AddrPort]*memConn
+	lose  func() bool // called with mu held; nil: nothing is lost
 }
 
 func newMemNet() *memNet { return &memNet{conns: make(map[netip.AddrPort]*memConn)} }
@@ -60,8 +61,9 @@ func (c *memConn) ReadFrom(b []byte) (int, net.Addr, error) {
 func (c *memConn) WriteTo(b []byte, to net.Addr) (int, error) {
 	c.n.mu.Lock()
 	dst := c.n.conns[to.(*net.UDPAddr).AddrPort()]
+	lost := c.n.lose != nil && c.n.lose()
 	c.n.mu.Unlock()
-	if dst == nil {
+	if dst == nil || lost {
 		return len(b), nil // nobody there, as with UDP
 	}
 	select {

@@ -149,7 +149,7 @@ func (e *Endpoint) askAt(ctx context.Context, a *asking, t target, patience time
 			r.Status, r.Reason = 408, "no answer"
 			return r
 		}
-		hs := challengesOf(res)
+		hs := finalOf(res).headers
 		asked := res.StatusCode == 401 || res.StatusCode == 407
 		if !asked || n >= maxChallenges || !a.auth.challenged(hs) {
 			if res.StatusCode < 300 {

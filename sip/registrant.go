@@ -191,7 +191,7 @@ func (k *keeper) round(ctx context.Context) (pause time.Duration, err error) {
 			k.tell(last)
 			return pause, nil
 		}
-		if final(res.Status) && !res.Local {
+		if vain(res.Status) && !res.Local {
 			k.rejects++
 			pause = backoff(rejectedPause, rejectedMost, k.rejects)
 			last.State, last.Next = RegRejected, now.Add(pause)
@@ -269,8 +269,8 @@ func refreshAfter(granted time.Duration) time.Duration {
 	return granted - early - rand.N(early/4+1)
 }
 
-// final tells that asking again, or elsewhere, with the same words is vain.
-func final(status int) bool { return slices.Contains([]int{401, 403, 404, 407, 423}, status) }
+// vain tells that asking again, or elsewhere, with the same words is vain.
+func vain(status int) bool { return slices.Contains([]int{401, 403, 404, 407, 423}, status) }
 
 // backoff is the pause after the nth failure in a row (RFC 5626 4.5).
 func backoff(first, most time.Duration, n int) time.Duration {

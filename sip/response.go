@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	allowed  = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE"
+	allowed  = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK"
 	accepted = "application/sdp, multipart/mixed"
 )
 

@@ -33,7 +33,7 @@ import (
 //	again [NAME]      sends the last reply again, or what was sent in answer to NAME
 //	quiet TIME        no message, and no event, for so long
 //	wait TIME         lets time pass, messages are kept
-//	app ring|early|accept|reject STATUS|answer N STATUS|bye|not VERB   what the application does; the content is
+//	app ring|early|accept|reject STATUS|answer N STATUS|offer|bye|not VERB   what the application does; the content is
 //	                  the body; with "not" it must be refused
 //	app call URI      we call; the content is lines "key: value" with from, to, display, next_hop, timeout, setup_timeout,
 //	                  max_forwards, username, password, redirect (a regexp of what may be followed), and
@@ -50,6 +50,10 @@ import (
 //	contacts USER     the phones of USER: a line "URI by FLOW" each, with "nat" behind it
 //	change KIND       the next event of the registrar; the content is the URI, and the reason behind it
 //	app call contact USER   we call the phone of USER that is called first, by its flow
+//	config            the first step only: "key: value" with reliable, interval, min, off (of the session timer)
+//	restart           another endpoint takes the place of the first one, and the dialog up
+//
+// {rseq} is the RSeq of the last message received that had one, {cseq} the number in its CSeq.
 func TestScripts(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txtar")
 	if err != nil || len(files) == 0 {
@@ -95,11 +99,12 @@ func runScript(t *testing.T, ar *txtar.Archive) {
 	reg := newScriptRegistrar(t, ar)
 	s := &script{t: t, reg: reg, b: newBubble(t, func(c *Config) {
 		c.Resolver = z
+		configure(t, c, ar)
 		reg.use(c)
 	}), phones: make(map[string]*phone),
 		zone: z, kept: make(map[string]keptMessage),
 		vars: map[string]string{"contact": "sip:100@192.0.2.1", "totag": "", "sdp": strings.ReplaceAll(sdpOffer, "\r\n", "\n")}}
-	defer s.b.stop()
+	defer func() { s.b.stop() }()
 	s.phones["192.0.2.10:5060"] = s.b.p
 	defer func() {
 		for _, p := range s.phones {
@@ -166,6 +171,10 @@ func (s *script) step(verb, arg, content string) {
 				s.vars["contact"] = u
 			}
 		}
+		if v := s.msg.get("RSeq"); v != "" {
+			s.vars["rseq"] = v
+		}
+		s.vars["cseq"], _, _ = strings.Cut(s.msg.get("CSeq"), " ")
 		if s.msg.status() > "100" {
 			s.vars["lasttag"] = s.msg.toTag()
 			if tag := s.msg.toTag(); tag != "" && s.vars["totag"] == "" {
@@ -213,6 +222,9 @@ func (s *script) step(verb, arg, content string) {
 		s.reg.contacts(s.t, arg, content)
 	case "change":
 		s.reg.change(s.t, arg, content)
+	case "config": // done before
+	case "restart":
+		s.restart()
 	case "dialogs":
 		if got := strconv.Itoa(s.b.e.Stats().Dialogs); got != arg {
 			s.t.Fatalf("%s dialogs, want %s", got, arg)
@@ -414,6 +426,7 @@ func (s *script) checkEvent(e Event, content string) {
 		"method": e.Method, "offer": strconv.Itoa(e.Offer), "content_type": e.ContentType,
 		"status": strconv.Itoa(e.Status), "cause": strconv.Itoa(e.Cause), "reason": e.Reason,
 		"body": strconv.Quote(string(e.Body)), "early": e.Early, "local": strconv.FormatBool(e.Local),
+		"session": strconv.Itoa(e.Session),
 	}
 	var tries []string
 	for _, a := range e.Attempts {
@@ -463,6 +476,8 @@ func (s *script) app(arg, content string) {
 		err = d.Reject(num(1), "", Header{"Reason", "Q.850;cause=17"})
 	case "answer":
 		err = d.Answer(num(1), num(2), body)
+	case "offer":
+		err = d.Offer(body)
 	case "cancel":
 		var hs []Header
 		for _, l := range strings.Split(content, "\n") {

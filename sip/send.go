@@ -1,6 +1,7 @@
 package sip
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -31,6 +32,12 @@ func (d *Dialog) Bye(h ...Header) error {
 	case StateTerminating:
 		return nil
 	case StateAccepted:
+		if inv := d.inv; inv != nil && inv.accepting && inv.status == 0 {
+			// The 200 is held back: there is nothing to hang up yet.
+			d.refuse(inv, 480, "")
+			d.push(Event{Kind: EventByeDone, Method: "BYE", Status: 480, Reason: statusText(480)})
+			return nil
+		}
 		if !d.byeWanted {
 			d.byeWanted, d.bye = true, append([]Header(nil), h...)
 		}
@@ -48,12 +55,13 @@ func (d *Dialog) sendBye(h []Header) {
 		inv.timer.Stop()
 		d.inv = nil
 	}
+	d.settle()
 	d.state = StateTerminating
 	// When the endpoint closes nothing is started: it abandons the dialog.
 	d.e.start(func() {
-		status, phrase := d.exchange("BYE", h)
+		res := d.exchange("BYE", h, nil)
 		d.mu.Lock()
-		d.push(Event{Kind: EventByeDone, Method: "BYE", Status: status, Reason: phrase})
+		d.push(Event{Kind: EventByeDone, Method: "BYE", Status: res.status, Reason: res.phrase})
 		d.finish()
 		d.mu.Unlock()
 		d.drain()
@@ -61,12 +69,12 @@ func (d *Dialog) sendBye(h []Header) {
 }
 
 // exchange sends a request within the dialog, again with credentials when those
-// are asked for, and waits for the final status: 408 when there was none, 503
+// are asked for, and waits for the final answer: 408 when there was none, 503
 // and the error when it could not be sent.
-func (d *Dialog) exchange(method string, h []Header) (status int, phrase string) {
+func (d *Dialog) exchange(method string, h []Header, body []byte) *final {
 	for n := 0; ; n++ {
 		d.mu.Lock()
-		req, next, err := d.newRequest(method, h)
+		req, next, err := d.newRequest(method, h, body)
 		from := d.flow
 		d.mu.Unlock()
 		var res *sip.Response
@@ -74,20 +82,14 @@ func (d *Dialog) exchange(method string, h []Header) (status int, phrase string)
 			res, err = d.e.transact(req, next, from)
 		}
 		if err != nil {
-			return 503, err.Error()
+			return &final{status: 503, phrase: err.Error()}
 		}
-		asked := res.StatusCode == 401 || res.StatusCode == 407
-		if !asked || n >= maxChallenges || !d.auth.challenged(challengesOf(res)) {
-			return res.StatusCode, res.Reason
+		a := finalOf(res)
+		asked := a.status == 401 || a.status == 407
+		if !asked || n >= maxChallenges || !d.auth.challenged(a.headers) {
+			return a
 		}
 	}
-}
-
-func challengesOf(res *sip.Response) (hs []Header) {
-	for _, h := range res.Headers() {
-		hs = append(hs, Header{h.Name(), h.Value()})
-	}
-	return hs
 }
 
 // routed applies a route set to the remote target (RFC 3261 12.2.1.1): the
@@ -117,7 +119,7 @@ func routed(target string, routes []string) (uriValue string, route []string, ne
 
 // newRequest builds all of a request within the dialog (RFC 3261 12.2.1.1) but its
 // Via, and says to which URI it goes. d.mu is held.
-func (d *Dialog) newRequest(method string, h []Header) (*sip.Request, uri, error) {
+func (d *Dialog) newRequest(method string, h []Header, body []byte) (*sip.Request, uri, error) {
 	d.localSeq++
 	target, routes, next, err := routed(d.target, d.routes)
 	if err != nil {
@@ -137,14 +139,18 @@ func (d *Dialog) newRequest(method string, h []Header) (*sip.Request, uri, error
 	add("To", d.remote)
 	add("Call-ID", d.callID)
 	add("CSeq", cseqValue(d.localSeq, method))
-	if method != "BYE" {
+	if method != "BYE" && method != "PRACK" {
 		add("Contact", d.contact)
+		add("Allow", allowed)
 	}
 	add("User-Agent", d.e.cfg.UserAgent)
 	for _, h := range append(d.auth.headers(method, recipient.String()), h...) {
 		add(h.Name, h.Value)
 	}
-	req.SetBody(nil)
+	if len(body) > 0 {
+		add("Content-Type", "application/sdp")
+	}
+	req.SetBody(body)
 	return req, next, nil
 }
 
@@ -213,9 +219,16 @@ func (m *message) sipResponse() *sip.Response {
 	res := &sip.Response{StatusCode: m.status, Reason: m.phrase}
 	for _, h := range m.headers {
 		switch longName(h.Name()) {
-		case "www-authenticate", "proxy-authenticate", "contact", "expires", "min-expires", "retry-after":
-			res.AppendHeader(h)
+		case "www-authenticate", "proxy-authenticate":
+		default:
+			if m.method == "BYE" {
+				continue
+			}
 		}
+		res.AppendHeader(h)
+	}
+	if len(m.body) > 0 && m.method != "BYE" {
+		res.SetBody(bytes.Clone(m.body))
 	}
 	return res
 }

@@ -52,7 +52,7 @@ func TestRequestWithinDialog(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			d := &Dialog{e: &Endpoint{cfg: Config{UserAgent: "UA"}}, callID: "c", local: "<sip:a@b>;tag=l", remote: "<sip:c@d>;tag=r",
 				localSeq: 41, target: "sip:bob@192.0.2.4:5070;x=1", routes: tt.routes, contact: "<sip:us>"}
-			req, next, err := d.newRequest("INFO", []Header{{"X-A", "1"}})
+			req, next, err := d.newRequest("INFO", []Header{{"X-A", "1"}}, nil)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -31,6 +31,20 @@ type DialogState struct {
 	RemoteAddr   netip.AddrPort `json:"remote_addr"`       // where the peer was last heard
 	InviteVia    string         `json:"invite_via"`        // transaction key of the INVITE
 	Invite       *Request       `json:"invite"`
+
+	Session     *SessionState `json:"session,omitempty"`      // nil: it does not expire
+	MayUpdate   bool          `json:"may_update,omitempty"`   // the peer takes UPDATE
+	Description []byte        `json:"description,omitempty"`  // our session description, as last agreed
+	PeerSession []byte        `json:"peer_session,omitempty"` // that of the peer
+}
+
+// SessionState is the session timer (RFC 4028) of a dialog.
+type SessionState struct {
+	Interval time.Duration `json:"interval"`
+	Min      time.Duration `json:"min,omitempty"` // the largest Min-SE that was heard
+	Mine     bool          `json:"mine,omitempty"`
+	Expires  time.Time     `json:"expires"`
+	ByInvite bool          `json:"by_invite,omitempty"` // the peer has refused UPDATE
 }
 
 // Snapshot returns the dialog's state as it is now.
@@ -46,6 +60,10 @@ func (d *Dialog) Snapshot() DialogState {
 	}
 	if l := d.flow.listener(); l != nil {
 		s.LocalAddr = l.bound
+	}
+	s.MayUpdate, s.Description, s.PeerSession = d.mayUpdate, d.sdp, d.remoteSDP
+	if t := &d.session; t.interval > 0 {
+		s.Session = &SessionState{Interval: t.interval, Min: t.min, Mine: t.mine, Expires: t.expires.UTC().Round(0), ByInvite: t.byInvite}
 	}
 	return s
 }
@@ -77,6 +95,10 @@ func (e *Endpoint) Restore(s DialogState, f func(Event)) (*Dialog, error) {
 		state: StateConfirmed, localSeq: s.LocalSeq, remoteSeq: s.RemoteSeq,
 		target: s.RemoteTarget, routes: slices.Clone(s.Routes), offers: s.Offers,
 		handler: f, begun: time.Now(), fresh: s.Outgoing && s.RemoteSeq == 0,
+		mayUpdate: s.MayUpdate, sdp: s.Description, remoteSDP: s.PeerSession,
+	}
+	if s.Session != nil && (s.Session.Interval < 0 || s.Session.Min < 0) {
+		return nil, fmt.Errorf("sip: restore dialog %q: session interval is negative", s.ID)
 	}
 	lis := e.home(s)
 	if lis == nil {
@@ -89,6 +111,8 @@ func (e *Endpoint) Restore(s DialogState, f func(Event)) (*Dialog, error) {
 	} else {
 		d.flow.udp = newUDPSocket(lis, lis.packets[0])
 	}
+	d.mu.Lock() // so that the session timer finds it whole
+	defer d.mu.Unlock()
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	switch {
@@ -100,6 +124,13 @@ func (e *Endpoint) Restore(s DialogState, f func(Event)) (*Dialog, error) {
 	e.dialogs[d.localTag] = d
 	if !d.outgoing {
 		e.invites[inviteKey{d.callID, d.remoteTag, d.cseq0}] = d
+	}
+	if t := s.Session; t != nil && t.Interval > 0 && !e.cfg.Session.Off {
+		d.session = session{
+			interval: max(t.Interval, minSession), min: t.Min, mine: t.Mine, expires: t.Expires,
+			due: t.Expires.Add(-t.Interval / 2), byInvite: t.ByInvite,
+		}
+		d.armSession()
 	}
 	return d, nil
 }

@@ -99,8 +99,9 @@ func (c *PhoneCall) Invite() *Request {
 // Ring sends 180.
 func (c *PhoneCall) Ring() { c.respond(180, false) }
 
-// Progress sends 183 with SDP: sound starts, as early media.
-func (c *PhoneCall) Progress() { c.respond(183, true) }
+// Progress sends 183 with SDP: sound starts, as early media. With the headers "Require: 100rel" and
+// "RSeq: 1" it is sent reliably, but once.
+func (c *PhoneCall) Progress(headers ...string) { c.respond(183, true, headers...) }
 
 // Provisional sends another response that decides nothing, 101 to 199, without SDP.
 func (c *PhoneCall) Provisional(status int, headers ...string) { c.respond(status, false, headers...) }
@@ -190,6 +191,9 @@ func (c *PhoneCall) respond(status int, described bool, headers ...string) {
 		m.set("Contact", c.contact())
 	}
 	m.add(headers)
+	if status/100 == 2 {
+		m.add(c.phone.cfg.Headers)
+	}
 	if described {
 		m.describe(c.sdp(c.invite.body != ""))
 		c.sound.start()

@@ -167,6 +167,9 @@ func (c *PhoneCall) invited(m *message, sent *pending) {
 	}
 	switch {
 	case status < 200:
+		if status > 100 && m.get("Require") == "100rel" {
+			c.prack(m)
+		}
 	case status < 300:
 		c.accepted(m, sent, first)
 	default:
@@ -183,6 +186,32 @@ func (c *PhoneCall) invited(m *message, sent *pending) {
 		c.mu.Unlock()
 		c.end(fmt.Sprint(status))
 	}
+}
+
+// prack acknowledges a reliable response, each once (RFC 3262 4).
+func (c *PhoneCall) prack(m *message) {
+	rseq := m.get("RSeq")
+	c.mu.Lock()
+	again := c.pracked[rseq]
+	c.pracked[rseq] = true
+	c.mu.Unlock()
+	if again {
+		return
+	}
+	body := ""
+	if m.body != "" && c.phone.cfg.LateOffer {
+		body = c.sdp(true)
+	}
+	rack := "RAck: " + rseq + " " + m.get("CSeq")
+	c.phone.spawn(func() { _, _ = c.exchange("PRACK", body, rack) }) // without an answer the far end ends the call
+}
+
+// Pracks is how many reliable responses the call has acknowledged, or, of one that came to the phone, has got
+// acknowledged.
+func (c *PhoneCall) Pracks() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.pracked)
 }
 
 // refusalACK is of the INVITE's own transaction (RFC 3261 17.1.1.3).
@@ -203,7 +232,7 @@ func refusalACK(invite, m *message) *message {
 // accepted acknowledges a 2xx, each time that it comes.
 func (c *PhoneCall) accepted(m *message, sent *pending, first bool) {
 	body := ""
-	if first && c.phone.cfg.LateOffer {
+	if first && c.phone.cfg.LateOffer && m.body != "" {
 		body = c.sdp(true)
 	}
 	c.ack(m, body, "", "")

@@ -56,6 +56,6 @@
 //
 // The phones know RFC 3261 as far as calls need it: retransmission and its absorption, CANCEL, the ACKs of
 // both kinds, forks on both sides (a second 2xx is acknowledged and hung up), Record-Route; RFC 3264 with one audio
-// stream of G.711, where hold is obeyed; and the digits of RFC 4733. They register nowhere, do not know PRACK,
-// timers and REFER, never answer a challenge, and keep all that they got until they are closed.
+// stream of G.711, where hold is obeyed; and the digits of RFC 4733. They acknowledge reliable responses (RFC 3262) and take UPDATE
+// and what session timers ask, without asking themselves. They register nowhere, do not know REFER, never answer a challenge, and keep all that they got until they are closed.
 package calltest

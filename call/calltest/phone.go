@@ -27,11 +27,11 @@ type PhoneConfig struct {
 	NoEvents bool           // leave telephone-event out of the SDP; Press then sends tones
 	SDPHost  string         // in c= of the SDP; "": Addr
 
-	Headers   []string // more headers of its INVITEs, "Name: value"
+	Headers   []string // more headers of each INVITE and 200 to one, of the form "Name: value", such as "Supported: 100rel"
 	Password  string   // of User: answers a 401 or 407
 	Algorithm string   // of the challenge that is answered, "MD5" or "SHA-256"; "": MD5
 
-	LateOffer   bool // INVITE without SDP, the answer goes in the ACK
+	LateOffer   bool // INVITE without SDP, the answer goes in the ACK, or in the PRACK
 	NoACK       bool // never acknowledge a 2xx
 	NoRTP       bool // send no sound and no digits, only listen: the far end hears nothing
 	NoBYEAnswer bool // a BYE ends the call, but is never answered

@@ -39,6 +39,8 @@ type PhoneCall struct {
 	refused    *StatusError
 	cancel     *message                 // guarded by mu; CANCEL that came
 	pending    map[string]*pending      // guarded by mu; our requests by transaction
+	pracked    map[string]bool          // guarded by mu; RSeq of reliable responses, or RAck of those that we sent
+	asked      []string                 // guarded by mu; methods of the requests that came in the dialog
 	acks       map[string]chan struct{} // guarded by mu; by CSeq of the INVITE that our 2xx answers
 	forks      map[string]bool          // guarded by mu; To tags of answers that we did not want
 
@@ -69,7 +71,7 @@ func (p *Phone) newCall(id string) (*PhoneCall, error) {
 	return &PhoneCall{
 		phone: p, id: id, tag: fmt.Sprintf("tag%d-%s", n, p.name), branch: fmt.Sprintf("z9hG4bK-%s-%d", p.name, n), wish: "sendrecv",
 		ringing: make(chan struct{}), answered: make(chan struct{}), done: make(chan struct{}),
-		pending: map[string]*pending{}, acks: map[string]chan struct{}{}, forks: map[string]bool{},
+		pending: map[string]*pending{}, acks: map[string]chan struct{}{}, forks: map[string]bool{}, pracked: map[string]bool{},
 		sound: newSound(rtp, p.cfg),
 	}, nil
 }
@@ -160,6 +162,10 @@ func (c *PhoneCall) requested(s *served) {
 	p, m := c.phone, s.req
 	c.mu.Lock()
 	ended := c.ended
+	c.asked = append(c.asked, m.method())
+	if m.method() == "PRACK" {
+		c.pracked[m.get("RAck")] = true
+	}
 	c.mu.Unlock()
 	switch method := m.method(); {
 	case method == "BYE":
@@ -179,6 +185,13 @@ func (c *PhoneCall) requested(s *served) {
 	}
 }
 
+// Asked returns the methods of the requests that came in the dialog, in order.
+func (c *PhoneCall) Asked() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return append([]string(nil), c.asked...)
+}
+
 // renegotiate answers a re-INVITE or an UPDATE: hold is answered as hold, an INVITE
 // without SDP gets an offer.
 func (c *PhoneCall) renegotiate(s *served) {
@@ -193,6 +206,9 @@ func (c *PhoneCall) renegotiate(s *served) {
 	if m.body != "" && !c.takeSDP(m.body, true) {
 		c.phone.respond(s, m.reply(488))
 		return
+	}
+	if se := m.get("Session-Expires"); se != "" { // as who asks wants it (RFC 4028 9)
+		ok.set("Session-Expires", se)
 	}
 	if m.body != "" || m.method() == "INVITE" {
 		ok.describe(c.sdp(m.body != ""))

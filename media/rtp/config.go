@@ -32,8 +32,9 @@ type Config struct {
 	MinWait time.Duration // least delay of the jitter buffer; 0: 20 ms
 	MaxWait time.Duration // its largest delay; 0: 120 ms
 
-	// MediaTimeout is how long a peer that should send may be silent before the event
-	// "media_timeout"; 0: 30 s, negative: never.
+	// MediaTimeout is how long a peer that should send may give no sign, be it audio, comfort noise
+	// or RTCP, before the event "media_timeout"; 0: 30 s, negative: never. A peer should send unless
+	// it is on hold or the agreed direction says otherwise.
 	MediaTimeout time.Duration
 
 	// Listen opens a socket, for tests and networks of one's own. Legs then read it by a

@@ -5,7 +5,8 @@ const (
 	EventDigit        = "digit"         // a key went down: Digit, Remote
 	EventDigitEnd     = "digit_end"     // it went up, or its packets stopped: Digit, DurationMS
 	EventLatched      = "latched"       // the peer's audio comes from Remote
-	EventMediaTimeout = "media_timeout" // nothing came for Config.MediaTimeout; again only after audio has come back
+	EventMediaTimeout = "media_timeout" // neither audio nor RTCP came for Config.MediaTimeout; again only after one has come back
+	EventMediaResume  = "media_resume"  // something came again after that
 	EventHold         = "hold"          // the peer does not want to hear us any more
 	EventResume       = "resume"        // it does again
 	EventDirection    = "direction"     // our direction changed: Direction

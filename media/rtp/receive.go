@@ -56,7 +56,7 @@ func (s *session) rtpIn(b []byte, from netip.AddrPort, now time.Duration) {
 	}
 	s.count.packetsIn++
 	s.count.bytesIn += uint64(h.end - h.start)
-	s.timed = false
+	s.isBack()
 	if s.first == 0 {
 		s.first = now
 	}

@@ -11,6 +11,7 @@ type reports struct {
 	from    netip.AddrPort // where the peer's RTCP comes from
 	lastSR  uint32         // middle of the NTP time of the peer's last SR
 	lastAt  time.Duration  // when it came
+	heard   time.Duration  // when the last of its packets came
 	rtt     time.Duration
 	hasRTT  bool
 	about   bool // the peer has reported about us
@@ -43,6 +44,10 @@ func (s *session) rtcpIn(b []byte, from netip.AddrPort) {
 		rep.lastSR, rep.lastAt = ntpMiddle(r.ntp), now
 	}
 	rep.goodbye = rep.goodbye || r.goodby
+	if !r.goodby {
+		rep.heard = now
+		s.isBack()
+	}
 	if !r.about {
 		return
 	}

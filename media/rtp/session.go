@@ -260,7 +260,7 @@ func (s *session) house() {
 			next = min(next, s.bundleDue)
 		}
 	}
-	heard := max(s.awaited, s.source.last)
+	heard := max(s.awaited, s.source.last, s.reports.heard)
 	if t, ok := s.latch.house(s, now); ok {
 		next = min(next, t)
 	}
@@ -281,6 +281,14 @@ func (s *session) house() {
 		}
 	}
 	s.shard.SetTimer(&s.timer, next)
+}
+
+// isBack ends a silence that was told as a timeout.
+func (s *session) isBack() {
+	if s.timed {
+		s.timed = false
+		s.event(Event{Kind: EventMediaResume, Remote: addrString(s.target())})
+	}
 }
 
 func addrString(a netip.AddrPort) string {

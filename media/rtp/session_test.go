@@ -2,6 +2,7 @@ package rtp
 
 import (
 	"encoding/json"
+	"net/netip"
 	"slices"
 	"testing"
 	"time"
@@ -158,6 +159,32 @@ func TestMuxedRTCP(t *testing.T) {
 		time.Sleep(time.Millisecond)
 		if st := w.leg.Stats(); st.PeerLost == nil || *st.PeerLost != 3 {
 			t.Errorf("%+v", st)
+		}
+	})
+}
+
+// TestReportsAreSignsOfLife: a peer that says nothing (DTX) but reports is there; what comes after a timeout is told.
+func TestReportsAreSignsOfLife(t *testing.T) {
+	inBubble(t, Config{MediaTimeout: 7 * time.Second}, func(w *world) {
+		t := w.t
+		p := w.newPeer(2).call()
+		report := func() {
+			_, _ = p.rtcp.WriteToUDPAddrPort(appendReport(nil, p.ssrc, nil, nil), netip.AddrPortFrom(p.to.Addr(), p.to.Port()+1))
+		}
+		p.send(1)
+		for range 20 {
+			time.Sleep(5 * time.Second)
+			report()
+		}
+		if k := w.kinds(EventMediaTimeout); len(k) != 0 {
+			t.Errorf("told although there are reports: %v", k)
+		}
+		time.Sleep(20 * time.Second)
+		report()
+		time.Sleep(time.Second)
+		p.send(1)
+		if k := w.kinds(EventMediaTimeout, EventMediaResume); !slices.Equal(k, []string{EventMediaTimeout, EventMediaResume}) {
+			t.Errorf("events %v", k)
 		}
 	})
 }
