@@ -382,3 +382,50 @@ func TestOneOfAThousandExtensions(t *testing.T) {
 		}
 	})
 }
+
+// TestTwoPhonesAnswerAtOnce has both pick up in the same moment, with and without regard to our CANCEL: one talks, the other is hung up.
+func TestTwoPhonesAnswerAtOnce(t *testing.T) {
+	for _, ignore := range []bool{false, true} {
+		t.Run(fmt.Sprint(ignore), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := open(t, map[string]string{"100": connect200}, extensions)
+				var legs []*calltest.PhoneCall
+				a := calltest.NewPhone(t, h.net, calltest.PhoneConfig{})
+				var phones []*calltest.Phone
+				for n := range 2 {
+					p := extensionPhone(t, h, "200", byte(n+1), func(p *calltest.PhoneConfig) { p.IgnoreCancel = ignore })
+					register(t, p)
+					phones = append(phones, p)
+				}
+				c := a.Start(t, "100")
+				for _, p := range phones {
+					legs = append(legs, p.WaitCall(t))
+				}
+				legs[0].Ring()
+				legs[1].Ring()
+				time.Sleep(time.Second)
+				legs[0].Answer()
+				if !ignore {
+					legs[1].Answer()
+				}
+				c.WaitAnswer(t)
+				time.Sleep(time.Second)
+				ended := 0
+				for _, l := range legs {
+					select {
+					case <-l.Done():
+						ended++
+					default:
+					}
+				}
+				if ended != 1 {
+					t.Errorf("%d of 2 phones were hung up", ended)
+				}
+				c.Hangup(t)
+				if _, out := byDirection(t, h); len(out) != 1 || out[0].SIPCode != 200 {
+					t.Errorf("%+v", out)
+				}
+			})
+		})
+	}
+}

@@ -268,3 +268,59 @@ func ExampleDNS() {
 	fmt.Println(r.LookupNetIP(context.Background(), "ip", "2001:db8::1")) // numeric: nobody is asked
 	// Output: [2001:db8::1] <nil>
 }
+
+// passwords are those of a small office.
+type passwords map[string]string
+
+func (p passwords) Secret(_ context.Context, user, _ string) (sip.Secret, bool, error) {
+	password, ok := p[user]
+	return sip.Secret{Password: password}, ok, nil
+}
+
+// A registrar for two users, whose phones of before a restart are there again, and are called by the way that they came.
+func ExampleRegistrar() {
+	auth, err := sip.NewAuthenticator(sip.AuthConfig{Realm: "example.com", Secrets: passwords{"200": "secret", "201": "other"}})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	registrar, err := sip.NewRegistrar(sip.RegistrarConfig{Auth: auth, MaxContacts: 3})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	e, err := sip.New(sip.Config{
+		Listen: []sip.Listen{{Network: "udp", Addr: "127.0.0.1:0"}}, Invite: func(*sip.Dialog) {}, Registrar: registrar,
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer func() { _ = e.Close() }()
+	saved := []sip.Contact{{
+		User: "200", URI: "sip:200@192.168.1.10", Q: 1, NAT: true, Expires: time.Now().Add(time.Minute),
+		Flow: sip.Flow{Network: "udp", Remote: netip.MustParseAddrPort("203.0.113.7:40000")},
+	}}
+	n, err := registrar.Restore(saved)
+	fmt.Println(n, err)
+	for _, c := range registrar.Contacts("200") {
+		fmt.Println(c.URI, "by", c.Flow)
+	}
+	fmt.Println(len(registrar.Contacts("201")))
+	// Output:
+	// 1 <nil>
+	// sip:200@192.168.1.10 by udp 203.0.113.7:40000
+	// 0
+}
+
+// An authenticator asks who calls, with both algorithms, the stronger one first.
+func ExampleAuthenticator() {
+	auth, err := sip.NewAuthenticator(sip.AuthConfig{Realm: "example.com", Secrets: passwords{"200": "secret"}})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	adm := auth.Check(context.Background(), &sip.Request{Method: "INVITE", URI: "sip:201@example.com"}, false)
+	fmt.Println(adm.Status, len(adm.Headers), adm.User == "")
+	// Output: 401 2 true
+}

@@ -223,3 +223,25 @@ func cut(b []byte, step int) (msgs []string, end string) {
 		msgs = append(msgs, string(m))
 	}
 }
+
+// FuzzContactParams takes the parameters off a Contact as a registrar shows it again.
+func FuzzContactParams(f *testing.F) {
+	for _, s := range []string{`<sip:a@b>;q=0.5;expires=5;+sip.instance="<urn:uuid:1>"`, `"A;b" <sip:a@b;x=y>;z="1;2" ; Expires = 3`, "sip:a@b;expires=1;q=1", "sip:a@b"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		a, err := ParseNameAddr(s)
+		if err != nil || strings.ContainsAny(s, "\r\n\x00") {
+			return
+		}
+		b, err := ParseNameAddr("<" + a.URI + ">" + contactParams(s) + ";expires=7")
+		if err != nil || b.URI != a.URI || b.Params["expires"] != "7" {
+			t.Fatalf("%q became %q: %+v, %v", s, contactParams(s), b, err)
+		}
+		for k, v := range a.Params {
+			if _, kept := b.Params[k]; kept && k != "expires" && strings.Count(strings.ToLower(s), k) == 1 && b.Params[k] != v {
+				t.Fatalf("%q: %s is %q, was %q", s, k, b.Params[k], v)
+			}
+		}
+	})
+}

@@ -210,8 +210,8 @@ func (r *Registrar) wants(user string, req *Request, m *message) (ws []wanted, s
 	}
 	shortest, longest := uint64(r.cfg.MinExpires/time.Second), uint64(r.cfg.MaxExpires/time.Second)
 	for _, v := range values {
-		if len(v) > maxContactValue {
-			return bad("Contact Too Long")
+		if len(v) > maxContactValue || checkValue(v) != nil {
+			return bad("Contact Too Long Or Holds A NUL")
 		}
 		a, err := ParseNameAddr(v)
 		if err != nil {
@@ -275,8 +275,9 @@ func place(c *Contact, u uri, m *message) {
 	}
 }
 
-// contactParams are the parameters of a Contact value but expires, as they stand there.
+// contactParams are the parameters of a Contact value but expires, written anew: an open quote would swallow what follows.
 func contactParams(v string) string {
+	v = trim(v)
 	if strings.HasPrefix(v, `"`) {
 		v = v[closingQuote(v)+1:] // it was parsed, so there is one
 	}
@@ -288,13 +289,22 @@ func contactParams(v string) string {
 		v = ""
 	}
 	var b strings.Builder
-	for v != "" {
-		var p string
-		p, v = cutOutside(v, ';')
-		if name, _, _ := strings.Cut(p, "="); p != "" && !strings.EqualFold(trim(name), "expires") {
-			b.WriteString(";" + p)
+	seen := map[string]bool{"expires": true}
+	eachParam(v, func(name, value string) bool {
+		if name == "" || seen[name] || strings.IndexFunc(name, func(r rune) bool { return !isToken(r) }) >= 0 {
+			return true
 		}
-	}
+		seen[name] = true
+		b.WriteString(";" + name)
+		switch {
+		case value == "":
+		case strings.IndexFunc(value, func(r rune) bool { return !isToken(r) }) < 0:
+			b.WriteString("=" + value)
+		default:
+			b.WriteString(`="` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(value) + `"`)
+		}
+		return true
+	})
 	return b.String()
 }
 
