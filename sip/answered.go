@@ -167,7 +167,8 @@ func (d *Dialog) confirm(ev Event) {
 	if d.sdp == nil {
 		d.sdp, d.remoteSDP = c.body, ev.Body
 	}
-	d.takeSession(m.final().session())
+	w, _ := m.sessionWish() // what cannot be read is not there
+	d.takeSession(w)
 	d.push(ev)
 	if fork != nil && fork.gone != nil {
 		d.push(*fork.gone)
