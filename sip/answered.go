@@ -152,6 +152,10 @@ func (d *Dialog) confirm(ev Event) {
 	d.remoteTag, d.remote, d.localSeq = m.toTag, m.toValue, max(m.cseq, d.forkSeq)
 	d.target, d.routes = m.remote()
 	d.allows(m)
+	if o := d.offering; o != nil && o.early != fork { // its early dialog is over
+		d.dropOffering()
+		d.push(Event{Kind: EventAnswer, Method: "UPDATE", Status: 481, Reason: statusText(481)})
+	}
 	if fork != nil {
 		d.remoteSeq, d.fresh = fork.seq, !fork.heard
 		switch {

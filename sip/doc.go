@@ -73,7 +73,7 @@
 //     net.DefaultResolver is asked, which knows no NAPTR.
 //   - Answers of the name servers are believed: there is no DNSSEC.
 //   - A call needs an offer: one that has none (a late offer) cannot be placed.
-//   - Credentials are not part of a DialogState.
+//   - Credentials, and an offer of ours that is open, are not part of a DialogState.
 //   - An answer that came reliably stands: a session description in a later response to the INVITE is
 //     ignored, and our 2xx has none (RFC 3261 13.2.1).
 //   - A refresh by re-INVITE offers what was agreed last; what the peer makes of it comes as EventAnswer.
