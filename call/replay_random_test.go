@@ -90,6 +90,7 @@ func recordInBadWeather(t *testing.T, seed uint64) (traces [][]byte) {
 	}
 	h := open(t, nil, outbound, func(c *call.Config) {
 		c.Deps, c.OpenRooms = deps, true
+		c.MediaTimeout = call.MediaTimeout{After: 6 * time.Second, Action: []call.MediaAction{call.MediaWarn, call.MediaHangup}[seed%2]}
 		c.Route = func(context.Context, *call.Incoming) (flow.Program, error) { return f, nil }
 		c.FlowByID = func(context.Context, string) (flow.Program, error) {
 			return flow.Parse([]byte(innerFlow), flow.ParseOptions{Registry: registry, Name: "inner"})
@@ -138,7 +139,9 @@ func recordInBadWeather(t *testing.T, seed uint64) (traces [][]byte) {
 			}
 		}
 	}
-	a := calltest.NewPhone(t, h.net, calltest.PhoneConfig{}).Start(t, "100")
+	phone := calltest.PhoneConfig{NoRTP: seed%5 == 4, LateOffer: seed%7 == 6}
+	phone.Headers = [][]string{nil, {"Supported: 100rel, timer", "Session-Expires: 90;refresher=uas"}, {"Supported: 100rel"}}[seed%3]
+	a := calltest.NewPhone(t, h.net, phone).Start(t, "100")
 	talk(a)
 	time.Sleep(time.Duration(rnd.IntN(15000)) * time.Millisecond)
 	select {
@@ -148,6 +151,14 @@ func recordInBadWeather(t *testing.T, seed uint64) (traces [][]byte) {
 			a.Hangup(t)
 		} else {
 			a.Cancel()
+			time.Sleep(5 * time.Second)
+			select {
+			case <-a.Done():
+			default: // it crossed the answer
+				if s := a.Statuses(); len(s) > 0 && s[len(s)-1] == 200 {
+					a.Hangup(t)
+				}
+			}
 		}
 	}
 	a.WaitEnd(t)

@@ -162,6 +162,10 @@ func (d *Dialog) confirm(ev Event) {
 	d.remoteTag, d.remote, d.localSeq = m.toTag, m.toValue, max(m.cseq, d.forkSeq)
 	d.target, d.routes = m.remote()
 	d.allows(m)
+	if o := d.offering; o != nil && o.early != fork { // its early dialog is over
+		d.dropOffering()
+		d.push(Event{Kind: EventAnswer, Method: "UPDATE", Status: 481, Reason: statusText(481)})
+	}
 	if fork != nil {
 		d.remoteSeq, d.fresh = fork.seq, !fork.heard
 		switch {
@@ -177,7 +181,8 @@ func (d *Dialog) confirm(ev Event) {
 	if d.sdp == nil {
 		d.sdp, d.remoteSDP = c.body, ev.Body
 	}
-	d.takeSession(m.final().session())
+	w, _ := m.sessionWish() // what cannot be read is not there
+	d.takeSession(w)
 	d.push(ev)
 	if fork != nil && fork.gone != nil {
 		d.push(*fork.gone)

@@ -92,7 +92,7 @@
 //     net.DefaultResolver is asked, which knows no NAPTR.
 //   - Answers of the name servers are believed: there is no DNSSEC.
 //   - A call needs an offer: one that has none (a late offer) cannot be placed.
-//   - Credentials are not part of a DialogState.
+//   - Credentials, and an offer of ours that is open, are not part of a DialogState.
 //   - Requests within a dialog are not asked for a password: who knows its tags is its peer.
 //   - A Registrar takes any host for its own, and knows no Path (RFC 3327), no service routes, no GRUU (RFC 5627), and
 //     no flows of RFC 5626 beyond the one that a REGISTER came by. Contacts with sips are refused.

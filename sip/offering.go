@@ -51,7 +51,8 @@ func (o *offering) open() bool { return o != nil && (o.busy || o.tx != nil) }
 // Offer offers the peer another session: by a re-INVITE, or, while the call is
 // not answered yet, by an UPDATE (RFC 3311 5.1). EventAnswer brings its answer,
 // or its refusal, after which the session goes on as it was. Where both sides offer at once,
-// it is tried again after the waits of RFC 3261 14.1. It returns ErrState while
+// it is tried again after the waits of RFC 3261 14.1. Where the peer does not know the dialog any more, or
+// does not answer, EventLost comes instead. It returns ErrState while
 // another offer, of either side, has no answer, or when the peer takes no UPDATE, and
 // ErrEnded after the end.
 func (d *Dialog) Offer(body []byte) error {

@@ -1,9 +1,6 @@
 package sip
 
-import (
-	"strconv"
-	"strings"
-)
+import "strconv"
 
 // reliable takes a provisional response that wants to be acknowledged (RFC 3262 4);
 // false: it is a copy, or one before it is missing, and is not to be looked at. d.mu is held.
@@ -57,10 +54,7 @@ func (d *Dialog) sendPracks(fork *early) {
 
 // allows notes whether the peer takes UPDATE, where m tells.
 func (d *Dialog) allows(m *message) {
-	if ms := m.list("allow"); len(ms) > 0 {
-		d.mayUpdate = false
-		for _, v := range ms {
-			d.mayUpdate = d.mayUpdate || strings.EqualFold(v, "UPDATE")
-		}
+	if m.value("allow") != "" {
+		d.mayUpdate = m.has("allow", "UPDATE")
 	}
 }

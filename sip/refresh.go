@@ -40,8 +40,9 @@ func (d *Dialog) refreshSession() {
 	case d.inv != nil || d.update.open() || len(d.sdp) == 0:
 		return // the peer is at it
 	default:
-		d.offering = &offering{body: d.sdp, refresh: true}
-		d.e.start(func() { d.sendReinvite(d.offering) })
+		o := &offering{body: d.sdp, refresh: true}
+		d.offering = o
+		d.e.start(func() { d.sendReinvite(o) })
 	}
 }
 

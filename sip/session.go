@@ -97,9 +97,15 @@ func parseSession(v string) (d time.Duration, refresher string, ok bool) {
 
 // has says whether the list header contains the option tag.
 func (m *message) has(long, tag string) bool {
-	for _, v := range m.list(long) {
-		if strings.EqualFold(v, tag) {
-			return true
+	for _, h := range m.headers {
+		if longName(h.Name()) != long {
+			continue
+		}
+		for rest := h.Value(); rest != ""; {
+			var v string
+			if v, rest = cutOutside(rest, ','); strings.EqualFold(v, tag) {
+				return true
+			}
 		}
 	}
 	return false

@@ -129,7 +129,7 @@ func (d *Dialog) updated(m *message) {
 
 // updateSessionHeaders refreshes the session of an answered dialog (RFC 4028 9). d.mu is held.
 func (d *Dialog) updateSessionHeaders(w sessionWish) []Header {
-	if d.state != StateConfirmed {
+	if d.state != StateConfirmed && (d.state != StateAccepted || d.inv == nil || d.inv.accepting) {
 		return nil
 	}
 	return d.refreshedBy("UPDATE", w)
