@@ -372,6 +372,12 @@ func (c *Call) dial(ctx context.Context, o action.DialOptions) ([]string, error)
 	var ids []string
 	var errs []error
 	for _, dest := range o.Destinations {
+		if id, ok, err := c.dialGroup(ctx, o, dest, rec, program); ok {
+			if errs = append(errs, err); err == nil {
+				ids = append(ids, id)
+			}
+			continue
+		}
 		out := outgoing{
 			destination: dest, program: program, early: o.EarlyExecution,
 			anonymous: c.hides(o.Anonymous),
@@ -401,6 +407,33 @@ func (c *Call) dial(ctx context.Context, o action.DialOptions) ([]string, error)
 		return nil, fmt.Errorf("call: dial: %w", errors.Join(errs...))
 	}
 	return ids, nil
+}
+
+// dialGroup dials a destination that stands for several, as a groupcall of its own; false: dest is none.
+func (c *Call) dialGroup(ctx context.Context, o action.DialOptions, dest address.Address, rec store.Call, program flow.Program) (id string, ok bool, err error) {
+	x, err := c.engine.expand(ctx, dest.Normalize())
+	if err == nil && len(x.Destinations) == 0 {
+		return "", false, nil
+	}
+	source, _ := c.shows(o.Source, rec, dest)
+	group := GroupcallOptions{
+		Destinations: x.Destinations, Source: source, Flow: program, EarlyExecution: o.EarlyExecution,
+		RingMethod: x.RingMethod, AnswerMethod: store.AnswerHangupOthers, Metadata: rec.Metadata, JourneyID: rec.JourneyID,
+	}
+	if c.hides(o.Anonymous) {
+		group.Anonymous = "yes"
+	}
+	if o.Chained {
+		group.MasterCallID = c.id
+	}
+	if err != nil {
+		return "", true, fmt.Errorf("call: dial %s: %w", dest, err)
+	}
+	g, err := c.engine.Groupcall(ctx, group)
+	if err != nil {
+		return "", true, err
+	}
+	return g.id, true, nil
 }
 
 // program is what runs on the calls of a call action.

@@ -4,7 +4,8 @@
 // There are few types to know: an Engine takes and places calls and is made of a Config; a Call is one
 // leg between the outside and the engine, and what a flow runs on; an Incoming is a call
 // that asks to come in; a Verdict and a Refusal say why it must not; DialOptions are a call that is to
-// go out, Outbound, Trunk and Route say what may, and how, TrunkState how a trunk stands; a Conference is a room, a Confbridge what carries it;
+// go out, Outbound, Trunk and Route say what may, and how, TrunkState how a trunk stands; a Groupcall is an attempt to reach one
+// of several destinations, and a Directory knows who stands for several; a Conference is a room, a Confbridge what carries it;
 // an Extension is a phone number of ours, an Agent a person with several, a Registration a phone that is there;
 // an Event tells the program what happened. Settings, Flags, ParseListen and NewDeps spare a server the
 // usual wiring. Machine, Input, Effect and Snapshot are what traces and restarts are made of.
@@ -30,7 +31,7 @@
 //
 // # Two legs and a room
 //
-// A talks to B through two calls: Call.Connect (the connect action) dials all destinations at once, each a
+// A talks to B through two calls: Call.Connect (the connect action) dials all destinations, at once or in a line, each a
 // call of its own that is chained to A and has A's journey id; the first that answers is joined with
 // A in a bridge, the others are given up. A is answered only then. When B leaves, A's flow goes on; when A
 // leaves, B is hung up. Everything that is dialled, redirects too, passes Config.Outbound, which lets nothing
@@ -43,6 +44,17 @@
 // those that do not work last. A trunk that fails is followed by the next one on the same call: same id, record, flow and trace, with each
 // attempt in the record, and a call_updated event. What is final and what is not is a table, at verdict in retry.go: never after 486 or 603.
 // The engine keeps trunks registered and asks by OPTIONS whether they are alive, while it runs.
+//
+// # Groups and chains
+//
+// A Groupcall rings several destinations without a caller: Engine.Groupcall, ring_all or linear; with hangup_others
+// the first answer ends all others (Reason "Call completed elsewhere"), and only that call runs the flow. A destination that
+// the Config.Directory expands is rung as a groupcall within it, in a connect, too. All groups of one attempt
+// are owned by one goroutine, so that exactly one answer is the first. call_count and groupcall_count are
+// what is up at each moment; one groupcall_hangup comes when both are 0 and nothing is left to be dialled.
+//
+// A call can be chained to a master (connect, the call action, DialOptions, GroupcallOptions): the master's end is its
+// end, with all that is chained to it in turn; its own end is not the master's. A master that is ending takes no more.
 //
 // A Conference is made by CreateConference, or by the first who joins it where Config.OpenRooms is set; Call.JoinConference
 // and JoinBridge stay until the call is put out or the room ends. Its calls are conferencecalls:
@@ -63,9 +75,15 @@
 // Methods of Engine and Call are safe for any goroutine. Functions of the Config run on
 // goroutines of the call's, except OnEvent, which runs on its loop and must not block.
 //
+// # Too many calls
+//
+// Above what the machine can take, new calls get 503 with Retry-After from the SIP side, before they are verified: Config.Overload
+// says when, and without it how long an INVITE has to wait. What is up is not touched. Engine.Stats tells. A stopping engine
+// drains: new calls get 503, those that are up go on for DrainTimeout.
+//
 // # Caveats
 //
-// What the SIP side refuses by itself (malformed or unknown requests, 503 while draining or above
+// What the SIP side refuses by itself (malformed or unknown requests, 503 while draining, in overload or above
 // MaxCalls) is counted there and has no record. What a trunk has learned of its health and channels is of this engine alone. Conferences
 // and their calls live in memory only. A call that Restore takes up in the middle of a connect dials anew.
 package call

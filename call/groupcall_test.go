@@ -380,3 +380,37 @@ func TestChainsOfChains(t *testing.T) {
 		})
 	}
 }
+
+// TestCallActionDialsGroups: of the destinations of a call action, one that stands for several is a groupcall.
+func TestCallActionDialsGroups(t *testing.T) {
+	for _, chained := range []bool{false, true} {
+		t.Run(fmt.Sprint(chained), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				text := fmt.Sprintf(`[{"type":"answer"},{"type":"call","option":{"destinations":[{"type":"agent","target":"anna"},{"type":"sip","target":"b3@10.0.1.3"},{"type":"agent","target":"broken"}],
+					"chained":%v,"actions":[{"type":"echo"}]}},{"type":"echo"}]`, chained)
+				h := open(t, map[string]string{"100": text}, outbound, func(c *call.Config) { c.Directory = directory{"anna": {Destinations: phones(1, 2)}} })
+				callee(t, h, 1, answering(time.Second))
+				callee(t, h, 2, ringing())
+				callee(t, h, 3, answering(time.Second))
+				a := calltest.NewPhone(t, h.net, calltest.PhoneConfig{}).Dial(t, "100")
+				time.Sleep(3 * time.Second)
+				var g store.Groupcall
+				for up := range h.Groupcalls() {
+					g = up.Record()
+				}
+				if g.AnswerCallID == "" || g.CallCount != 1 || len(g.CallIDs) != 2 || g.AnswerMethod != store.AnswerHangupOthers || chained != (g.MasterCallID != "") {
+					t.Errorf("%+v", g)
+				}
+				a.Hangup(t)
+				time.Sleep(time.Second)
+				if n := h.Stats().Calls; chained != (n == 0) {
+					t.Errorf("%d calls are left after the caller's end", n)
+				}
+				in, out := byDirection(t, h)
+				if want := map[bool]int{true: 3}[chained]; len(out) != 3 || len(in.ChainedCallIDs) != want {
+					t.Errorf("%d calls, %v are chained", len(out), in.ChainedCallIDs)
+				}
+			})
+		})
+	}
+}

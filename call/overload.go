@@ -41,12 +41,13 @@ func (o *Overload) check() error {
 
 // Of the control of the share that is taken.
 const (
-	overloadWindow  = 100 * time.Millisecond // in which the shortest delay counts
-	overloadSamples = 8                      // that a window has at least
-	overloadShrink  = 0.85                   // of the share, in a window of too long delays
-	overloadFall    = 0.4                    // where they are many times too long
-	overloadGrow    = 0.05                   // to the share, in a window of short ones
-	overloadLeast   = 0.02                   // share: without new calls nobody knew that it is over
+	overloadWindow   = 100 * time.Millisecond // in which the shortest delay counts
+	overloadSamples  = 8                      // that a window has at least
+	overloadShrink   = 0.85                   // of the share, in a window of too long delays
+	overloadFall     = 0.4                    // where they are many times too long
+	overloadGrow     = 0.05                   // to the share, in a window of short ones
+	overloadPatience = 4                      // windows in which a falling delay may become short enough
+	overloadLeast    = 0.02                   // share: without new calls nobody knew that it is over
 )
 
 // overload decides about new calls.
@@ -121,7 +122,8 @@ func (o *overload) sample(now time.Time, waited time.Duration) {
 	if now.Sub(o.begun) < overloadWindow || o.samples < overloadSamples {
 		return
 	}
-	falling := o.shortest < o.late // what waited before the last change is being worked off
+	// What waited before the last change is being worked off, and soon is.
+	falling := overloadPatience*(o.late-o.shortest) >= o.shortest-o.maxDelay
 	o.late, o.samples = o.shortest, 0
 	switch {
 	case o.maxDelay == 0:

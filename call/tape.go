@@ -148,8 +148,8 @@ func (c *Call) StopRecording(ctx context.Context) error {
 	return err
 }
 
-// Connect calls all destinations of o at once and joins the call with the first that
-// answers; the others are given up. The call is answered only then. It returns when the two have
+// Connect calls the destinations of o, all at once or one after the other, and joins the call with the first that
+// answers, and passes the screening; the others are given up. The call is answered only then. It returns when the two have
 // parted, or when nobody has answered, which is no error: Connected tells. Each attempt is a call of
 // its own, chained to this one, with a record of its own.
 func (c *Call) Connect(ctx context.Context, o action.ConnectOptions) (action.Connected, error) {
@@ -160,7 +160,7 @@ func (c *Call) Connect(ctx context.Context, o action.ConnectOptions) (action.Con
 }
 
 // Dial places calls that are not joined with this one, as the call action does: to all destinations of o,
-// each with its own flow. It returns once they are under way; the error tells why none is.
+// each with its own flow; one that stands for several (Directory) is a groupcall, whose id stands in place of a call's. It returns once they are under way; the error tells why none is.
 func (c *Call) Dial(ctx context.Context, o action.DialOptions) ([]string, error) {
 	start := time.Now()
 	ids, err := c.dial(ctx, o)

@@ -106,6 +106,11 @@
 //   - Event.Headers and Request hold what the peer wrote: it is data, not to be
 //     trusted, and may hold control characters other than line breaks.
 //
+// # Overload
+//
+// Config.Ready decides about new calls, first thing, by how long the INVITE has waited in its socket; those that are not welcome get 503 and
+// leave a hash behind, by which a repetition is known.
+//
 // # Covered
 //
 //   - RFC 1035: as a stub resolver, by UDP, and by TCP when an answer is long
