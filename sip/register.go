@@ -57,6 +57,7 @@ func (e *Endpoint) register(m *message) {
 		defer cancel()
 		adm := r.cfg.Auth.Check(ctx, req, false)
 		if adm.Status != 0 {
+			r.replies.drop(key) // before somebody can know the answer
 			e.refuseAs(m, adm)
 			return
 		}

@@ -132,7 +132,7 @@ func TestThousandExtensions(t *testing.T) {
 }
 
 func BenchmarkRegister(b *testing.B) {
-	reg := registrarOf(b, 1000, func(c *RegistrarConfig) { c.MaxRequests = 1 << 40 })
+	reg := registrarOf(b, 1000, func(c *RegistrarConfig) { c.MaxRequests = 1 << 30 })
 	bubble := newBubble(b, func(c *Config) { c.Registrar = reg })
 	defer bubble.close()
 	phones := make([]*registering, 1000)
