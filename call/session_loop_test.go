@@ -162,7 +162,7 @@ func TestLimitsGoOnInAnotherEngine(t *testing.T) {
 		limit := func(cfg *call.Config) { cfg.MaxCallDuration = 20 * time.Minute }
 		a := open(t, map[string]string{"100": longTalk}, limit)
 		c := calltest.NewPhone(t, a.net, withHeaders("Supported: timer", "Session-Expires: 600;refresher=uas")).Dial(t, "100")
-		time.Sleep(9*time.Minute + 50*time.Second) // not when a refresh is due
+		time.Sleep(570 * time.Second) // between two refreshes
 		var snap call.Snapshot
 		for live := range a.Calls() {
 			b, err := json.Marshal(live.Snapshot())

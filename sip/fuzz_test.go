@@ -75,6 +75,10 @@ func FuzzResponse(f *testing.F) {
 		"SIP/2.0 503 No\r\n" + head + "\r\n",
 		"SIP/2.0 200 OK\r\n" + head + "Contact: *\r\nRecord-Route: \"\r\n\r\n",
 		"SIP/2.0 200 OK\r\n" + head + "Contact: <sips:b@nowhere>\r\n\r\n",
+		"SIP/2.0 183 Session Progress\r\n" + head + "Contact: <sip:b@192.0.2.10>\r\nRequire: 100rel\r\nRSeq: 1\r\n\r\nv=0\r\n",
+		"SIP/2.0 180 Ringing\r\n" + head + "Contact: *\r\nRequire: 100rel\r\nRSeq: 2147483648\r\n\r\n",
+		"SIP/2.0 422 No\r\n" + head + "Min-SE: 999999999\r\n\r\n",
+		"SIP/2.0 200 OK\r\n" + head + "Contact: <sip:b@192.0.2.10>\r\nSession-Expires: 1;refresher=uac\r\n\r\nv=0\r\n",
 	} {
 		f.Add([]byte(s))
 	}

@@ -112,7 +112,11 @@ func (d *Dialog) sendUpdate(o *offering) {
 		return
 	}
 	if target := res.target(); res.status < 300 && target != "" {
-		via.target = target
+		if via == d {
+			d.target = target
+		} else {
+			o.early.retarget(target)
+		}
 	}
 	if o.early != nil && res.status < 300 {
 		o.early.changed = true

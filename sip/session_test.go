@@ -154,6 +154,62 @@ func FuzzSessionExpires(f *testing.F) {
 	})
 }
 
+// FuzzInDialog sends a request with these headers within an early and within a confirmed dialog: no panic, and an answer.
+func FuzzInDialog(f *testing.F) {
+	f.Add("PRACK", "RAck: 1 1 INVITE\r\n", "")
+	f.Add("PRACK", "", "v=0")
+	f.Add("UPDATE", "Session-Expires: 90;refresher=uas\r\nSupported: timer\r\n", "")
+	f.Add("UPDATE", "Session-Expires: 1\r\nRequire: timer\r\nContact: *\r\n", "v=0")
+	f.Add("INVITE", "x: 99999999999\r\nMin-SE: 0\r\nk: 100rel,,timer\r\n", "v=0")
+	f.Add("UPDATE", "Allow: ,\r\nAllow: UPDATE\r\nRequire: \"\r\n", "")
+	f.Fuzz(func(t *testing.T, method, headers, body string) {
+		if strings.Contains(headers, "\n\r\n") || strings.Contains(headers, "\n\n") || method == "ACK" || method == "CANCEL" || method == "BYE" {
+			return
+		}
+		for _, confirmed := range []bool{false, true} {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBubble(t, nil)
+				defer b.close()
+				c := b.p.caller("fuzz")
+				c.extra = "Supported: 100rel, timer\r\nAllow: UPDATE\r\n"
+				c.invite(sdpOffer)
+				b.p.want("SIP/2.0 100")
+				d, _ := b.call(t)
+				if err := d.Provisional(183, []byte("v=0")); err != nil {
+					t.Fatal(err)
+				}
+				m := b.p.want("SIP/2.0 183")
+				c.answered(m)
+				if confirmed {
+					c.request("PRACK", "RAck: "+m.get("RSeq")+" 1 INVITE\r\n", "")
+					b.p.want("SIP/2.0 200")
+					if err := d.Accept(nil); err != nil {
+						t.Fatal(err)
+					}
+					b.p.want("SIP/2.0 200")
+					c.send("ACK", 1, "ack", "", "")
+				}
+				c.extra = ""
+				c.request(method, strings.ReplaceAll(headers, "{rseq}", m.get("RSeq")), body)
+				synctest.Wait()
+				_ = d.Answer(1, 200, []byte("v=0"))
+				synctest.Wait()
+				if s := b.e.Stats(); s.Panics != 0 {
+					t.Fatal("panic")
+				}
+				time.Sleep(time.Hour) // whatever it has set going comes to an end, or repeats at its pace
+				synctest.Wait()
+				if s := b.e.Stats(); s.Panics != 0 || s.Sent > 1000 {
+					t.Fatalf("after an hour: %+v", s)
+				}
+				for len(b.p.in) > 0 {
+					<-b.p.in
+				}
+			})
+		}
+	})
+}
+
 func FuzzRAck(f *testing.F) {
 	for _, s := range []string{"776656 1 INVITE", "", "1 1", "x 1 INVITE", "4294967297 1 INVITE", "1  1\tINVITE", "1 1 invite"} {
 		f.Add(s)
