@@ -242,14 +242,14 @@ func (e *Engine) Run(ctx context.Context) error {
 	sipCtx, stopSIP := context.WithCancel(context.Background())
 	defer stopMedia()
 	defer stopSIP()
-	var below sync.WaitGroup
+	var below, signalling sync.WaitGroup
 	failed := make(chan error, 2)
 	below.Go(func() {
 		if err := e.shards.Run(mediaCtx); err != nil {
 			failed <- err
 		}
 	})
-	below.Go(func() {
+	signalling.Go(func() {
 		if err := e.sip.Run(sipCtx); err != nil {
 			failed <- err
 		}
@@ -268,6 +268,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	e.cancelCall()
 	e.waitFollowing()
 	stopSIP()
+	signalling.Wait() // what its dialogs still tell starts loops of calls
 	e.wg.Wait()
 	if cerr := e.recorders.Close(); err == nil {
 		err = cerr
