@@ -147,6 +147,35 @@ func ExampleEngine_Dial() {
 	// ended: <nil>
 }
 
+// A groupcall tries one destination after the other. Here nothing may be dialled, which each attempt's record tells.
+func ExampleEngine_Groupcall() {
+	engine, err := call.New(call.Config{
+		Logger: slog.New(slog.DiscardHandler), Listen: []sip.Listen{{Network: "udp", Addr: "127.0.0.1:0"}},
+		Route: func(context.Context, *call.Incoming) (flow.Program, error) { return nil, call.ErrNoFlow },
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	group, err := engine.Groupcall(context.Background(), call.GroupcallOptions{
+		Destinations: []address.Address{{Type: address.TypeTel, Target: "+16062067563"}, {Type: address.TypeTel, Target: "+16062067564"}},
+		RingMethod:   "linear", AnswerMethod: "hangup_others",
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	<-group.Done()
+	r := group.Record()
+	fmt.Println(r.Status, len(r.CallIDs), r.CallCount, r.DialIndex, r.Code)
+	ctx, stop := context.WithCancel(context.Background())
+	stop()
+	fmt.Println("ended:", engine.Run(ctx))
+	// Output:
+	// hangup 2 0 1 nobody_answered
+	// ended: <nil>
+}
+
 // A conference that the program makes; calls join it by the conference_join action with its id.
 func ExampleEngine_CreateConference() {
 	engine, err := call.New(call.Config{
