@@ -260,36 +260,44 @@ func (k *connecting) talk(ctx context.Context, leg *Call) (action.Connected, err
 	if leg.isEnding() { // before it could notice that it is in a bridge
 		k.bridge.leave(leg)
 	}
+	ctx, cut := context.WithCancelCause(ctx)
+	defer cut(nil)
+	// The leg is told before the caller leaves the bridge: else it could end by itself first, for another reason.
 	if keys := k.o.HangupKey; keys != "" {
-		limited, cut := context.WithCancelCause(ctx)
-		defer cut(nil)
-		ctx = limited
 		k.bridge.onDigit(func(from *Call, digit string) {
 			if from == k.call && strings.Contains(keys, digit) {
+				leg.hangUp(talkKeyEnd)
 				cut(errTalkKey)
 			}
 		})
 	}
 	if k.o.MaxDuration > 0 {
-		limited, cancel := context.WithTimeoutCause(ctx, k.o.MaxDuration, errTalkLimit)
-		defer cancel()
-		ctx = limited
+		t := time.AfterFunc(k.o.MaxDuration, func() {
+			leg.hangUp(talkLimitEnd)
+			cut(errTalkLimit)
+		})
+		defer t.Stop()
 	}
 	err = k.bridge.wait(ctx, k.call)
 	k.parted = time.Now()
 	return k.part(leg, err)
 }
 
+var (
+	talkKeyEnd = End{By: "local", Reason: store.ReasonNormal, Status: 200, Cause: 16, Code: CodeHangupKey,
+		Sentence: "the caller pressed the key that ends the talk"}
+	talkLimitEnd = End{By: "local", Reason: store.ReasonTimeout, Status: 200, Cause: 16, Code: CodeTalkLimit,
+		Sentence: "the talk reached the longest time that it may take"}
+)
+
 // part is the end of a talk.
 func (k *connecting) part(leg *Call, err error) (action.Connected, error) {
 	switch {
 	case errors.Is(err, errTalkKey):
 		k.ended = "key"
-		leg.hangUp(End{By: "local", Reason: store.ReasonNormal, Status: 200, Cause: 16, Code: CodeHangupKey, Sentence: "the caller pressed the key that ends the talk"})
 		return k.result(leg), nil
 	case errors.Is(err, errTalkLimit):
 		k.ended = "duration"
-		leg.hangUp(End{By: "local", Reason: store.ReasonTimeout, Status: 200, Cause: 16, Code: CodeTalkLimit, Sentence: "the talk reached the longest time that it may take"})
 		r := k.result(leg)
 		r.Reason = store.ReasonTimeout // its loop may not know yet
 		return r, nil
