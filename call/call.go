@@ -269,7 +269,8 @@ func (c *Call) perform(e *Effect) (in Input, ok bool) {
 			b.digit(c, e.Text, e.For == "info")
 		}
 	case DoRecord:
-		c.engine.wg.Go(func() { c.startRecording(*e.Record) })
+		record := *e.Record // effects are overwritten by the next step
+		c.engine.wg.Go(func() { c.startRecording(record) })
 	case DoRecordStop:
 		c.engine.wg.Go(func() { c.endRecording("stop") })
 	case DoOnEnd:
