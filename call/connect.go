@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/callbin/callbin/action"
@@ -58,6 +59,7 @@ type connecting struct {
 	joined time.Time // zero: never
 	parted time.Time
 	ended  string
+	cut    atomic.Pointer[End] // that ended the talk; nil: one of the two did
 }
 
 // prepare says how the hunt goes. What it returns, if anything, is called at the end.
@@ -230,8 +232,11 @@ func (k *connecting) silence(leg *Call) {
 
 // Why a talk ends before one of the two hangs up.
 var (
-	errTalkKey   = errors.New("call: the caller pressed the key that ends the talk")
-	errTalkLimit = errors.New("call: the longest time of the talk is over")
+	talkKey = End{By: "local", Reason: store.ReasonNormal, Status: 200, Cause: 16,
+		Code: CodeHangupKey, Sentence: "the caller pressed the key that ends the talk"}
+	talkLimit = End{By: "local", Reason: store.ReasonTimeout, Status: 200, Cause: 16,
+		Code: CodeTalkLimit, Sentence: "the talk reached the longest time that it may take"}
+	errTalkOver = errors.New("call: the talk is over")
 )
 
 // talk joins the call with the leg that answered, until one of the two leaves.
@@ -262,49 +267,40 @@ func (k *connecting) talk(ctx context.Context, leg *Call) (action.Connected, err
 	}
 	ctx, cut := context.WithCancelCause(ctx)
 	defer cut(nil)
-	// The leg is told before the caller leaves the bridge: else it could end by itself first, for another reason.
+	part := func(end *End) {
+		if k.cut.CompareAndSwap(nil, end) {
+			leg.hangUp(*end) // first: what parts the two ends its flow, too
+			cut(errTalkOver)
+		}
+	}
 	if keys := k.o.HangupKey; keys != "" {
 		k.bridge.onDigit(func(from *Call, digit string) {
 			if from == k.call && strings.Contains(keys, digit) {
-				leg.hangUp(talkKeyEnd)
-				cut(errTalkKey)
+				part(&talkKey)
 			}
 		})
 	}
 	if k.o.MaxDuration > 0 {
-		t := time.AfterFunc(k.o.MaxDuration, func() {
-			leg.hangUp(talkLimitEnd)
-			cut(errTalkLimit)
-		})
+		t := time.AfterFunc(k.o.MaxDuration, func() { part(&talkLimit) })
 		defer t.Stop()
 	}
 	err = k.bridge.wait(ctx, k.call)
 	k.parted = time.Now()
-	return k.part(leg, err)
-}
-
-var (
-	talkKeyEnd = End{By: "local", Reason: store.ReasonNormal, Status: 200, Cause: 16, Code: CodeHangupKey,
-		Sentence: "the caller pressed the key that ends the talk"}
-	talkLimitEnd = End{By: "local", Reason: store.ReasonTimeout, Status: 200, Cause: 16, Code: CodeTalkLimit,
-		Sentence: "the talk reached the longest time that it may take"}
-)
-
-// part is the end of a talk.
-func (k *connecting) part(leg *Call, err error) (action.Connected, error) {
-	switch {
-	case errors.Is(err, errTalkKey):
-		k.ended = "key"
-		return k.result(leg), nil
-	case errors.Is(err, errTalkLimit):
-		k.ended = "duration"
-		r := k.result(leg)
-		r.Reason = store.ReasonTimeout // its loop may not know yet
-		return r, nil
-	case err == nil:
-		k.ended = "callee"
+	switch k.cut.Load() {
+	case &talkKey:
+		k.ended, err = "key", nil
+	case &talkLimit:
+		k.ended, err = "duration", nil
+	default:
+		if err == nil {
+			k.ended = "callee"
+		}
 	}
-	return k.result(leg), err
+	r := k.result(leg)
+	if k.ended == "duration" {
+		r.Reason = store.ReasonTimeout // its loop may not know yet
+	}
+	return r, err
 }
 
 // result tells what became of the legs: winner answered, nil where none did.
