@@ -67,6 +67,10 @@
 // them at once, below one call; one of type agent rings the addresses of a person. Who shows an extension, or calls from where one is
 // registered, has to give its password, and then may dial what strangers may not: extensions, agents, and what Config.Outbound lets out.
 //
+// They watch each other, too (Config.Watching): a phone that subscribes to an extension, with its password, is told whether that is called, rings or
+// speaks (RFC 4235, lamps for who is busy), with whom only if Watching.Identities says so and the caller does not hide;
+// Engine.SetMessages switches its own lamp for waiting messages (RFC 3842).
+//
 // # Goroutines
 //
 // A call's loop consumes Inputs one after another (SIP messages, digits, timers, commands, what happens

@@ -92,6 +92,9 @@ type Config struct {
 	// RegistrationFile is where registrations are written once a minute and at the end of Run, and read by New, so that a
 	// restart does not lose the phones. "": nowhere.
 	RegistrationFile string
+	// Watching says what the phones of extensions see of each other: lamps for who is busy (RFC 4235) and for waiting messages
+	// (RFC 3842, Engine.SetMessages).
+	Watching Watching
 
 	// Outbound says what may be dialled, Trunks by which ways numbers go out, Routes in which order. The zero value
 	// lets nothing out.
@@ -143,6 +146,7 @@ type Engine struct {
 	keys        keys
 	auth        *sip.Authenticator // nil: there are no extensions
 	registrar   *sip.Registrar     // nil: there are no extensions
+	notifier    *sip.Notifier      // nil: there are no extensions
 	overload    *overload
 
 	wg         sync.WaitGroup // all goroutines of calls
@@ -206,12 +210,12 @@ func New(cfg Config) (*Engine, error) {
 	for i, t := range cfg.Trunks {
 		errs = append(errs, e.checkCodecs(fmt.Sprintf("call: Config.Trunks[%d].Codecs", i), t.Codecs))
 	}
-	if err := errors.Join(append(errs, e.openRegistrar(), e.loadRegistrations())...); err != nil {
+	if err := errors.Join(append(errs, e.openRegistrar(), e.openNotifier(), e.loadRegistrations())...); err != nil {
 		return nil, err
 	}
 	below := sip.Config{
 		Listen: cfg.Listen, LocalNets: cfg.LocalNets, UserAgent: cfg.UserAgent,
-		Invite: e.admit, Ready: e.welcome, Logger: cfg.Logger, Registrar: e.registrar,
+		Invite: e.admit, Ready: e.welcome, Logger: cfg.Logger, Registrar: e.registrar, Notifier: e.notifier,
 		Session: cfg.SessionTimer, Reliable: cfg.Reliable,
 	}
 	if e.registrar != nil {
@@ -316,6 +320,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	}
 	e.cancelCall()
 	e.waitFollowing()
+	e.unwatchAll()
 	stopTrunks()
 	trunks.Wait() // it says good-bye to registrars
 	stopSIP()

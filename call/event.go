@@ -22,10 +22,14 @@ type Event struct {
 }
 
 func (e *Engine) emit(c *Call, what *Effect) {
-	if e.cfg.OnEvent == nil {
+	if e.cfg.OnEvent == nil && e.notifier == nil {
 		return
 	}
 	s := c.State()
+	c.watch(&s.Record)
+	if e.cfg.OnEvent == nil {
+		return
+	}
 	ev := Event{Type: what.Text, CallID: c.id, Seq: s.Seq, Time: s.Record.TmUpdate.Time, Data: s.Record}
 	if t := what.Transcription; t != nil {
 		now := store.At(time.Now())

@@ -25,6 +25,8 @@ type fork struct {
 	stop     string // value of the Reason that the call was given up with
 	over     bool   // the loop was told that nobody has answered
 	timer    *time.Timer
+
+	unwatched bool // the call is over: nobody watches it any more
 }
 
 // branch is one phone that rings.
@@ -33,6 +35,7 @@ type branch struct {
 	dialog *sip.Dialog
 	begun  time.Time
 	live   bool
+	rings  bool
 	tries  []sip.Attempt
 	end    *sip.Event // how it came to nothing
 }
@@ -45,6 +48,7 @@ func (c *Call) ring(offer string) Input {
 	c.fork = f
 	f.mu.Lock()
 	end := f.next()
+	f.watch()
 	id := ""
 	if len(f.branches) > 0 && f.branches[0].dialog != nil {
 		id = f.branches[0].dialog.CallID()
@@ -110,6 +114,7 @@ func (f *fork) tired(left int) {
 	}
 	old := f.alive(nil)
 	end := f.next()
+	f.watch()
 	f.mu.Unlock()
 	cancelAll(old, q850(16))
 	f.tell(end)
@@ -146,6 +151,7 @@ func (f *fork) cancel(reason string) bool {
 		f.timer.Stop()
 	}
 	ds := f.alive(nil)
+	f.watch()
 	f.mu.Unlock()
 	cancelAll(ds, reason)
 	return true
@@ -172,6 +178,7 @@ func (f *fork) event(b *branch, ev sip.Event) {
 		bye = true
 	case ev.Kind == sip.EventProgress:
 		pass = f.winner == nil && f.stop == "" && b.live
+		b.rings = b.rings || ev.Status >= 180
 	case b.live && (ev.Kind == sip.EventRefused || ev.Kind == sip.EventByeDone || ev.Kind == sip.EventBye || ev.Kind == sip.EventFailed):
 		b.live, b.end, b.tries = false, &ev, ev.Attempts
 		switch rest := f.alive(nil); {
@@ -183,6 +190,7 @@ func (f *fork) event(b *branch, ev sip.Event) {
 			end = f.next()
 		}
 	}
+	f.watch()
 	f.mu.Unlock()
 	if pass {
 		if ev.Kind == sip.EventAccepted {

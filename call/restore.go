@@ -66,7 +66,9 @@ func (e *Engine) Restore(s Snapshot, p flow.Program) (*Call, error) {
 		c.line = l
 	}
 	e.add(c, false)
+	rec := s.State.Record
 	e.wg.Go(func() {
+		c.watch(&rec)
 		c.step(Input{Kind: KindRestored, State: &s.State})
 		c.loop()
 	})

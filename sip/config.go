@@ -34,6 +34,9 @@ type Config struct {
 	// Registrar takes REGISTER; nil: it gets 405. It is for one endpoint.
 	Registrar *Registrar
 
+	// Notifier takes SUBSCRIBE; nil: it gets 405. It is for one endpoint.
+	Notifier *Notifier
+
 	// Admit is asked about each INVITE that would begin a call, in a goroutine of its own and for 5 seconds at
 	// most, after the checks of RFC 3261 8.2 and before anything is kept of it: what it refuses, as
 	// Authenticator.Check does to ask for a password, costs no memory. Who has one becomes

@@ -66,7 +66,7 @@ func (e *Endpoint) request(m *message) {
 		return
 	}
 	var d *Dialog
-	if m.toTag != "" {
+	if m.toTag != "" && (m.method != "SUBSCRIBE" || e.cfg.Notifier == nil) { // it knows its own
 		if d = e.dialog(m); d == nil {
 			e.refuse(m, 481, "")
 			return
@@ -79,7 +79,12 @@ func (e *Endpoint) request(m *message) {
 			e.refuse(m, 405, "", Header{"Allow", e.allowed()})
 			return
 		}
-	case "SUBSCRIBE", "NOTIFY", "REFER", "MESSAGE", "PUBLISH":
+	case "SUBSCRIBE":
+		if e.cfg.Notifier == nil {
+			e.refuse(m, 405, "", Header{"Allow", e.allowed()})
+			return
+		}
+	case "NOTIFY", "REFER", "MESSAGE", "PUBLISH":
 		e.refuse(m, 405, "", Header{"Allow", e.allowed()})
 		return
 	default:
@@ -115,6 +120,8 @@ func (e *Endpoint) request(m *message) {
 		e.newCall(m)
 	case m.method == "REGISTER":
 		e.register(m)
+	case m.method == "SUBSCRIBE":
+		e.subscribe(m)
 	case m.method == "OPTIONS":
 		e.options(m)
 	default:
@@ -299,15 +306,23 @@ func (e *Endpoint) options(m *message) {
 }
 
 func (e *Endpoint) abilities() []Header {
-	return []Header{{"Allow", e.allowed()}, {"Accept", accepted}, {"Accept-Encoding", "identity"}, {"Supported", e.supported()}}
+	hs := []Header{{"Allow", e.allowed()}, {"Accept", accepted}, {"Accept-Encoding", "identity"}, {"Supported", e.supported()}}
+	if e.cfg.Notifier != nil {
+		hs = append(hs, Header{"Allow-Events", allowEvents})
+	}
+	return hs
 }
 
 // allowed are the methods that are taken outside of a dialog.
 func (e *Endpoint) allowed() string {
+	methods := allowed
 	if e.cfg.Registrar != nil {
-		return allowed + ", REGISTER"
+		methods += ", REGISTER"
 	}
-	return allowed
+	if e.cfg.Notifier != nil {
+		methods += ", SUBSCRIBE"
+	}
+	return methods
 }
 
 // refuse answers m without a trace.

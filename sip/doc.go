@@ -67,6 +67,10 @@
 //
 // Config.Admit (admit.go) asks for the passwords of calls.
 //
+// A SUBSCRIBE goes to subscription.go, which asks for a password each time, and for leave; a [Notifier] is told
+// by Notifier.SetDialog and SetMessages what users do, and notify.go tells their watchers, by the way that
+// their SUBSCRIBE came, one NOTIFY at a time; dialoginfo.go and messagesummary.go write the bodies.
+//
 // # What strangers can cost
 //
 // What is not SIP is dropped by a look at its first line. What is refused before
@@ -94,6 +98,7 @@
 //   - A call needs an offer: one that has none (a late offer) cannot be placed.
 //   - Credentials, and an offer of ours that is open, are not part of a DialogState.
 //   - Requests within a dialog are not asked for a password: who knows its tags is its peer.
+//   - A Notifier lists 20 calls of a user at most, and lives in memory: after a restart phones subscribe again when they refresh.
 //   - A Registrar takes any host for its own, and knows no Path (RFC 3327), no service routes, no GRUU (RFC 5627), and
 //     no flows of RFC 5626 beyond the one that a REGISTER came by. Contacts with sips are refused.
 //   - Over UDP a forged source address can use up an address's REGISTERs (RegistrarConfig.MaxRequests), but not its guesses.
@@ -132,7 +137,9 @@
 //   - RFC 3403: NAPTR records with the flags "s" and "a"
 //   - RFC 3581: rport
 //   - RFC 3665: 3.1 to 3.11, as far as user agents see them
+//   - RFC 3842: message waiting, as the side that tells
 //   - RFC 4028: session timers, both roles, either side refreshing, by UPDATE or re-INVITE; 422
+//   - RFC 4235: dialog events of users, as the side that tells: full state, without filters by Call-ID or tags
 //   - RFC 4475: all 49 messages
 //   - RFC 5621: SDP in multipart bodies
 //   - RFC 3665: 2 (registration)
@@ -141,13 +148,14 @@
 //   - RFC 6026: INVITE transactions after a 2xx, by means of the dialog, and of
 //     a hash when that is over
 //   - RFC 6086 4.2.1: INFO with DTMF
+//   - RFC 6665 4.2: a notifier: refresh, removal, expiry, fetch, 423, 489; one subscription a dialog
 //   - RFC 7616: digest with qop auth; nonces that expire (stale), counts that are used once
 //   - RFC 8760: SHA-256 and SHA-512-256 besides MD5, offered by order of preference
 //
 // # Not covered
 //
 // MD5-sess, userhash and qop auth-int; TLS (sips) and
-// WebSocket; REFER and Replaces (RFC 3515, 3891); several reliable responses under way at a time (RFC 3262 3 allows that
+// WebSocket; subscribing to others, event lists (RFC 4662), PUBLISH; REFER and Replaces (RFC 3515, 3891); several reliable responses under way at a time (RFC 3262 3 allows that
 // after the first); re-INVITE without an offer from us; CANCEL of a re-INVITE of ours; failover of requests within a dialog;
 // Contacts with headers, and 305 and 380 as redirections; loop detection by Via
 // (RFC 3261 16.3): a call that comes back is a new call here, and Max-Forwards ends the

@@ -193,6 +193,9 @@ func (e *Endpoint) Close() error {
 	for _, tx := range txs {
 		tx.Terminate()
 	}
+	if n := e.cfg.Notifier; n != nil {
+		n.stop()
+	}
 	for _, d := range ds {
 		d.abandon()
 	}

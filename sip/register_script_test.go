@@ -26,6 +26,7 @@ type scriptRegistrar struct {
 	auth   *Authenticator
 	events chan RegistrarEvent
 	chals  []string // of the last response that had any
+	n      *Notifier
 }
 
 func newScriptRegistrar(t *testing.T, ar *txtar.Archive) *scriptRegistrar {
@@ -69,6 +70,7 @@ func newScriptRegistrar(t *testing.T, ar *txtar.Archive) *scriptRegistrar {
 		if s.r, err = NewRegistrar(cfg); err != nil {
 			t.Fatal(err)
 		}
+		s.n = scriptNotifier(t, ar, s.auth)
 		return s
 	}
 	return nil
@@ -78,7 +80,7 @@ func (s *scriptRegistrar) use(c *Config) {
 	if s == nil {
 		return
 	}
-	c.Registrar = s.r
+	c.Registrar, c.Notifier = s.r, s.n
 	c.Admit = func(ctx context.Context, r *Request) Admission {
 		if r.From.User == "ann" || s.auth.Asked(r) {
 			return s.auth.Check(ctx, r, false)

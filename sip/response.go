@@ -19,13 +19,13 @@ type reply struct {
 	to     flow // where responses go (RFC 3261 18.2.2, RFC 3581)
 	head   []sip.Header
 	routes []sip.Header // Record-Route, for responses that make a dialog
-	invite bool
+	dialog bool         // of a request that makes one
 }
 
 // reply prepares the responses to m with our tag, which is left out when the
 // request has one already.
 func (m *message) reply(tag string) *reply {
-	r := &reply{to: m.from, invite: m.method == "INVITE", head: make([]sip.Header, 0, 8)}
+	r := &reply{to: m.from, dialog: m.method == "INVITE" || m.method == "SUBSCRIBE", head: make([]sip.Header, 0, 8)}
 	for i, h := range m.headers {
 		if longName(h.Name()) != "via" {
 			continue
@@ -106,7 +106,7 @@ func (r *reply) response(status int, phrase, body string, hs ...Header) *sip.Res
 	for _, h := range r.head {
 		res.AppendHeader(h)
 	}
-	if r.invite && status > 100 && status < 300 {
+	if r.dialog && status > 100 && status < 300 {
 		for _, h := range r.routes {
 			res.AppendHeader(h)
 		}
@@ -162,7 +162,7 @@ var phrases = map[int]string{
 	416: "Unsupported URI Scheme", 420: "Bad Extension", 421: "Extension Required", 422: "Session Interval Too Small",
 	423: "Interval Too Brief", 433: "Anonymity Disallowed", 480: "Temporarily Unavailable",
 	481: "Call/Transaction Does Not Exist", 482: "Loop Detected", 483: "Too Many Hops", 484: "Address Incomplete",
-	485: "Ambiguous", 486: "Busy Here", 487: "Request Terminated", 488: "Not Acceptable Here", 491: "Request Pending",
+	485: "Ambiguous", 486: "Busy Here", 487: "Request Terminated", 488: "Not Acceptable Here", 489: "Bad Event", 491: "Request Pending",
 	493: "Undecipherable",
 	500: "Server Internal Error", 501: "Not Implemented", 502: "Bad Gateway", 503: "Service Unavailable",
 	504: "Server Time-out", 505: "Version Not Supported", 513: "Message Too Large",

@@ -49,6 +49,12 @@ import (
 //	                  among the headers of a request answers the challenge received last; "nc=N" and "uri=URI" may follow.
 //	contacts USER     the phones of USER: a line "URI by FLOW" each, with "nat" behind it
 //	change KIND       the next event of the registrar; the content is the URI, and the reason behind it
+//	notifier          the endpoint has one, too: everybody may watch the calls of ann and bob, and his own messages; the content is
+//	                  lines "key: value" with the keys of notifier
+//	watch USER ID STATE   what the Notifier is told of USER's calls; with "initiator" behind it USER has called. The content is
+//	                  the remote URI
+//	messages USER NEW OLD URGENT URGENT   and of the messages
+//	shutdown          ends all subscriptions
 //	app call contact USER   we call the phone of USER that is called first, by its flow
 //	config            the first step only: "key: value" with reliable, interval, min, off (of the session timer)
 //	restart           another endpoint takes the place of the first one, and the dialog up
@@ -217,7 +223,9 @@ func (s *script) step(verb, arg, content string) {
 	case "event":
 		s.dialog()
 		s.checkEvent(s.ev.want(s.t, EventKind(arg)), s.expand(content))
-	case "registrar": // done at the start
+	case "registrar", "notifier": // done at the start
+	case "watch", "messages", "shutdown":
+		s.reg.notify(s.t, verb, strings.Fields(arg), content)
 	case "contacts":
 		s.reg.contacts(s.t, arg, content)
 	case "change":

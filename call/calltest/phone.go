@@ -64,6 +64,7 @@ type Phone struct {
 	cut        map[string]bool          // guarded by mu; Call-IDs of the calls that vanished
 	count      int                      // guarded by mu; of calls
 	registered int                      // guarded by mu; REGISTERs
+	watching   map[string]chan Notified // guarded by mu; by Call-ID
 	asked      map[string]chan *message // guarded by mu; who waits for a response, by transaction
 	closed     bool                     // guarded by mu
 }
@@ -180,6 +181,8 @@ func (p *Phone) receive(m *message, from netip.AddrPort) {
 	switch {
 	case m.method() == "CANCEL":
 		p.cancel(s)
+	case m.method() == "NOTIFY" && p.notified(m):
+		p.respond(s, m.reply(200))
 	case tag != "":
 		if c := p.dialog(m.get("Call-ID"), tag); c != nil && c.accepts(m) {
 			c.requested(s)
