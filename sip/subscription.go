@@ -182,7 +182,7 @@ func (e *Endpoint) subscribe(m *message) {
 			e.refuseAs(m, adm)
 			return
 		}
-		id, ok := param(params, "id")
+		id, _ := param(params, "id")
 		tag := m.toTag
 		answer := func(status int, hs ...Header) {
 			rep := m.reply(cmp.Or(tag, e.statelessTag(m)))
@@ -197,6 +197,7 @@ func (e *Endpoint) subscribe(m *message) {
 			want.event += ";id=" + id
 		}
 		if m.toTag != "" { // its Request-URI is our Contact
+			var ok bool
 			if want.key.user, ok = n.watched(m); !ok {
 				answer(481)
 				return
