@@ -88,7 +88,7 @@ func (c *Call) watch(rec *store.Call) {
 			c.fork.watch()
 			c.fork.mu.Unlock()
 		}
-	case rec.Direction == store.DirectionOutgoing && rec.Destination.Type == address.TypeExtension: // taken up by Restore: whether its caller hides is not known
+	case c.out == nil && rec.Direction == store.DirectionOutgoing && rec.Destination.Type == address.TypeExtension: // taken up by Restore: whether its caller hides is not known
 		n.SetDialog(extensionName(rec.Destination), d)
 	}
 }
