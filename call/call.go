@@ -333,19 +333,27 @@ func (c *Call) command(ctx context.Context, cmd Command) error {
 	c.replies[cmd.Ref] = ch
 	c.mu.Unlock()
 	c.post(Input{Kind: KindCommand, Command: &cmd})
-	select {
-	case text := <-ch:
+	replied := func(text string) error {
 		if text != "" {
 			return fmt.Errorf("call: %s: %s", cmd.Name, text)
 		}
 		return nil
+	}
+	select {
+	case text := <-ch:
+		return replied(text)
 	case <-ctx.Done():
 		c.mu.Lock()
 		delete(c.replies, cmd.Ref)
 		c.mu.Unlock()
 		return context.Cause(ctx)
 	case <-c.done:
-		return action.ErrHangup
+		select {
+		case text := <-ch: // it was the last thing that the call did
+			return replied(text)
+		default:
+			return action.ErrHangup
+		}
 	}
 }
 
