@@ -9,75 +9,25 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 )
 
-const (
-	// maxChecks bounds the requests whose password is being looked up.
-	maxChecks = 1000
-	// checkTimeout bounds one such look-up.
-	checkTimeout = 5 * time.Second
-	// maxContactValue bounds one Contact value, in bytes.
-	maxContactValue = 1024
-)
+// maxContactValue bounds one Contact value, in bytes.
+const maxContactValue = 1024
 
-// register takes a REGISTER. What has no password gets a challenge at once and leaves nothing behind; the look-up of a password
-// may wait for the host, so it has a goroutine of its own.
+// register takes a REGISTER.
 func (e *Endpoint) register(m *message) {
 	r := e.cfg.Registrar
-	if !r.requests.take(m.from.remote.Addr()) {
-		e.stats.throttled.Add(1)
+	req, ok := r.take(e, m)
+	if !ok {
 		return
 	}
-	key := e.strays.key(m)
-	if wire, known := r.replies.find(key); known {
-		e.stats.repeated.Add(1)
-		if wire != nil { // nil: it is being worked on
-			_ = e.send(m.reply("").to, wire)
-		}
-		return
-	}
-	req, err := m.request()
-	if err != nil {
-		e.refuse(m, 400, badPhrase(err))
-		return
-	}
-	if !r.cfg.Auth.Asked(req) {
-		e.refuseAs(m, r.cfg.Auth.challenge(req, false, false))
-		return
-	}
-	m.body = nil // the reader's
-	ok := e.checks.Add(1) <= maxChecks && r.replies.begin(key)
-	if !ok || !e.start(func() {
-		defer e.checks.Add(-1)
-		defer e.recovered("REGISTER", nil)
-		defer r.replies.drop(key) // unless it is kept
-		ctx, cancel := context.WithTimeout(e.life, checkTimeout)
-		defer cancel()
-		adm := r.cfg.Auth.Check(ctx, req, false)
-		if adm.Status != 0 {
-			r.replies.drop(key) // before somebody can know the answer
-			e.refuseAs(m, adm)
-			return
-		}
-		status, phrase, hs := r.register(adm.User, req, m)
+	r.check(e, m, req, func(_ context.Context, user string, answer answering) {
+		status, phrase, hs := r.register(user, req, m)
 		r.drain()
-		rep := m.reply(e.statelessTag(m))
-		res := rep.response(status, phrase, "", append(hs, Header{"Server", e.cfg.UserAgent})...)
-		_ = encode(res, func(b []byte) error {
-			r.replies.keep(key, b)
-			return e.send(rep.to, b)
-		})
-	}) {
-		e.checks.Add(-1)
-		r.replies.drop(key)
-		e.unavailable(m, checkTimeout)
-	}
+		answer("", status, phrase, hs)
+	})
 }
-
-// refuseAs refuses m as a says.
-func (e *Endpoint) refuseAs(m *message, a Admission) { e.refuse(m, a.Status, "", a.Headers...) }
 
 // wanted is one Contact of a REGISTER.
 type wanted struct {
@@ -334,73 +284,4 @@ func sameURI(a, b uri) bool {
 		})
 	}
 	return same
-}
-
-// replyTable keeps what REGISTERs were answered for as long as they can come again, so that a lost 200 does not
-// become a challenge: see strayTable. Only who knows a password gets into it.
-type replyTable struct {
-	mu    sync.Mutex // guards the rest
-	known map[uint64][]byte
-	order []timedKey
-}
-
-type timedKey struct {
-	key uint64
-	end time.Time
-}
-
-// maxReplies bounds the answers, of 700 bytes, that are kept.
-const maxReplies = 10_000
-
-func newReplyTable() *replyTable { return &replyTable{known: make(map[uint64][]byte)} }
-
-// find returns the answer; nil, when there is none yet.
-func (t *replyTable) find(key uint64) (wire []byte, known bool) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.forget()
-	wire, known = t.known[key]
-	return wire, known
-}
-
-// begin notes that key is being worked on; false: it is already.
-func (t *replyTable) begin(key uint64) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if _, known := t.known[key]; known {
-		return false
-	}
-	t.known[key] = nil
-	return true
-}
-
-// keep notes the answer.
-func (t *replyTable) keep(key uint64, wire []byte) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.known[key] = slices.Clone(wire)
-	t.order = append(t.order, timedKey{key, time.Now().Add(strayLife)})
-	t.forget()
-}
-
-// drop forgets that key was being worked on.
-func (t *replyTable) drop(key uint64) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if wire, known := t.known[key]; known && wire == nil {
-		delete(t.known, key)
-	}
-}
-
-// forget makes room. t.mu is held.
-func (t *replyTable) forget() {
-	now := time.Now()
-	n := 0
-	for n < len(t.order) && (!t.order[n].end.After(now) || len(t.order)-n > maxReplies) {
-		delete(t.known, t.order[n].key)
-		n++
-	}
-	if n > 0 {
-		t.order = slices.Delete(t.order, 0, n)
-	}
 }

@@ -93,9 +93,8 @@ type Contact struct {
 //
 // It lives in memory: Snapshot and Restore carry it over a restart.
 type Registrar struct {
-	cfg      RegistrarConfig
-	requests *addrLimit
-	replies  *replyTable
+	cfg RegistrarConfig
+	desk
 
 	mu    sync.Mutex // guards the rest but events
 	users map[string][]*binding
@@ -158,7 +157,7 @@ func NewRegistrar(cfg RegistrarConfig) (*Registrar, error) {
 		return nil, err
 	}
 	return &Registrar{
-		cfg: cfg, requests: newAddrLimit(10*time.Millisecond, cfg.MaxRequests, maxAddrs), replies: newReplyTable(),
+		cfg: cfg, desk: newDesk(cfg.Auth, cfg.MaxRequests),
 		users: make(map[string][]*binding), flows: make(map[flowKey][]*binding),
 	}, nil
 }

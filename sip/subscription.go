@@ -53,9 +53,8 @@ type NotifierConfig struct {
 // Notifier tells those who subscribe what users are doing: their calls and their messages (RFC 6665). Give it to one Endpoint
 // as Config.Notifier; its methods may be called from any goroutine, and none but Shutdown waits.
 type Notifier struct {
-	cfg      NotifierConfig
-	requests *addrLimit
-	replies  *replyTable
+	cfg NotifierConfig
+	desk
 
 	mu       sync.Mutex // guards the rest; Endpoint.mu may be taken while it is held
 	subs     map[string]*subscription
@@ -126,7 +125,7 @@ func NewNotifier(cfg NotifierConfig) (*Notifier, error) {
 		return nil, err
 	}
 	return &Notifier{
-		cfg: cfg, requests: newAddrLimit(10*time.Millisecond, cfg.MaxRequests, maxAddrs), replies: newReplyTable(),
+		cfg: cfg, desk: newDesk(cfg.Auth, cfg.MaxRequests),
 		subs: make(map[string]*subscription), watchers: make(map[watchKey]map[*subscription]bool), counts: make(map[string]int),
 		dialogs: make(map[string][]WatchedDialog), messages: make(map[string]MessageSummary),
 	}, nil
@@ -139,24 +138,11 @@ func (n *Notifier) Len() int {
 	return len(n.subs)
 }
 
-// subscribe takes a SUBSCRIBE, as Endpoint.register does a REGISTER: without a password it leaves nothing behind.
+// subscribe takes a SUBSCRIBE.
 func (e *Endpoint) subscribe(m *message) {
 	n := e.cfg.Notifier
-	if !n.requests.take(m.from.remote.Addr()) {
-		e.stats.throttled.Add(1)
-		return
-	}
-	key := e.strays.key(m)
-	if wire, known := n.replies.find(key); known {
-		e.stats.repeated.Add(1)
-		if wire != nil {
-			_ = e.send(m.reply("").to, wire)
-		}
-		return
-	}
-	req, err := m.request()
-	if err != nil {
-		e.refuse(m, 400, badPhrase(err))
+	req, ok := n.take(e, m)
+	if !ok {
 		return
 	}
 	event, params := cutOutside(m.value("event"), ';')
@@ -165,67 +151,37 @@ func (e *Endpoint) subscribe(m *message) {
 		e.refuse(m, 489, "", Header{"Allow-Events", allowEvents}) // RFC 6665 4.2.1.1
 		return
 	}
-	if !n.cfg.Auth.Asked(req) {
-		e.refuseAs(m, n.cfg.Auth.challenge(req, false, false))
-		return
-	}
-	m.body = nil // the reader's
-	ok := e.checks.Add(1) <= maxChecks && n.replies.begin(key)
-	if !ok || !e.start(func() {
-		defer e.checks.Add(-1)
-		defer e.recovered("SUBSCRIBE", nil)
-		defer n.replies.drop(key) // unless it is kept
-		ctx, cancel := context.WithTimeout(e.life, checkTimeout)
-		defer cancel()
-		adm := n.cfg.Auth.Check(ctx, req, false)
-		if adm.Status != 0 {
-			e.refuseAs(m, adm)
-			return
-		}
+	n.check(e, m, req, func(ctx context.Context, user string, answer answering) {
 		id, _ := param(params, "id")
-		tag := m.toTag
-		answer := func(status int, hs ...Header) {
-			rep := m.reply(cmp.Or(tag, e.statelessTag(m)))
-			res := rep.response(status, "", "", append(hs, Header{"Server", e.cfg.UserAgent})...)
-			_ = encode(res, func(b []byte) error {
-				n.replies.keep(key, b)
-				return e.send(rep.to, b)
-			})
-		}
-		want := subscription{n: n, e: e, watcher: adm.User, key: watchKey{event, req.User}, id: id, event: event}
+		want := subscription{n: n, e: e, watcher: user, key: watchKey{event, req.User}, id: id, event: event}
 		if id != "" {
 			want.event += ";id=" + id
 		}
 		if m.toTag != "" { // its Request-URI is our Contact
 			var ok bool
 			if want.key.user, ok = n.watched(m); !ok {
-				answer(481)
+				answer(m.toTag, 481, "", nil)
 				return
 			}
 		}
 		seconds, status, hs := n.wish(ctx, &want, m)
 		if status != 0 {
-			answer(status, hs...)
+			answer(m.toTag, status, "", hs)
 			return
 		}
 		n.mu.Lock()
 		s, status, hs := n.enter(&want, req, m, seconds)
 		n.mu.Unlock()
 		if s == nil {
-			answer(status, hs...)
+			answer(m.toTag, status, "", hs)
 			return
 		}
-		tag = s.tag
-		answer(200, Header{"Expires", strconv.Itoa(seconds)}, Header{"Contact", s.contact})
+		answer(s.tag, 200, "", []Header{{"Expires", strconv.Itoa(seconds)}, {"Contact", s.contact}})
 		n.mu.Lock()
 		defer n.mu.Unlock()
 		s.earliest = time.Time{} // RFC 6665 4.2.1.2: at once
 		s.tell()
-	}) {
-		e.checks.Add(-1)
-		n.replies.drop(key)
-		e.unavailable(m, checkTimeout)
-	}
+	})
 }
 
 // watched is the user of the subscription that m is of.
