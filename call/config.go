@@ -1,0 +1,117 @@
+package call
+
+import (
+	"context"
+	"log/slog"
+	"net/netip"
+	"time"
+
+	"github.com/callbin/callbin/action"
+	"github.com/callbin/callbin/call/address"
+	"github.com/callbin/callbin/flow"
+	"github.com/callbin/callbin/media"
+	"github.com/callbin/callbin/media/rtp"
+	"github.com/callbin/callbin/sip"
+	"github.com/callbin/callbin/store"
+)
+
+// Defaults of Config.
+const (
+	DefaultMaxCallDuration = time.Hour
+	DefaultDrainTimeout    = 30 * time.Second
+	DefaultRingTimeout     = 60 * time.Second
+)
+
+// Store is what an Engine keeps calls in; every store.Store is one.
+type Store interface {
+	store.Calls
+	store.Recordings
+	store.Groupcalls
+	store.Traces
+	store.Blobs
+}
+
+// Config of an Engine. Only Route is needed; zero values are the documented defaults.
+type Config struct {
+	// Listen are the SIP addresses; none: udp and tcp on 127.0.0.1:5060.
+	Listen []sip.Listen
+	// LocalNets are networks whose peers are shown bound addresses instead of advertised ones.
+	LocalNets []netip.Prefix
+	// RTP is where sound goes. Its Shards are the engine's, made after Shards.
+	RTP    rtp.Config
+	Shards media.ShardsConfig
+	// Media makes the media legs; nil: RTP only.
+	Media []MediaFactory
+
+	// Deps are what the actions of the flows were made with; see Abilities.
+	Deps action.Deps
+	// Verify runs before Route for each incoming call. Nil: Owned and the caller's
+	// number are checked, see VerifyCaller.
+	Verify func(ctx context.Context, in *Incoming) (Verdict, error)
+	// Owned tells whether an address is one of ours: a call from outside must not show it.
+	Owned func(a address.Address) bool
+	// Route chooses the flow of an incoming call. ErrNoFlow refuses it with 404, a
+	// *Refusal as it says, any other error with 500. It runs on a goroutine of the
+	// call's; ctx ends when the caller gives up.
+	Route func(ctx context.Context, in *Incoming) (flow.Program, error)
+	// FlowByID finds the flows that actions name by id (on_end_flow_id). Nil: none.
+	FlowByID func(ctx context.Context, id string) (flow.Program, error)
+
+	// Store keeps records, traces and recordings. Nil: nothing is kept, and nothing can be recorded.
+	Store Store
+	// OnEvent is told of each event: those of one call one after the other, on its loop, those of different
+	// calls and of conferences at the same time. It must not block.
+	OnEvent func(Event)
+
+	// Extensions are the phones of ours: they register, are rung by destinations of type extension, and what they dial
+	// needs their password. Nil: none. Agents are people, who have several addresses: destinations of type agent.
+	Extensions Extensions
+	Agents     Agents
+	// Realm is that of digest authentication; "": DefaultRealm.
+	Realm string
+	// Registrar and Auth have the limits of registration and authentication; what the engine knows itself (Auth, Realm,
+	// Secrets, Limit, OnChange, Logger) is set by it.
+	Registrar sip.RegistrarConfig
+	Auth      sip.AuthConfig
+	// RegistrationFile is where registrations are written once a minute and at the end of Run, and read by New, so that a
+	// restart does not lose the phones. "": nowhere.
+	RegistrationFile string
+	// Watching says what the phones of extensions see of each other: lamps for who is busy (RFC 4235) and for waiting messages
+	// (RFC 3842, Engine.SetMessages).
+	Watching Watching
+
+	// Outbound says what may be dialled, Trunks by which ways numbers go out, Routes in which order. The zero value
+	// lets nothing out.
+	Outbound Outbound
+	Trunks   []Trunk
+	Routes   []Route
+	// Directory knows which destinations stand for others. Nil: none.
+	Directory Directory
+	// RingTimeout is how long a call of ours may ring. 0: DefaultRingTimeout.
+	RingTimeout time.Duration
+	// Ringback is the country whose tone an answered caller hears while connect rings
+	// elsewhere, as in package media/tone. "": us.
+	Ringback string
+	// OpenRooms makes a conference, or bridge, of any name at the moment that somebody joins it; it
+	// ends with its last member. Else only those can be joined that the program has made.
+	OpenRooms bool
+	// Actions is what the inline flows of the call action are made of. Nil: the built-in ones.
+	Actions *action.Registry
+
+	// Overload says when the machine takes no more new calls. The zero value does by how late it is.
+	Overload Overload
+	// SessionTimer is how often calls prove that they are still up (RFC 4028): a peer that has vanished ends
+	// its call. The zero value: every 15 minutes, with peers that support it.
+	SessionTimer sip.SessionTimer
+	// Reliable says which provisional responses are sent reliably (RFC 3262). "": early media, to
+	// callers that support it.
+	Reliable sip.Reliable
+	// MediaTimeout is what happens to a call without sound. The zero value: a warning after 30 s.
+	MediaTimeout MediaTimeout
+
+	MaxCallDuration time.Duration // of any call, from its beginning; 0: DefaultMaxCallDuration
+	MaxCalls        int           // more at once are refused with 503; 0: no limit
+	DrainTimeout    time.Duration // 0: DefaultDrainTimeout
+	UserAgent       string        // 0: "Callbin"
+	Logger          *slog.Logger  // nil: slog.Default()
+}
