@@ -171,7 +171,7 @@ func (m *Machine) giveUp(at store.Time, e End) {
 	m.emit("call_canceling")
 	reason := q850(e.Cause)
 	if e.Code == CodeAnsweredElsewhere {
-		reason = `SIP;cause=200;text="Call completed elsewhere"` // RFC 3326 2
+		reason = completedElsewhere
 	}
 	m.do(Effect{Do: DoCancel, Text: reason})
 }

@@ -60,7 +60,7 @@ func (p notedPrompts) CheckPrompt(dir, ref string) error {
 // note adds n to the trace of the call that ctx belongs to, if any.
 func note(ctx context.Context, n Note) {
 	if c := fromContext(ctx); c != nil {
-		n.Cut = n.Cut || ctx.Err() != nil
+		n.Cut = ctx.Err() != nil
 		c.post(Input{Kind: KindNote, Note: &n})
 	}
 }

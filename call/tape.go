@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/callbin/callbin/action"
@@ -93,16 +92,6 @@ func StartVars(trace []Input) (map[string]string, error) {
 	return recordVars(&m.st.Record), nil
 }
 
-// targets are addresses in a note.
-func targets(all []address.Address) string {
-	var b strings.Builder
-	for _, a := range all {
-		b.WriteString(a.String())
-		b.WriteByte(' ')
-	}
-	return strings.TrimSuffix(b.String(), " ")
-}
-
 // Answer answers the call and waits for the caller's ACK, for half a second at most:
 // sound that is sent earlier would be clipped. Answering again does nothing.
 func (c *Call) Answer(ctx context.Context) error {
@@ -155,7 +144,7 @@ func (c *Call) StopRecording(ctx context.Context) error {
 func (c *Call) Connect(ctx context.Context, o action.ConnectOptions) (action.Connected, error) {
 	start := time.Now()
 	got, err := c.connect(ctx, o)
-	c.noted(ctx, start, Note{What: "connect", Target: targets(o.Destinations), Result: asJSON(got)}, err)
+	c.noted(ctx, start, Note{What: "connect", Target: address.Join(o.Destinations), Result: asJSON(got)}, err)
 	return got, err
 }
 
@@ -164,7 +153,7 @@ func (c *Call) Connect(ctx context.Context, o action.ConnectOptions) (action.Con
 func (c *Call) Dial(ctx context.Context, o action.DialOptions) ([]string, error) {
 	start := time.Now()
 	ids, err := c.dial(ctx, o)
-	c.noted(ctx, start, Note{What: "dial", Target: targets(o.Destinations), Result: asJSON(ids)}, err)
+	c.noted(ctx, start, Note{What: "dial", Target: address.Join(o.Destinations), Result: asJSON(ids)}, err)
 	return ids, err
 }
 

@@ -330,6 +330,15 @@ func (a Address) String() string {
 	return string(a.Type) + ":" + a.Target
 }
 
+// Join writes addresses as String does, with spaces between them.
+func Join(all []Address) string {
+	words := make([]string, len(all))
+	for i, a := range all {
+		words[i] = a.String()
+	}
+	return strings.Join(words, " ")
+}
+
 // Same tells whether both name the same target: type and target are equal once
 // normalised; the names do not count. An extension is compared by its name.
 func (a Address) Same(b Address) bool {

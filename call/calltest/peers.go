@@ -35,7 +35,7 @@ func newPeers(c *scripted, network Network, at netip.Addr) *peers {
 }
 
 // inPlaceOf are the addresses by which the peers' phone is called. A number needs none, it goes out by the trunk, which
-// leads there. Others do: there are neither names to look up nor, yet, a registrar that knows where extensions are.
+// leads there. Others do: there are neither names to look up nor phones of extensions.
 func (p *peers) inPlaceOf(destinations []address.Address, alone bool) []address.Address {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -18,14 +18,24 @@ func (p *Phone) Register(t testing.TB, expires time.Duration) (status int, conta
 	p.registered++
 	n := p.registered
 	p.mu.Unlock()
-	m := p.registration(2*n, expires)
-	res := p.ask(t, m)
+	cseq := 2 * n
+	res := p.askKnown(t, func() *message {
+		cseq++
+		return p.registration(cseq-1, expires)
+	})
+	return res.status(), res.all("Contact")
+}
+
+// askKnown is ask for a request that may be challenged, with 401: the phone's password answers that. Each request is a new one.
+func (p *Phone) askKnown(t testing.TB, request func() *message) *message {
+	t.Helper()
+	res := p.ask(t, request())
 	if res.status() == 401 && p.cfg.Password != "" {
-		again := p.registration(2*n+1, expires)
+		again := request()
 		again.set("Authorization", p.authorize(res, again))
 		res = p.ask(t, again)
 	}
-	return res.status(), res.all("Contact")
+	return res
 }
 
 func (p *Phone) registration(cseq int, expires time.Duration) *message {

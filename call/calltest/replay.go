@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -15,6 +16,7 @@ import (
 	"github.com/callbin/callbin/action"
 	"github.com/callbin/callbin/call"
 	"github.com/callbin/callbin/flow"
+	"github.com/callbin/callbin/flow/flowtest"
 )
 
 // ReplayConfig says with what a recorded call is run again. The zero value takes the flow that the trace holds, and the
@@ -133,7 +135,7 @@ func writeStep(b *strings.Builder, at time.Duration, text string) {
 }
 
 // journalLine is an input of the flow's, as a text that can be compared; "" for any other. Ids that are random are
-// left out of it by sameText.
+// left out of it by flowtest.SameButIDs.
 func journalLine(in *call.Input) string {
 	switch in.Kind {
 	case call.KindStarted:
@@ -150,7 +152,7 @@ func journalLine(in *call.Input) string {
 			if o.TimedOut {
 				text += ", time is up"
 			}
-			for _, k := range sortedKeys(o.Result) {
+			for _, k := range slices.Sorted(maps.Keys(o.Result)) {
 				text += fmt.Sprintf("\n    %s: %s", k, o.Result[k])
 			}
 			if p := o.Push; p != nil {
@@ -158,21 +160,16 @@ func journalLine(in *call.Input) string {
 			}
 		}
 		if in.Step.Error != "" {
-			text += "\n    ! " + oneLine(in.Step.Error)
+			text += "\n    ! " + flowtest.OneLine(in.Step.Error)
 		}
 		return text
 	case call.KindFlowEnded:
 		if in.Flow.Error != "" {
-			return "end: " + oneLine(in.Flow.Error)
+			return "end: " + flowtest.OneLine(in.Flow.Error)
 		}
 		return "end"
 	}
 	return ""
-}
-
-func oneLine(text string) string {
-	text, _, _ = strings.Cut(text, "\ngoroutine")
-	return strings.ReplaceAll(text, "\n", "; ")
 }
 
 // newReplay prepares what is run in a bubble.

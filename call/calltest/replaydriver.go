@@ -3,8 +3,6 @@ package calltest
 import (
 	"context"
 	"fmt"
-	"maps"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -14,6 +12,7 @@ import (
 	"github.com/callbin/callbin/action"
 	"github.com/callbin/callbin/call"
 	"github.com/callbin/callbin/flow"
+	"github.com/callbin/callbin/flow/flowtest"
 )
 
 // replay runs a recorded call again. Its driver takes one input of the trace after the other: what came from outside it
@@ -53,11 +52,6 @@ type waiter struct {
 	got    chan call.Note // of one
 }
 
-// replayed ends the flow of a replay that is over.
-type replayEnded struct{}
-
-func (replayEnded) Error() string { return "calltest: the replay is over" }
-
 // observe hands in to the driver and waits until it has come to it.
 func (r *replay) observe(in *call.Input) {
 	o := observed{in, make(chan struct{})}
@@ -71,7 +65,7 @@ func (r *replay) run(ctx context.Context) (*Replayed, error) {
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithCancelCause(ctx)
+	ctx, cancel := context.WithCancel(ctx)
 	flowCtx, hangup := context.WithCancelCause(ctx)
 	defer hangup(nil)
 	leg := newReplayLeg(ctx, r, vars)
@@ -79,7 +73,7 @@ func (r *replay) run(ctx context.Context) (*Replayed, error) {
 	var pending *observed
 	var flowDone sync.WaitGroup
 	defer func() {
-		cancel(replayEnded{})
+		cancel()
 		if pending != nil {
 			close(pending.done)
 		}
@@ -168,7 +162,7 @@ func (r *replay) expect(in *call.Input, text string, pending **observed, leg *re
 		}
 	}
 	now := journalLine((*pending).in)
-	if !sameText(now, text) {
+	if !flowtest.SameButIDs(now, text) {
 		return r.diverge(in, "flow", text, now)
 	}
 	at := time.Since(r.start)
@@ -200,8 +194,8 @@ func (r *replay) reach(i int, pending **observed) *Divergence {
 			if next == nil {
 				return r.diverge(in, "flow", "", journalLine(o.in))
 			}
-			if text, now := journalLine(next), journalLine(o.in); !sameText(text, now) || time.Until(next.At.Time) > r.cfg.Within {
-				if sameText(text, now) {
+			if text, now := journalLine(next), journalLine(o.in); !flowtest.SameButIDs(text, now) || time.Until(next.At.Time) > r.cfg.Within {
+				if flowtest.SameButIDs(text, now) {
 					text += fmt.Sprintf("\nlater, at %.3f s", next.At.Sub(r.start).Seconds())
 					now += fmt.Sprintf("\nat %.3f s", time.Since(r.start).Seconds())
 				}
@@ -236,11 +230,8 @@ func (r *replay) fatal(in *call.Input) bool {
 
 // feed gives what the flow learned at in to who waits for it.
 func (r *replay) feed(in *call.Input, leg *replayLeg, hangup context.CancelCauseFunc) *Divergence {
-	switch {
-	case in.Kind == call.KindCommand && in.Command.Record != nil:
+	if in.Kind == call.KindCommand && in.Command.Record != nil {
 		r.recordName = in.Command.Record.Name
-	case in.Note == nil:
-		return nil
 	}
 	n := in.Note
 	if n == nil {
@@ -270,7 +261,7 @@ func (r *replay) give(in *call.Input, n call.Note) *Divergence {
 	for {
 		r.mu.Lock()
 		all := r.waiting[n.What]
-		i := slices.IndexFunc(all, func(w *waiter) bool { return sameText(w.target, n.Target) || n.Target == "" })
+		i := slices.IndexFunc(all, func(w *waiter) bool { return flowtest.SameButIDs(w.target, n.Target) || n.Target == "" })
 		if i >= 0 {
 			w := all[i]
 			r.waiting[n.What] = slices.Delete(all, i, i+1)
@@ -337,20 +328,3 @@ func (r *replay) sleepUntil(t time.Time) {
 		time.Sleep(d)
 	}
 }
-
-var anyUUID = regexp.MustCompile(`[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}`)
-
-// sameText compares but for ids, which may be random: one that stands at several places of a must do so in b.
-func sameText(a, b string) bool { return a == b || numberIDs(a) == numberIDs(b) }
-
-func numberIDs(text string) string {
-	numbers := make(map[string]string)
-	return anyUUID.ReplaceAllStringFunc(text, func(id string) string {
-		if numbers[id] == "" {
-			numbers[id] = fmt.Sprintf("<id %d>", len(numbers)+1)
-		}
-		return numbers[id]
-	})
-}
-
-func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

@@ -135,21 +135,13 @@ func (l *replayLeg) StopRecording(ctx context.Context) error {
 }
 
 func (l *replayLeg) Connect(ctx context.Context, o action.ConnectOptions) (got action.Connected, err error) {
-	err = l.did(ctx, "connect", spell(o.Destinations), &got)
+	err = l.did(ctx, "connect", address.Join(o.Destinations), &got)
 	return got, err
 }
 
 func (l *replayLeg) Dial(ctx context.Context, o action.DialOptions) (ids []string, err error) {
-	err = l.did(ctx, "dial", spell(o.Destinations), &ids)
+	err = l.did(ctx, "dial", address.Join(o.Destinations), &ids)
 	return ids, err
-}
-
-func spell(all []address.Address) string {
-	words := make([]string, len(all))
-	for i, a := range all {
-		words[i] = a.String()
-	}
-	return strings.Join(words, " ")
 }
 
 func (l *replayLeg) JoinBridge(ctx context.Context, id string) error {

@@ -35,8 +35,8 @@ type ScriptOptions struct {
 // script that a real call has no side for: queue, machine, status, recording, leg of anything but speaker and prompts, and
 // date on a Loopback. flowtest.Compare tells whether the result is that of f.Run.
 //
-// Numbers go to the peers by a trunk. Extensions and SIP addresses are called at the address of the peers' phone, in place
-// of the registrar and the names that there are not. Calls that the flow places with call ring there, but what
+// Numbers go to the peers by a trunk. Extensions and SIP addresses are called at the address of the peers' phone, for there
+// are neither names to look up nor phones that have registered. Calls that the flow places with call ring there, but what
 // becomes of them is in no transcript.
 func RunScript(t *testing.T, network Network, f *flowtest.Flow, script string, o ScriptOptions) (r *flowtest.Result) {
 	t.Helper()

@@ -39,13 +39,7 @@ func (p *Phone) Subscribe(t testing.TB, event, user string, expires time.Duratio
 // Refresh subscribes for another time, 0 to end it, and returns the final response's status.
 func (s *Subscription) Refresh(t testing.TB, expires time.Duration) (status int) {
 	t.Helper()
-	m := s.request(expires)
-	res := s.p.ask(t, m)
-	if res.status() == 401 && s.p.cfg.Password != "" {
-		again := s.request(expires)
-		again.set("Authorization", s.p.authorize(res, again))
-		res = s.p.ask(t, again)
-	}
+	res := s.p.askKnown(t, func() *message { return s.request(expires) })
 	if res.status() == 200 {
 		s.tag = tagOf(res.get("To"))
 	}

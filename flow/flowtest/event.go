@@ -78,3 +78,24 @@ func HideIDs(text, known string) string {
 		return "<uuid>"
 	})
 }
+
+// SameButIDs compares texts but for ids, which may be random: one that stands at several places of a must do so in b.
+func SameButIDs(a, b string) bool { return a == b || numberIDs(a) == numberIDs(b) }
+
+func numberIDs(text string) string {
+	numbers := make(map[string]string)
+	return uuid.ReplaceAllStringFunc(text, func(id string) string {
+		if numbers[id] == "" {
+			numbers[id] = fmt.Sprintf("<id %d>", len(numbers)+1)
+		}
+		return numbers[id]
+	})
+}
+
+// OneLine puts the text of an error into one line, without the stack of a panic.
+func OneLine(text string) string {
+	text, _, _ = strings.Cut(text, "\ngoroutine")
+	return strings.ReplaceAll(text, "\n", "; ")
+}
+
+func firstLine(err error) string { return OneLine(err.Error()) }

@@ -299,12 +299,6 @@ func (w *World) Ended(s flow.Step, o action.Outcome, err error) {
 	}
 }
 
-// firstLine is the error in one line, without the stack of a panic.
-func firstLine(err error) string {
-	text, _, _ := strings.Cut(err.Error(), "\ngoroutine")
-	return strings.ReplaceAll(text, "\n", "; ")
-}
-
 // StepContext lets Skip end the step.
 func (l *Leg) StepContext(ctx context.Context, _ flow.Step) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(ctx)

@@ -234,7 +234,7 @@ func (l *Leg) screening(ctx context.Context, s action.Screening) (flow.Program, 
 func (l *Leg) screen(ctx context.Context, c *callee, p flow.Program, o action.ConnectOptions) (accepts bool) {
 	ctx, hangup := context.WithCancelCause(ctx)
 	defer hangup(nil)
-	s := &screened{World: l.World, id: c.id, pressed: make(chan struct{}), hangup: hangup}
+	s := &screened{World: l.World, id: c.id, hangup: hangup}
 	for name, value := range map[string]string{
 		"voipbin.call.id": c.id, "voipbin.call.direction": "outgoing", "voipbin.call.master_call_id": l.ID(),
 		"voipbin.call.source.type": string(o.Source.Type), "voipbin.call.source.target": o.Source.Target,

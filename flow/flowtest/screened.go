@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"sync"
 	"time"
 
 	"github.com/callbin/callbin/action"
@@ -20,9 +19,7 @@ type screened struct {
 	vars   action.Vars
 	hangup context.CancelCauseFunc
 
-	mu      sync.Mutex
-	digits  []byte        // guarded by mu
-	pressed chan struct{} // guarded by mu; closed at the next digit
+	action.DigitBuffer
 }
 
 var (
@@ -73,43 +70,8 @@ func (s *screened) Play(ctx context.Context, src media.Source) error {
 }
 
 func (s *screened) press(keys string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.Log(KindPress, "%s by %s", keys, s.id)
-	s.digits = append(s.digits, keys...)
-	close(s.pressed)
-	s.pressed = make(chan struct{})
-}
-
-func (s *screened) ReadDigit(ctx context.Context) (byte, error) {
-	for {
-		s.mu.Lock()
-		next := s.pressed
-		if len(s.digits) > 0 {
-			d := s.digits[0]
-			s.digits = s.digits[1:]
-			s.mu.Unlock()
-			return d, nil
-		}
-		s.mu.Unlock()
-		select {
-		case <-next:
-		case <-ctx.Done():
-			return 0, context.Cause(ctx)
-		}
-	}
-}
-
-func (s *screened) PeekDigits() (string, <-chan struct{}) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return string(s.digits), s.pressed
-}
-
-func (s *screened) DropDigits() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.digits = nil
+	s.Put(keys)
 }
 
 func (s *screened) Report(step action.Info, err error) {

@@ -218,15 +218,9 @@ func (w *World) CreateCase(ctx context.Context, o action.Case) (string, error) {
 
 // addresses are those of a message, and where it is from.
 func addresses(source address.Address, destinations []address.Address) string {
-	var b strings.Builder
-	for i, d := range destinations {
-		if i > 0 {
-			b.WriteByte(' ')
-		}
-		b.WriteString(d.String())
-	}
+	text := address.Join(destinations)
 	if !source.IsZero() {
-		fmt.Fprintf(&b, " from %s", source)
+		text += " from " + source.String()
 	}
-	return b.String()
+	return text
 }
