@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os/exec"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -56,8 +57,10 @@ func TestSIPpPRACK(t *testing.T) {
 			}
 		},
 	})
+	stop = sync.OnceFunc(stop)
 	defer stop()
 	sippRun(t, "prack-uac.xml", e.Addrs()[0].Addr.String(), "-m", "20", "-r", "100")()
+	stop() // sipp has its last 200 before our handler hears of the BYE
 	if refreshed.Load() != 20 || byes.Load() != 20 {
 		t.Errorf("%d refreshed, %d hung up, want 20", refreshed.Load(), byes.Load())
 	}
