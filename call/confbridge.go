@@ -139,7 +139,10 @@ func (b *Confbridge) close() {
 
 // wait returns when c is out of the bridge: nil where it left or was put out, the cause of ctx where
 // that has ended, which puts it out.
-func (b *Confbridge) wait(ctx context.Context, c *Call) error {
+func (b *Confbridge) wait(ctx context.Context, c *Call) error { return b.waitThen(ctx, c, func() {}) }
+
+// waitThen is wait, and calls before when ctx has ended and c is about to be put out.
+func (b *Confbridge) waitThen(ctx context.Context, c *Call, before func()) error {
 	b.mu.Lock()
 	out := b.members[c]
 	b.mu.Unlock()
@@ -150,6 +153,7 @@ func (b *Confbridge) wait(ctx context.Context, c *Call) error {
 	case <-out:
 		return nil
 	case <-ctx.Done():
+		before()
 		b.leave(c)
 		return context.Cause(ctx)
 	}

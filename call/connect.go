@@ -284,7 +284,14 @@ func (k *connecting) talk(ctx context.Context, leg *Call) (action.Connected, err
 		t := time.AfterFunc(k.o.MaxDuration, func() { part(&talkLimit) })
 		defer t.Stop()
 	}
-	err = k.bridge.wait(ctx, k.call)
+	err = k.bridge.waitThen(ctx, k.call, func() {
+		// Before the bridge ends, which ends the flow of leg for no reason.
+		if k.call.isEnding() {
+			leg.hangUp(masterEnded)
+		} else {
+			leg.hangUp(connectEnd)
+		}
+	})
 	k.parted = time.Now()
 	switch k.cut.Load() {
 	case &talkKey:

@@ -423,10 +423,10 @@ func (m *Machine) end(at store.Time, e End) {
 	for _, refs := range []*[]int{&m.st.WaitAnswer, &m.st.WaitEarly} {
 		m.reply(refs, "the call has ended")
 	}
-	for _, id := range r.ChainedCallIDs { // before the flow ends, which would part them for another reason
+	m.do(Effect{Do: DoCancelFlow}) // also where Verify or Route still runs; first, lest it goes on when what is chained ends
+	for _, id := range r.ChainedCallIDs {
 		m.do(Effect{Do: DoHangUp, Text: id})
 	}
-	m.do(Effect{Do: DoCancelFlow}) // also where Verify or Route still runs
 	m.tell("ended")
 	switch {
 	case e.By == "remote":

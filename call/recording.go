@@ -164,7 +164,14 @@ func (e *Engine) record(ctx context.Context, name string, o media.RecorderOption
 	rec.Status, rec.Format, rec.TmStart, rec.TmCreate, rec.TmUpdate = store.RecordingRecording, store.FormatWAV, now, now, now
 	r := &recording{record: rec}
 	o.Buffer = diskStall
+	told := o.OnEnd
+	o.OnEnd = func(x media.Recording) {
+		defer e.wg.Done()
+		told(x)
+	}
+	e.wg.Add(1) // Stop may return before OnEnd is called, and the engine must wait for that
 	if r.rec, err = e.recorders.Start(out, o); err != nil {
+		e.wg.Done()
 		return nil, errors.Join(err, out.Close())
 	}
 	r.untap = tap(r.rec)
