@@ -21,6 +21,7 @@ type nat struct {
 	mu     sync.Mutex
 	phone  *net.UDPAddr // guarded by mu
 	out    *net.UDPConn // guarded by mu
+	sent   logBuffer    // what the phone has sent
 	wg     sync.WaitGroup
 }
 
@@ -43,6 +44,7 @@ func newNAT(t testing.TB, server int) *nat {
 			n.phone = from
 			out := n.out
 			n.mu.Unlock()
+			_, _ = n.sent.Write(b[:size])
 			_, _ = out.WriteToUDP(b[:size], n.server)
 		}
 	})
