@@ -35,6 +35,7 @@ func (f *Flags) Config() (Config, Settings, error) {
 	}
 	cfg.LocalNets, cfg.Outbound, cfg.Trunks, cfg.Routes = s.LocalNets, s.Outbound, s.Trunks, s.Routes
 	s.Registrar.apply(&cfg)
+	s.Calls.apply(&cfg)
 	cfg.Realm, cfg.Extensions, cfg.Agents = s.Realm, ListExtensions(s.Extensions...), ListAgents(s.Agents...)
 	return cfg, s, errors.Join(errs[:]...)
 }

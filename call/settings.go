@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"github.com/callbin/callbin/call/address"
 )
@@ -20,6 +19,7 @@ type Settings struct {
 	Realm      string            `json:"realm"`      // of digest authentication
 	Extensions []Extension       `json:"extensions"` // phones that may register
 	Registrar  RegistrarSettings `json:"registrar"`  // limits of registration
+	Calls      CallSettings      `json:"calls"`      // limits and supervision of calls
 	Agents     []Agent           `json:"agents"`     // people, and where they are reached
 	Trunks     []Trunk           `json:"trunks"`
 	Routes     []Route           `json:"routes"`     // by which trunks numbers go; none: by the prefixes of the trunks
@@ -40,7 +40,7 @@ type RegistrarSettings struct {
 
 // apply puts the limits into c.
 func (s RegistrarSettings) apply(c *Config) {
-	c.Registrar.MinExpires, c.Registrar.MaxExpires = time.Duration(s.MinExpires)*time.Second, time.Duration(s.MaxExpires)*time.Second
+	c.Registrar.MinExpires, c.Registrar.MaxExpires = seconds(s.MinExpires), seconds(s.MaxExpires)
 	c.Registrar.MaxContacts, c.Auth.Algorithms = s.ContactsMax, s.Algorithms
 }
 
@@ -100,7 +100,7 @@ func (s *Settings) check() error {
 	if strings.ContainsAny(s.Realm, "\"\\\r\n\x00") {
 		errs = append(errs, fmt.Errorf("realm: %q holds a quote, backslash or line break", s.Realm))
 	}
-	errs = append(errs, checkTrunks("trunks", s.Trunks), checkRoutes("routes", s.Routes, s.Trunks), s.Outbound.check("outbound"))
+	errs = append(errs, checkTrunks("trunks", s.Trunks), checkRoutes("routes", s.Routes, s.Trunks), s.Outbound.check("outbound"), s.Calls.check("calls"))
 	for i, t := range s.Tokens {
 		if len(t) < minToken {
 			errs = append(errs, fmt.Errorf("tokens[%d]: shorter than %d characters", i, minToken))

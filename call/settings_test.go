@@ -1,13 +1,16 @@
 package call_test
 
 import (
+	"flag"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/callbin/callbin/call"
 	"github.com/callbin/callbin/call/address"
+	"github.com/callbin/callbin/sip"
 )
 
 func readSettings(t *testing.T, text string) (call.Settings, error) {
@@ -50,6 +53,8 @@ func TestReadSettingsRefuses(t *testing.T) {
 		"prefix without +":   {`{"outbound":{"tel":["49"]}}`, "does not begin with +"},
 		"prefix with letter": {`{"outbound":{"tel":["+4a"]}}`, "more than + and digits"},
 		"short token":        {`{"tokens":["secret"]}`, "shorter than 16"},
+		"negative time":      {`{"calls":{"ring_seconds":-1}}`, "calls.ring_seconds: -1"},
+		"media action":       {`{"calls":{"media_timeout":{"action":"beep"}}}`, "calls.media_timeout.action"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if _, err := readSettings(t, tc.text); err == nil || !strings.Contains(err.Error(), tc.want) {
@@ -59,6 +64,28 @@ func TestReadSettingsRefuses(t *testing.T) {
 	}
 	if _, err := call.ReadSettings("/does/not/exist"); err == nil {
 		t.Error("a missing file is no error")
+	}
+}
+
+func TestSettingsOfCalls(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "config.json")
+	if err := os.WriteFile(file, []byte(`{"calls":{"max":500,"max_seconds":7200,"ring_seconds":20,"drain_seconds":5,"show_identities":true,
+		"session_timer":{"interval_seconds":600,"min_seconds":120},"media_timeout":{"seconds":15,"action":"hangup"}}}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	set := flag.NewFlagSet("", flag.ContinueOnError)
+	flags := call.AddFlags(set)
+	if err := set.Parse([]string{"-config", file}); err != nil {
+		t.Fatal(err)
+	}
+	c, _, err := flags.Config()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.MaxCalls != 500 || c.MaxCallDuration != 2*time.Hour || c.RingTimeout != 20*time.Second || c.DrainTimeout != 5*time.Second || !c.Watching.Identities ||
+		c.SessionTimer != (sip.SessionTimer{Interval: 10 * time.Minute, Min: 2 * time.Minute}) ||
+		c.MediaTimeout != (call.MediaTimeout{After: 15 * time.Second, Action: call.MediaHangup}) {
+		t.Errorf("%+v", c)
 	}
 }
 
