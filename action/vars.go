@@ -19,6 +19,9 @@ const (
 	MaxSubstitute = 256 << 10 // bytes of a text or option after substitution
 )
 
+// usualVars is how many a call has by itself, and some more.
+const usualVars = 16
+
 // ErrVarLimit is matched by the errors of Set, Append and SubstituteJSON that
 // tell of one of the limits above.
 var ErrVarLimit = errors.New("limit of variables")
@@ -134,7 +137,7 @@ func (v *Vars) set(name, value string) error {
 		return fmt.Errorf("action: set variable %q: all together would have %d bytes, at most %d: %w", name, size, MaxVarsSize, ErrVarLimit)
 	}
 	if v.m == nil {
-		v.m = make(map[string]string)
+		v.m = make(map[string]string, usualVars)
 	}
 	v.m[name] = value
 	v.size = size

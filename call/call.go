@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -52,9 +51,9 @@ type Call struct {
 	// The loop: whoever posts the first input starts a goroutine that consumes until
 	// the queue is empty, so that a call at rest costs no stack.
 	mu            sync.Mutex
-	queue         []Input // guarded by mu
-	running       bool    // guarded by mu
-	lastRef       int     // guarded by mu
+	work          *work // guarded by mu; what a loop that runs has, and in it the inputs; nil: none runs
+	running       bool  // guarded by mu
+	lastRef       int   // guarded by mu
 	replies       map[int]chan string
 	recorder      *recording     // guarded by mu; the one that runs
 	transcription *transcription // guarded by mu; the one that runs
@@ -63,7 +62,7 @@ type Call struct {
 	// Owned by the loop. stateMu lets others take a Snapshot between two steps.
 	stateMu sync.Mutex
 	machine *Machine
-	trace   []byte // JSON lines: a third of what the values would hold
+	trace   traceLog // JSON lines: a third of what the values would hold
 	seq     int
 	timers  []*time.Timer
 	way     int   // of out.ways
@@ -121,7 +120,7 @@ func (c *Call) Record() store.Call { return c.State().Record }
 func (c *Call) Trace() []byte {
 	c.stateMu.Lock()
 	defer c.stateMu.Unlock()
-	return slices.Clone(c.trace)
+	return c.trace.bytes(0)
 }
 
 // post hands in to the loop. It never blocks.
@@ -142,10 +141,13 @@ func (c *Call) feed(in Input) {
 func (c *Call) enqueue(in Input) (mine bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if in.Kind == KindMedia && len(c.queue) >= maxQueue {
+	if c.work == nil {
+		c.work = c.engine.workshop.take()
+	}
+	if in.Kind == KindMedia && c.work.waiting() >= maxQueue {
 		return false // where inputs wait, the loop runs
 	}
-	c.queue = append(c.queue, in)
+	c.work.push(in)
 	mine = !c.running
 	c.running = true
 	return mine
@@ -153,29 +155,33 @@ func (c *Call) enqueue(in Input) (mine bool) {
 
 // loop consumes inputs until there are none.
 func (c *Call) loop() {
+	c.mu.Lock()
+	w := c.work
+	c.machine.out = w.effects[:0]
 	for {
-		c.mu.Lock()
-		if len(c.queue) == 0 {
-			c.queue, c.running = nil, false
-			c.machine.out = nil // a call at rest keeps nothing it does not need
-			c.mu.Unlock()
-			return
+		in, ok := w.pop()
+		if !ok {
+			break
 		}
-		in := c.queue[0]
-		c.queue = c.queue[1:]
 		c.mu.Unlock()
-		c.step(in)
+		c.step(w, in)
+		c.mu.Lock()
 	}
+	// A call at rest keeps nothing it does not need.
+	w.effects, c.machine.out = c.machine.out, nil
+	c.work, c.running = nil, false
+	c.mu.Unlock()
+	c.engine.workshop.give(w)
 }
 
 // step consumes one input, and those that its effects give at once.
-func (c *Call) step(in Input) {
-	for pending := []Input{in}; len(pending) > 0; {
-		in, pending = pending[0], pending[1:]
-		effects := c.consume(&in)
-		for i := range effects {
-			if next, ok := c.try(&effects[i]); ok {
-				pending = append(pending, next)
+func (c *Call) step(w *work, in Input) {
+	w.pending = append(w.pending[:0], in)
+	for i := 0; i < len(w.pending); i++ {
+		effects := c.consume(&w.line, &w.pending[i])
+		for j := range effects {
+			if next, ok := c.try(&effects[j]); ok {
+				w.pending = append(w.pending, next)
 			}
 		}
 	}
@@ -197,33 +203,29 @@ func (c *Call) try(e *Effect) (in Input, ok bool) {
 }
 
 // consume stamps in, notes it, and takes it through the machine.
-func (c *Call) consume(in *Input) []Effect {
+func (c *Call) consume(line *traceLine, in *Input) []Effect {
 	c.stateMu.Lock()
 	defer c.stateMu.Unlock()
 	c.seq++
 	in.Seq, in.At = c.seq, store.At(time.Now())
 	effects := c.machine.Step(in)
 	in.Did = Summary(effects)
-	c.remember(in)
+	c.remember(line, in)
 	return effects
 }
 
 // remember adds in to the trace. What cannot be written, or has no room, leaves a gap in
 // the numbers, which a replay finds.
-func (c *Call) remember(in *Input) {
-	if len(c.trace) >= MaxTrace {
+func (c *Call) remember(line *traceLine, in *Input) {
+	if c.trace.size >= MaxTrace {
 		return
 	}
-	// Grown by an eighth: doubling would waste as much as a call's trace is long, a fixed step take a minute for a long one.
-	if cap(c.trace)-len(c.trace) < 256 {
-		c.trace = append(make([]byte, 0, len(c.trace)+max(768, len(c.trace)/8)), c.trace...)
-	}
-	trace, err := appendInput(c.trace, in)
+	text, err := line.of(in)
 	if err != nil {
 		c.log().Error("input not in the trace", "kind", in.Kind, "err", err)
 		return
 	}
-	c.trace = trace
+	c.trace.add(text)
 }
 
 // perform does what e asks for. What it learns at once it returns as an input.

@@ -1,16 +1,13 @@
 package call
 
-import (
-	"encoding/json"
-	"strconv"
-)
+import "strconv"
 
-// appendInput appends in as one line of JSON, the same that encoding/json makes of it. The
-// envelope is written by hand: each call has a dozen inputs, and looking at fifteen
+// input adds in as one line of JSON, the same that encoding/json makes of it. The
+// envelope is written by hand: each call has some thirty inputs, and looking at twenty
 // fields of which one is set was most of the work.
-func appendInput(b []byte, in *Input) ([]byte, error) {
+func (l *traceLine) input(in *Input) error {
 	key, v := in.payload()
-	b = append(b, `{"seq":`...)
+	b := append(l.b, `{"seq":`...)
 	b = strconv.AppendInt(b, int64(in.Seq), 10)
 	b = append(b, `,"at":"`...)
 	b = append(b, in.At.String()...)
@@ -18,21 +15,22 @@ func appendInput(b []byte, in *Input) ([]byte, error) {
 	b = append(b, in.Kind...) // our own words: nothing to escape
 	b = append(b, '"')
 	if key != "" {
-		text, err := json.Marshal(v)
-		if err != nil {
-			return nil, err
-		}
 		b = append(b, `,"`...)
 		b = append(b, key...)
 		b = append(b, `":`...)
-		b = append(b, text...)
+		l.b = b
+		if err := l.enc.Encode(v); err != nil {
+			return err
+		}
+		b = l.b[:len(l.b)-1] // less its line break
 	}
 	if in.Did != "" {
 		b = append(b, `,"did":"`...)
 		b = append(b, in.Did...) // our own words
 		b = append(b, '"')
 	}
-	return append(b, '}', '\n'), nil
+	l.b = append(b, '}', '\n')
+	return nil
 }
 
 // payload is the one field that belongs to the kind, with its JSON key; "" for none.

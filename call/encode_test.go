@@ -26,27 +26,27 @@ func eachInput(f func(in *Input)) {
 	}
 }
 
-// TestAppendInput holds the hand-written envelope to encoding/json, for each field that there is.
-func TestAppendInput(t *testing.T) {
+// TestTraceLine holds the hand-written envelope to encoding/json, for each field that there is.
+func TestTraceLine(t *testing.T) {
+	var line traceLine
 	eachInput(func(in *Input) {
 		want, err := json.Marshal(in)
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := appendInput(nil, in)
+		got, err := line.of(in)
 		if err != nil || string(got) != string(want)+"\n" {
 			t.Errorf("%v\n got %s\nwant %s", err, got, want)
 		}
 	})
 }
 
-func BenchmarkAppendInput(b *testing.B) {
+func BenchmarkTraceLine(b *testing.B) {
 	in := &Input{Seq: 7, At: store.At(time.Now()), Kind: KindStarted, Step: &StepInput{Seq: 1, ID: "menu", Type: "talk", Option: `{"text":"Hello"}`}}
-	var buf []byte
+	var line traceLine
 	b.ReportAllocs()
 	for b.Loop() {
-		var err error
-		if buf, err = appendInput(buf[:0], in); err != nil {
+		if _, err := line.of(in); err != nil {
 			b.Fatal(err)
 		}
 	}

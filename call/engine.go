@@ -48,6 +48,7 @@ type Engine struct {
 	registrar   *sip.Registrar     // nil: there are no extensions
 	notifier    *sip.Notifier      // nil: there are no extensions
 	overload    *overload
+	workshop    workshop
 
 	wg         sync.WaitGroup // all goroutines of calls
 	callCtx    context.Context

@@ -30,6 +30,7 @@ const (
 	varRefID       = "voipbin.activeflow.reference_id"
 	varCompletions = "voipbin.activeflow.complete_count"
 	varCallID      = "voipbin.call.id"
+	varJourney     = "voipbin.call.journey_id"
 
 	varFlowID        = "voipbin.activeflow.flow_id"
 	varReferenceData = "voipbin.flow.reference_data"
@@ -150,7 +151,7 @@ func (e *Engine) follow(flowID string, vars map[string]string) {
 			log.Warn("following flow not found", "err", err)
 			return
 		}
-		leg := &varsLeg{engine: e, id: vars[varRefID], vars: e.newVars(vars)}
+		leg := &varsLeg{engine: e, id: vars[varRefID], vars: e.newVars(maps.All(vars))}
 		if err := runGuarded(e.followCtx, p, leg); err != nil && e.followCtx.Err() == nil {
 			log.Warn("following flow failed", "err", err)
 		}

@@ -146,7 +146,7 @@ func (e *Engine) stored(ctx context.Context, id string) (*Call, error) {
 // past is a call that is over, made of its record.
 func (e *Engine) past(rec store.Call) *Call {
 	c := newCall(e, rec.ID, nil)
-	c.vars = e.newVars(recordVars(&rec))
+	c.vars = e.newVars(ownVars(&rec))
 	c.machine = Restore(State{Record: rec, Phase: PhaseEnded, Finished: true, MediaClosed: true})
 	c.cancelFlow(context.Canceled)
 	close(c.done)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
+	"maps"
 	"net/netip"
 	"runtime/debug"
 	"strings"
@@ -192,34 +194,53 @@ func numberOf(user string) string {
 
 // callVars are the variables that VoIPBIN gives a call's flow.
 func (e *Engine) callVars(in *Incoming, activeflow, journey string) *action.Vars {
-	return e.newVars(recordVars(&store.Call{
+	return e.newVars(ownVars(&store.Call{
 		ID: in.ID, ActiveflowID: activeflow, JourneyID: journey, Source: in.Source, Destination: in.Destination, Direction: store.DirectionIncoming,
 	}))
 }
 
-// incomingVars are those of them that are the same for each such call.
+// incomingVars are those of them that are known before the call.
 func incomingVars(in *Incoming) map[string]string {
-	return map[string]string{
-		"voipbin.activeflow.reference_type":    "call",
-		"voipbin.activeflow.complete_count":    "0",
-		"voipbin.call.direction":               store.DirectionIncoming,
-		"voipbin.call.source.type":             string(in.Source.Type),
-		"voipbin.call.source.target":           in.Source.Target,
-		"voipbin.call.source.target_name":      in.Source.TargetName,
-		"voipbin.call.source.name":             in.Source.Name,
-		"voipbin.call.source.detail":           in.Source.Detail,
-		"voipbin.call.destination.type":        string(in.Destination.Type),
-		"voipbin.call.destination.target":      in.Destination.Target,
-		"voipbin.call.destination.target_name": in.Destination.TargetName,
-		"voipbin.call.destination.name":        in.Destination.Name,
-		"voipbin.call.destination.detail":      in.Destination.Detail,
-		"voipbin.call.master_call_id":          "",
-		"voipbin.call.digits":                  "",
+	vars := maps.Collect(ownVars(&store.Call{Source: in.Source, Destination: in.Destination, Direction: store.DirectionIncoming}))
+	for _, name := range [...]string{varActiveflow, varRefID, varCallID, varJourney} {
+		delete(vars, name)
+	}
+	return vars
+}
+
+// ownVars are the variables that a call has by itself. There are no maps of them: each call makes its own.
+func ownVars(rec *store.Call) iter.Seq2[string, string] {
+	return func(yield func(name, value string) bool) {
+		for _, v := range [...][2]string{
+			{varActiveflow, rec.ActiveflowID},
+			{varRefType, "call"},
+			{varRefID, rec.ID},
+			{varCompletions, "0"},
+			{varCallID, rec.ID},
+			{varJourney, rec.JourneyID},
+			{"voipbin.call.direction", rec.Direction},
+			{"voipbin.call.master_call_id", rec.MasterCallID},
+			{"voipbin.call.source.type", string(rec.Source.Type)},
+			{"voipbin.call.source.target", rec.Source.Target},
+			{"voipbin.call.source.target_name", rec.Source.TargetName},
+			{"voipbin.call.source.name", rec.Source.Name},
+			{"voipbin.call.source.detail", rec.Source.Detail},
+			{"voipbin.call.destination.type", string(rec.Destination.Type)},
+			{"voipbin.call.destination.target", rec.Destination.Target},
+			{"voipbin.call.destination.target_name", rec.Destination.TargetName},
+			{"voipbin.call.destination.name", rec.Destination.Name},
+			{"voipbin.call.destination.detail", rec.Destination.Detail},
+			{action.VarDigits, ""},
+		} {
+			if !yield(v[0], v[1]) {
+				return
+			}
+		}
 	}
 }
 
 // newVars makes variables of m. What does not fit the limits is the peer's and is left out.
-func (e *Engine) newVars(m map[string]string) *action.Vars {
+func (e *Engine) newVars(m iter.Seq2[string, string]) *action.Vars {
 	v := new(action.Vars)
 	for name, value := range m {
 		if value == "" { // reads the same as none

@@ -2,6 +2,7 @@ package call
 
 import (
 	"fmt"
+	"maps"
 
 	"github.com/callbin/callbin/flow"
 	"github.com/callbin/callbin/media/rtp"
@@ -40,13 +41,15 @@ func (e *Engine) Restore(s Snapshot, p flow.Program) (*Call, error) {
 		return nil, fmt.Errorf("call: restore %s: only an answered call can be taken up, this one is %q", s.State.Record.ID, s.State.Phase)
 	}
 	c := newCall(e, s.State.Record.ID, nil)
-	c.vars = e.newVars(s.Vars)
+	c.vars = e.newVars(maps.All(s.Vars))
 	c.program, c.from = p, s.State.Position
 	if err := c.vars.RestoreResults(s.Results); err != nil {
 		return nil, fmt.Errorf("call: restore %s: %w", c.id, err)
 	}
 	c.seq = s.State.Seq
 	c.running = true // the loop waits until everything is in place
+	c.work = e.workshop.take()
+	c.work.push(Input{Kind: KindRestored, State: &s.State})
 	if s.Media != nil {
 		l, err := e.media[0].RestoreLeg(*s.Media, c.mediaEvents())
 		if err != nil {
@@ -69,7 +72,6 @@ func (e *Engine) Restore(s Snapshot, p flow.Program) (*Call, error) {
 	rec := s.State.Record
 	e.wg.Go(func() {
 		c.watch(&rec)
-		c.step(Input{Kind: KindRestored, State: &s.State})
 		c.loop()
 	})
 	return c, nil

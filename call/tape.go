@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"slices"
 	"time"
 
 	"github.com/callbin/callbin/action"
@@ -46,34 +45,26 @@ func (c *Call) wholeTrace() []byte {
 	c.stateMu.Lock()
 	defer c.stateMu.Unlock()
 	in := Input{Seq: c.seq + 1, At: store.At(time.Now()), Kind: KindNote, Note: &Note{What: "program", Target: f.Name(), Body: string(f.Source())}}
-	trace, err := appendInput(slices.Clip(c.trace), &in)
-	if err != nil || len(c.trace) >= MaxTrace {
-		return slices.Clone(c.trace)
+	var line traceLine
+	text, err := line.of(&in)
+	if err != nil || c.trace.size >= MaxTrace {
+		return c.trace.bytes(0)
 	}
-	return trace
+	return append(c.trace.bytes(len(text)), text...)
 }
 
 // noteVars notes the variables of a call whose flow begins, but for those that StartVars knows without.
 func (c *Call) noteVars() {
 	rec := c.Record()
-	known := recordVars(&rec)
 	vars := c.vars.All()
-	maps.DeleteFunc(vars, func(name, value string) bool { return known[name] == value })
+	for name, value := range ownVars(&rec) {
+		if vars[name] == value {
+			delete(vars, name)
+		}
+	}
 	if len(vars) > 0 {
 		c.post(Input{Kind: KindNote, Note: &Note{What: "vars", Result: asJSON(vars)}})
 	}
-}
-
-// recordVars are the variables that a call has by itself.
-func recordVars(rec *store.Call) map[string]string {
-	vars := incomingVars(&Incoming{Source: rec.Source, Destination: rec.Destination})
-	vars["voipbin.activeflow.id"] = rec.ActiveflowID
-	vars["voipbin.activeflow.reference_id"] = rec.ID
-	vars["voipbin.call.id"] = rec.ID
-	vars["voipbin.call.journey_id"] = rec.JourneyID
-	vars["voipbin.call.direction"] = rec.Direction
-	vars["voipbin.call.master_call_id"] = rec.MasterCallID
-	return vars
 }
 
 // StartVars are the variables that a recorded call's flow began with.
@@ -82,14 +73,14 @@ func StartVars(trace []Input) (map[string]string, error) {
 	for i := range trace {
 		m.Step(&trace[i])
 		if n := trace[i].Note; n != nil && n.What == "vars" || trace[i].Kind == KindStarted {
-			vars := recordVars(&m.st.Record)
+			vars := maps.Collect(ownVars(&m.st.Record))
 			if n == nil {
 				return vars, nil
 			}
 			return vars, json.Unmarshal(n.Result, &vars)
 		}
 	}
-	return recordVars(&m.st.Record), nil
+	return maps.Collect(ownVars(&m.st.Record)), nil
 }
 
 // Answer answers the call and waits for the caller's ACK, for half a second at most:
