@@ -120,7 +120,7 @@ func (c *Call) Record() store.Call { return c.State().Record }
 func (c *Call) Trace() []byte {
 	c.stateMu.Lock()
 	defer c.stateMu.Unlock()
-	return c.trace.bytes(0)
+	return c.trace.appendTo(nil)
 }
 
 // post hands in to the loop. It never blocks.

@@ -401,7 +401,9 @@ func (e *Engine) keep(c *Call) {
 	if err := e.cfg.Store.PutCall(ctx, rec); err != nil {
 		c.log().Error("record not stored", "err", err)
 	}
-	if err := e.cfg.Store.PutTrace(ctx, c.id, c.wholeTrace()); err != nil {
+	w := e.workshop.take()
+	defer e.workshop.give(w)
+	if err := e.cfg.Store.PutTrace(ctx, c.id, c.wholeTrace(w)); err != nil {
 		c.log().Error("trace not stored", "err", err)
 	}
 }

@@ -37,20 +37,17 @@ func asJSON(v any) json.RawMessage {
 
 // wholeTrace is the trace of a call that is over, with its flow: whoever reads it later must not depend on what that
 // flow has become.
-func (c *Call) wholeTrace() []byte {
-	f, ok := c.program.(*flow.Flow)
-	if !ok {
-		return c.Trace()
-	}
+func (c *Call) wholeTrace(w *work) []byte {
 	c.stateMu.Lock()
 	defer c.stateMu.Unlock()
-	in := Input{Seq: c.seq + 1, At: store.At(time.Now()), Kind: KindNote, Note: &Note{What: "program", Target: f.Name(), Body: string(f.Source())}}
-	var line traceLine
-	text, err := line.of(&in)
-	if err != nil || c.trace.size >= MaxTrace {
-		return c.trace.bytes(0)
+	w.trace = c.trace.appendTo(w.trace[:0])
+	if f, ok := c.program.(*flow.Flow); ok && c.trace.size < MaxTrace {
+		in := Input{Seq: c.seq + 1, At: store.At(time.Now()), Kind: KindNote, Note: &Note{What: "program", Target: f.Name(), Body: string(f.Source())}}
+		if text, err := w.line.of(&in); err == nil {
+			w.trace = append(w.trace, text...)
+		}
 	}
-	return append(c.trace.bytes(len(text)), text...)
+	return w.trace
 }
 
 // noteVars notes the variables of a call whose flow begins, but for those that StartVars knows without.

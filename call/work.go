@@ -2,6 +2,7 @@ package call
 
 import (
 	"encoding/json"
+	"slices"
 	"sync"
 )
 
@@ -13,6 +14,7 @@ type work struct {
 	pending []Input  // what the input at hand and its effects have given
 	effects []Effect // of the machine
 	line    traceLine
+	trace   []byte // a whole one, on its way to the store
 }
 
 // workshop lends out work.
@@ -30,7 +32,7 @@ func (s *workshop) take() *work {
 
 // give takes w back, whose queue is empty; nothing of a call stays in it.
 func (s *workshop) give(w *work) {
-	if cap(w.queue) > maxWork || cap(w.pending) > maxWork || cap(w.effects) > maxWork || cap(w.line.b) > 16*traceChunk {
+	if cap(w.queue) > maxWork || cap(w.pending) > maxWork || cap(w.effects) > maxWork || cap(w.line.b) > 16*traceChunk || cap(w.trace) > 64*traceChunk {
 		return
 	}
 	clear(w.pending[:cap(w.pending)])
@@ -106,9 +108,9 @@ func (t *traceLog) add(line []byte) {
 	}
 }
 
-// bytes is a copy of all of it, with room for more bytes.
-func (t *traceLog) bytes(more int) []byte {
-	b := make([]byte, 0, t.size+more)
+// appendTo adds all of it to b.
+func (t *traceLog) appendTo(b []byte) []byte {
+	b = slices.Grow(b, t.size)
 	for _, c := range t.chunks {
 		b = append(b, c...)
 	}
