@@ -26,7 +26,7 @@ type Config struct {
 	UserAgent string
 
 	// Invite gets each new call, in a goroutine of its own, after the checks of
-	// RFC 3261 8.2 passed and 100 Trying went out. It must see to it that Accept
+	// RFC 3261 8.2 passed. It must see to it that Accept
 	// or Reject is called eventually, but may return before. A panic in it is
 	// recovered and ends that one call with 500.
 	Invite func(*Dialog)

@@ -132,6 +132,7 @@ type Dialog struct {
 // answered and not acknowledged.
 type serverInvite struct {
 	tx     *sip.ServerTx // until a 2xx: retransmits 1xx on request, 3xx-6xx on its timer
+	conn   *inviteConn   // of tx
 	rep    *reply
 	key    string
 	cseq   uint32
@@ -146,6 +147,8 @@ type serverInvite struct {
 	timer  *time.Timer
 	wait   time.Duration
 	sent   time.Time // first
+
+	timestamp string // header of the INVITE, for its 100
 
 	// Of reliable responses.
 	knows100rel bool // the caller supports them
@@ -219,8 +222,8 @@ func (e *Endpoint) newDialog(m *message, req *Request) *Dialog {
 	if n, err := strconv.ParseUint(m.value("expires"), 10, 32); err == nil && time.Duration(n)*time.Second < d.patience {
 		d.patience, d.expires = time.Duration(n)*time.Second, true // 13.3.1
 	}
-	d.setup = time.AfterFunc(min(repeatTime, d.patience), d.stillRinging)
-	d.sendTrying(m)
+	d.setup = time.AfterFunc(min(tryingTime, d.patience), d.stillRinging)
+	d.inv.holdTrying()
 	return d
 }
 
@@ -234,19 +237,32 @@ func (e *Endpoint) newServerInvite(m *message, rep *reply) *serverInvite {
 	}
 	inv := &serverInvite{rep: rep, key: m.via.key(), cseq: m.cseq}
 	inv.wish, _ = m.sessionWish() // checked before
-	inv.tx = sip.NewServerTx(inv.key, origin, txConn{e, rep.to}, e.slogs)
+	inv.timestamp = m.value("timestamp")
+	inv.conn = &inviteConn{txConn: txConn{e, rep.to}}
+	inv.tx = sip.NewServerTx(inv.key, origin, inv.conn, e.slogs)
 	_ = inv.tx.Init() // never fails
 	return inv
 }
 
-// sendTrying sends 100 at once, so that nothing is retransmitted while others
-// make up their minds (RFC 3261 8.2.6.1, 17.2.1).
-func (d *Dialog) sendTrying(m *message) {
+// tryingTime is how long an INVITE may be without an answer before it gets 100: no peer has sent it again by then, and
+// mostly something better has gone out (RFC 3261 17.2.1).
+const tryingTime = 200 * time.Millisecond
+
+// holdTrying has the transaction believe that 100 went out: the timer that sipgo has for it knows nothing of the
+// request. The real one is sendTrying's.
+func (inv *serverInvite) holdTrying() {
+	inv.conn.held.Store(true)
+	_ = inv.tx.Respond(&sip.Response{StatusCode: 100})
+}
+
+// sendTrying sends 100, so that nothing is retransmitted while others make up their minds (RFC 3261 8.2.6.1).
+func (inv *serverInvite) sendTrying() {
+	inv.conn.held.Store(false)
 	var hs []Header
-	if v := m.value("timestamp"); v != "" {
-		hs = []Header{{"Timestamp", v}}
+	if inv.timestamp != "" {
+		hs = []Header{{"Timestamp", inv.timestamp}}
 	}
-	_ = d.inv.tx.Respond(d.inv.rep.response(100, "", "", hs...))
+	_ = inv.tx.Respond(inv.rep.response(100, "", "", hs...))
 }
 
 // makeContact is what the peer shall call us by.

@@ -28,7 +28,7 @@
 //
 // transport.go or tcp.go reads it and looks at its first line; message.go has
 // sipgo split it into header fields and finds those that matter; core.go does
-// the checks of RFC 3261 8.2; dialog.go makes a Dialog and sends 100;
+// the checks of RFC 3261 8.2; dialog.go makes a Dialog;
 // Config.Invite answers through invite.go; what comes after is in indialog.go,
 // what we send in send.go.
 //

@@ -172,7 +172,7 @@ func (d *Dialog) reinvite(m *message) {
 	inv.offer, inv.target = d.offers, target
 	d.inv = inv
 	d.heard(m.from)
-	d.sendTrying(m)
+	inv.sendTrying()
 	ev := Event{Kind: EventOffer, Method: "INVITE", Offer: inv.offer, Headers: m.all()}
 	ev.ContentType, ev.Body = m.sdp()
 	inv.sdp, inv.offered = ev.Body, len(ev.Body) > 0

@@ -220,6 +220,12 @@ func (d *Dialog) stillRinging() {
 	}
 	next := repeatTime
 	switch age := time.Since(inv.provAt); {
+	case inv.conn.held.Load():
+		if inv.prov == nil {
+			inv.sendTrying()
+		}
+		inv.conn.held.Store(false)
+		next = repeatTime - tryingTime
 	case inv.prov == nil:
 	case inv.provAt.IsZero():
 		_ = inv.tx.Respond(inv.prov)

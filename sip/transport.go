@@ -212,6 +212,19 @@ func (c txConn) LocalAddr() net.Addr {
 	return &net.UDPAddr{}
 }
 
+// inviteConn is the txConn of an INVITE that came in.
+type inviteConn struct {
+	txConn
+	held atomic.Bool // its 100 is not to be sent yet
+}
+
+func (c *inviteConn) WriteMsg(m sip.Message) error {
+	if res, ok := m.(*sip.Response); ok && res.StatusCode == 100 && c.held.Load() {
+		return nil
+	}
+	return c.txConn.WriteMsg(m)
+}
+
 // send is the one place where messages leave.
 func (e *Endpoint) send(f flow, b []byte) error {
 	err := f.write(b)
