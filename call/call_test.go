@@ -135,7 +135,7 @@ func TestPlayBeforeAnswerIsEarlyMedia(t *testing.T) {
 		h := open(t, map[string]string{"100": `[{"type":"play","option":{"stream_urls":["http://tone/700"]}},{"type":"hangup","option":{"reason":"busy"}}]`})
 		c := calltest.NewPhone(t, h.net, calltest.PhoneConfig{}).Start(t, "100")
 		c.WaitEnd(t)
-		if got := c.Statuses(); !slices.Equal(got, []int{100, 180, 183, 486}) {
+		if got := c.Statuses(); !slices.Equal(got, []int{180, 183, 486}) {
 			t.Errorf("responses %v", got)
 		}
 		if l := level(c.Heard(), 700); l < 0.1 {
@@ -194,7 +194,7 @@ func TestCallerCancels(t *testing.T) {
 		if !errors.Is(err, context.DeadlineExceeded) {
 			t.Fatalf("%v", err)
 		}
-		if got := c.Statuses(); !slices.Equal(got, []int{100, 180, 487}) {
+		if got := c.Statuses(); !slices.Equal(got, []int{180, 487}) {
 			t.Errorf("responses %v", got)
 		}
 		r := h.records(t)[0]

@@ -111,7 +111,7 @@ func TestEarlyMediaComesReliably(t *testing.T) {
 				cfg := withHeaders("Supported: 100rel")
 				cfg.LateOffer = late
 				a := calltest.NewPhone(t, h.net, cfg).Dial(t, "100")
-				if got := a.Statuses(); !slices.Equal(got, []int{100, 180, 183, 200}) || a.Pracks() != 1 {
+				if got := a.Statuses(); !slices.Equal(got, []int{180, 183, 200}) || a.Pracks() != 1 {
 					t.Errorf("got %v, acknowledged %d", got, a.Pracks())
 				}
 				a.WaitEnd(t)
