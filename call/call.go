@@ -65,6 +65,7 @@ type Call struct {
 	machine *Machine
 	trace   []byte // JSON lines: a third of what the values would hold
 	seq     int
+	now     store.Time // of the input that the loop is at
 	timers  []*time.Timer
 	way     int   // of out.ways
 	line    *line // of the trunk, whose channel it has; nil: none
@@ -202,6 +203,7 @@ func (c *Call) consume(in *Input) []Effect {
 	defer c.stateMu.Unlock()
 	c.seq++
 	in.Seq, in.At = c.seq, store.At(time.Now())
+	c.now = in.At
 	effects := c.machine.Step(in)
 	in.Did = Summary(effects)
 	c.remember(in)

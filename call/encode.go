@@ -115,6 +115,8 @@ func (in *Input) whole() bool {
 		return in.Transcription != nil
 	case KindLink:
 		return in.Link != nil && in.Link.What != ""
+	case KindQuality:
+		return in.Stats != nil
 	case KindNote:
 		return in.Note != nil
 	case KindRestored:

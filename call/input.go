@@ -34,6 +34,7 @@ const (
 	KindTimer         Kind = "timer"         // Timer: its name
 	KindRecording     Kind = "recording"     // Recording: one has started or ended
 	KindTranscription Kind = "transcription" // Transcription: one has started or ended, or a text is there
+	KindQuality       Kind = "quality"       // Stats: how the call sounds, every Config.QualityInterval
 	KindNote          Kind = "note"          // Note: what a flow's step got from outside (HTTP, speech, prompts)
 	KindRestored      Kind = "restored"      // State: the call is taken up from a Snapshot
 	KindClosed        Kind = "media_close"   // Media of the call is closed; Stats has its sums
@@ -168,6 +169,7 @@ type RecordCommand struct {
 type RecordingInput struct {
 	ID     string `json:"id"`
 	Event  string `json:"event"`            // "started", "ended"
+	Name   string `json:"name,omitempty"`   // of the blob
 	Reason string `json:"reason,omitempty"` // of the end: "stop", "silence", "duration", "hangup", "error"
 	MS     int64  `json:"ms,omitempty"`
 	Bytes  int64  `json:"bytes,omitempty"`

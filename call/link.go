@@ -1,7 +1,7 @@
 package call
 
 // KindLink is the kind of an Input that joins the call to something else: another call, a queue, a place to park. It stands in the
-// trace, where the journey is read from; the machine does nothing about it.
+// trace, where the journey is read from; the machine keeps what it comes to (Linked) and does nothing about it.
 const KindLink Kind = "link" // Link
 
 // LinkInput tells what the call has to do with something else.
@@ -37,3 +37,28 @@ const (
 	LinkWhisper       = "whisper"   // CallID: of the supervisor's leg
 	LinkListen        = "listen"    // CallID: of the supervisor's leg
 )
+
+// Linked is what the links of a call have come to.
+type Linked struct {
+	Hold  bool   `json:"hold,omitempty"`  // we hold the peer
+	Held  bool   `json:"held,omitempty"`  // the peer holds us
+	Queue string `json:"queue,omitempty"` // that the call waits in
+	Park  string `json:"park,omitempty"`  // the orbit that it is parked in
+}
+
+func (s *Linked) take(l *LinkInput) {
+	switch l.What {
+	case LinkHold, LinkUnhold:
+		s.Hold = l.What == LinkHold
+	case LinkHeld, LinkUnheld:
+		s.Held = l.What == LinkHeld
+	case LinkQueueEnter:
+		s.Queue = l.Queue
+	case LinkQueueLeave:
+		s.Queue = ""
+	case LinkPark:
+		s.Park = l.Room
+	case LinkPickup:
+		s.Park = ""
+	}
+}

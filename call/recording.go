@@ -77,7 +77,7 @@ func (c *Call) startRecording(cmd RecordCommand) {
 	c.recorder = r
 	over := c.closing
 	c.mu.Unlock()
-	c.post(Input{Kind: KindRecording, Recording: &RecordingInput{ID: cmd.ID, Event: "started"}})
+	c.post(Input{Kind: KindRecording, Recording: &RecordingInput{ID: cmd.ID, Event: "started", Name: cmd.Name}})
 	select {
 	case <-r.rec.Done(): // before anybody could be told
 		over = true
@@ -111,7 +111,7 @@ func (c *Call) endRecording(reason string) {
 	}
 	rec := c.engine.endRecord(r, reason)
 	c.post(Input{Kind: KindRecording, Recording: &RecordingInput{
-		ID: rec.ID, Event: "ended", Reason: rec.Code, MS: rec.DurationMS, Bytes: rec.Files[0].Bytes, Error: rec.Sentence,
+		ID: rec.ID, Event: "ended", Name: rec.Files[0].Name, Reason: rec.Code, MS: rec.DurationMS, Bytes: rec.Files[0].Bytes, Error: rec.Sentence,
 	}})
 }
 
