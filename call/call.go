@@ -36,13 +36,14 @@ const (
 // Call is one leg between the outside and this engine. All its methods are safe for
 // any goroutine. It implements action.Leg and the capabilities of action/leg.go.
 type Call struct {
-	id     string
-	engine *Engine
-	vars   *action.Vars
-	digits action.DigitBuffer
-	done   chan struct{}
-	out    *outgoing // how a call of ours is placed; nil: it came to us
-	fork   *fork     // of a call of ours to several phones; owned by the loop
+	id      string
+	journey string // set before the first input
+	engine  *Engine
+	vars    *action.Vars
+	digits  action.DigitBuffer
+	done    chan struct{}
+	out     *outgoing // how a call of ours is placed; nil: it came to us
+	fork    *fork     // of a call of ours to several phones; owned by the loop
 
 	dialog  atomic.Pointer[sip.Dialog]  // nil before the INVITE of a call of ours
 	leg     atomic.Pointer[MediaLeg]    // nil before the first offer/answer

@@ -93,6 +93,9 @@ type Config struct {
 	Routes   []Route
 	// Directory knows which destinations stand for others. Nil: none.
 	Directory Directory
+	// JourneyHeader is the SIP header, such as X-Callbin-Journey, in which calls to trunks that are Trusted take their journey id
+	// along, and those from such bring it. "": none; what others send is never looked at.
+	JourneyHeader string
 	// RingTimeout is how long a call of ours may ring. 0: DefaultRingTimeout.
 	RingTimeout time.Duration
 	// Ringback is the country whose tone an answered caller hears while connect rings

@@ -83,6 +83,11 @@ func New(cfg Config) (*Engine, error) {
 	if cfg.RingTimeout < 0 {
 		errs = append(errs, errors.New("call: Config.RingTimeout cannot be negative"))
 	}
+	if cfg.JourneyHeader != "" {
+		if err := checkHeader(sip.Header{Name: cfg.JourneyHeader}); err != nil {
+			errs = append(errs, fmt.Errorf("call: Config.JourneyHeader: %w", err))
+		}
+	}
 	if cfg.EventHistory < 0 || cfg.QualityInterval < 0 {
 		errs = append(errs, errors.New("call: Config.EventHistory and QualityInterval cannot be negative"))
 	}

@@ -94,7 +94,8 @@ type OutgoingInput struct {
 	JourneyID      string            `json:"journey_id"`
 	ActiveflowID   string            `json:"activeflow_id"`
 	MasterCallID   string            `json:"master_call_id,omitempty"`
-	GroupcallID    string            `json:"groupcall_id,omitempty"` // that it is a leg of
+	ParentCallID   string            `json:"parent_call_id,omitempty"` // on whose behalf it is placed, where it is not chained to that
+	GroupcallID    string            `json:"groupcall_id,omitempty"`   // that it is a leg of
 	FlowID         string            `json:"flow_id,omitempty"`
 	Source         address.Address   `json:"source"`
 	Destination    address.Address   `json:"destination"`

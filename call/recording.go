@@ -42,8 +42,8 @@ func (c *Call) recordStart(ctx context.Context, o action.RecordOptions) (id stri
 		}
 	}
 	id = newID()
-	// VoIPBIN's pattern, without its direction: both are in the one file.
-	name := fmt.Sprintf("call_%s_%s.wav", c.id, time.Now().UTC().Format("2006-01-02T15-04-05.000Z"))
+	// VoIPBIN's pattern, with the journey in place of its direction: both are in the one file.
+	name := fmt.Sprintf("call_%s_%s_%s.wav", c.id, time.Now().UTC().Format("2006-01-02T15-04-05.000Z"), fileName(c.journey))
 	cmd := Command{Name: "record", Record: &RecordCommand{ID: id, Name: name, Options: o}}
 	if err := c.command(ctx, cmd); err != nil {
 		return "", err
