@@ -3,6 +3,7 @@ package call
 import (
 	"cmp"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -21,14 +22,21 @@ type JourneyStyle struct {
 
 // label is the text of a node.
 func (s JourneyStyle) label(n *JourneyNode) string {
-	switch {
-	case n.Kind == NodeParty && s.Mask:
+	if n.Kind == NodeParty && s.Mask {
 		return masked(n.Label)
-	case n.Kind == NodeLeg && n.Leg != nil:
-		return n.Label + ", " + n.Leg.Direction
 	}
-	return n.Label
+	return s.detail(n.Label)
 }
+
+// detail is a text in which a number may stand, as rooms and mailboxes have in their names.
+func (s JourneyStyle) detail(text string) string {
+	if !s.Mask {
+		return text
+	}
+	return longNumber.ReplaceAllStringFunc(text, func(n string) string { return strings.Repeat("*", len(n)-2) + n[len(n)-2:] })
+}
+
+var longNumber = regexp.MustCompile(`[0-9]{5,}`)
 
 // masked leaves two characters of an address.
 func masked(label string) string {
@@ -61,7 +69,7 @@ func (j *Journey) Mermaid(s JourneyStyle) string {
 		open, end := shapes(n.Kind)
 		text := escapeMermaid(s.label(n))
 		if n.Kind == NodeLeg && n.Leg != nil && n.Leg.Status == store.StatusHangup {
-			text += "<br>" + escapeMermaid(ended(n.Leg))
+			text += "<br>" + escapeMermaid(n.Leg.Direction+", "+ended(n.Leg))
 		}
 		fmt.Fprintf(&b, "  %s%s\"%s\"%s\n", id, open, text, end)
 	}
@@ -69,7 +77,7 @@ func (j *Journey) Mermaid(s JourneyStyle) string {
 		e := &j.Edges[i]
 		text := strings.ReplaceAll(e.What, "_", " ")
 		if e.Detail != "" && e.What != EdgeRecorded {
-			text += " (" + e.Detail + ")"
+			text += " (" + s.detail(e.Detail) + ")"
 		}
 		fmt.Fprintf(&b, "  %s -->|\"%s %s\"| %s\n", ids[e.From], escapeMermaid(text), since(j.begin(), e.At), ids[e.To])
 	}
@@ -158,7 +166,7 @@ func (j *Journey) Text(s JourneyStyle) string {
 	for _, e := range j.Edges {
 		text := names[e.From] + " " + verb(e.What) + " " + names[e.To]
 		if e.Detail != "" {
-			text += " (" + oneLine(e.Detail) + ")"
+			text += " (" + oneLine(s.detail(e.Detail)) + ")"
 		}
 		lines = append(lines, journeyLine{at: e.At, text: text})
 	}
@@ -168,7 +176,7 @@ func (j *Journey) Text(s JourneyStyle) string {
 		}
 		text := names[m.Node] + ": " + m.What
 		if m.Detail != "" {
-			text += " " + oneLine(m.Detail)
+			text += " " + oneLine(s.detail(m.Detail))
 		}
 		lines = append(lines, journeyLine{at: m.At, text: text})
 	}
