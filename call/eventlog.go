@@ -15,7 +15,7 @@ type eventLog struct {
 	readers atomic.Int32 // how many subscriptions there are
 
 	mu      sync.Mutex
-	ring    []Event        // guarded by mu; the last ones: event i is ring[i%size]
+	ring    []*Event       // guarded by mu; the last ones: event i is ring[i%size]
 	next    uint64         // guarded by mu; of the event that comes next
 	out     uint64         // guarded by mu; of the event that is handed out next
 	running bool           // guarded by mu; dispatch is
@@ -46,10 +46,11 @@ func (l *eventLog) add(ev *Event) (mine bool) {
 	if !l.on.Load() || l.closed {
 		return false
 	}
+	kept := *ev // shared by all who read it
 	if len(l.ring) < l.size {
-		l.ring = append(l.ring, *ev)
+		l.ring = append(l.ring, &kept)
 	} else {
-		l.ring[l.next%uint64(l.size)] = *ev
+		l.ring[l.next%uint64(l.size)] = &kept
 	}
 	l.next++
 	mine = !l.running && l.readers.Load() > 0
@@ -62,7 +63,7 @@ func (l *eventLog) oldest() uint64 { return l.next - uint64(len(l.ring)) }
 
 // batch copies events that wait into b and returns the number of the first. None: dispatch is over. lost: more was told than is kept
 // before dispatch had its turn.
-func (l *eventLog) batch(b []Event) (n int, first uint64, lost bool) {
+func (l *eventLog) batch(b []*Event) (n int, first uint64, lost bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if lost = l.out < l.oldest(); lost {
@@ -82,7 +83,7 @@ func (l *eventLog) batch(b []Event) (n int, first uint64, lost bool) {
 
 // dispatch hands out what waits.
 func (l *eventLog) dispatch() {
-	var b [16]Event
+	var b [16]*Event
 	for {
 		n, first, lost := l.batch(b[:])
 		if n == 0 {
@@ -95,7 +96,7 @@ func (l *eventLog) dispatch() {
 			}
 		}
 		for i := range n {
-			l.hand(&b[i], first+uint64(i))
+			l.hand(b[i], first+uint64(i))
 		}
 		l.subMu.Unlock()
 	}
@@ -137,7 +138,7 @@ func (l *eventLog) offer(s *Subscription, ev *Event, n uint64) {
 		return
 	}
 	select {
-	case s.ch <- *ev:
+	case s.ch <- ev:
 	default:
 		l.drop(s, ErrSlowSubscriber)
 	}
@@ -168,7 +169,7 @@ func (l *eventLog) subscribe(o SubscribeOptions) (*Subscription, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Subscription{log: l, o: o, from: from, ch: make(chan Event, o.Buffer+len(missed))}
+	s := &Subscription{log: l, o: o, from: from, ch: make(chan *Event, o.Buffer+len(missed))}
 	for _, ev := range missed {
 		s.ch <- ev
 	}
@@ -181,14 +182,14 @@ func (l *eventLog) subscribe(o SubscribeOptions) (*Subscription, error) {
 }
 
 // begin finds what came after the event o.After, and the number of the first event that is to be handed out.
-func (l *eventLog) begin(o *SubscribeOptions) (missed []Event, from uint64, err error) {
+func (l *eventLog) begin(o *SubscribeOptions) (missed []*Event, from uint64, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
 		return nil, 0, ErrEngineEnded
 	}
 	if o.After != "" {
-		at := func(i int) *Event { return &l.ring[(l.oldest()+uint64(i))%uint64(l.size)] }
+		at := func(i int) *Event { return l.ring[(l.oldest()+uint64(i))%uint64(l.size)] }
 		kept := len(l.ring)
 		i := sort.Search(kept, func(i int) bool { return at(i).ID >= o.After })
 		if i == kept || at(i).ID != o.After {
@@ -196,7 +197,7 @@ func (l *eventLog) begin(o *SubscribeOptions) (missed []Event, from uint64, err 
 		}
 		for i++; i < kept; i++ {
 			if ev := at(i); o.wants(ev) {
-				missed = append(missed, *ev)
+				missed = append(missed, ev)
 			}
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 )
@@ -61,7 +62,7 @@ type Subscription struct {
 	log  *eventLog
 	o    SubscribeOptions
 	from uint64
-	ch   chan Event
+	ch   chan *Event
 	err  error // guarded by log.subMu; nil: it goes on
 }
 
@@ -80,19 +81,34 @@ func (e *Engine) Subscribe(o SubscribeOptions) (*Subscription, error) {
 	return e.events.subscribe(o)
 }
 
-// Events are what was chosen. The channel is closed at the end of the subscription; Err tells why then.
-func (s *Subscription) Events() <-chan Event { return s.ch }
-
-// Next waits for the next event. Its error is the cause of ctx, or Err.
+// Next waits for the next event. Its error is Err once the subscription has ended and all that was gathered is read, or the cause of ctx.
 func (s *Subscription) Next(ctx context.Context) (Event, error) {
+	var ev *Event
+	var ok bool
 	select {
-	case ev, ok := <-s.ch:
-		if !ok {
-			return Event{}, s.Err()
+	case ev, ok = <-s.ch: // what is there comes first
+	default:
+		select {
+		case ev, ok = <-s.ch:
+		case <-ctx.Done():
+			return Event{}, context.Cause(ctx)
 		}
-		return ev, nil
-	case <-ctx.Done():
-		return Event{}, context.Cause(ctx)
+	}
+	if !ok {
+		return Event{}, s.Err()
+	}
+	return *ev, nil
+}
+
+// All yields the events until the subscription or ctx ends; Err tells why the subscription did.
+func (s *Subscription) All(ctx context.Context) iter.Seq[Event] {
+	return func(yield func(Event) bool) {
+		for {
+			ev, err := s.Next(ctx)
+			if err != nil || !yield(ev) {
+				return
+			}
+		}
 	}
 }
 

@@ -20,17 +20,12 @@ import (
 
 // drain reads what waits.
 func drain(s *call.Subscription) (all []call.Event) {
-	for {
-		select {
-		case e, ok := <-s.Events():
-			if !ok {
-				return all
-			}
-			all = append(all, e)
-		default:
-			return all
-		}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	for e := range s.All(ctx) {
+		all = append(all, e)
 	}
+	return all
 }
 
 func subscribe(t *testing.T, h *house, o call.SubscribeOptions) *call.Subscription {
@@ -276,7 +271,7 @@ func TestStalledSubscribersStallNobody(t *testing.T) {
 				wg.Go(func() {
 					seqs, n := map[string]int{}, 0
 					last := ""
-					for e := range s.Events() {
+					for e := range s.All(context.Background()) {
 						if e.Seq <= seqs[e.CallID] || e.ID <= last {
 							t.Errorf("event %d of %s after %d", e.Seq, e.CallID, seqs[e.CallID])
 						}
@@ -337,16 +332,16 @@ func BenchmarkTell(b *testing.B) {
 			e, stop := calltest.Run(b, calltest.NewNet(), call.Config{Route: noFlow})
 			defer stop()
 			var wg sync.WaitGroup
+			defer wg.Wait()
 			for range n {
 				s, err := e.Subscribe(call.SubscribeOptions{Buffer: 1 << 16})
 				if err != nil {
 					b.Fatal(err)
 				}
 				wg.Go(func() {
-					for range s.Events() {
+					for range s.All(context.Background()) { // it keeps up
 					}
 				})
-				defer wg.Wait()
 				defer s.Close()
 			}
 			f, err := e.CreateConference(call.ConferenceOptions{ID: "x"})

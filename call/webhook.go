@@ -148,7 +148,7 @@ func (w *Webhooks) listen(ctx context.Context, e *Engine, sub *Subscription) err
 			w.enqueue(ev)
 		case ctx.Err() != nil, errors.Is(err, ErrEngineEnded):
 			sub.Close()
-			for ev := range sub.Events() { // what was told before
+			for ev := range sub.All(ctx) { // what was told before
 				w.enqueue(ev)
 			}
 			return nil
