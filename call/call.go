@@ -35,13 +35,14 @@ const (
 // Call is one leg between the outside and this engine. All its methods are safe for
 // any goroutine. It implements action.Leg and the capabilities of action/leg.go.
 type Call struct {
-	id     string
-	engine *Engine
-	vars   *action.Vars
-	digits action.DigitBuffer
-	done   chan struct{}
-	out    *outgoing // how a call of ours is placed; nil: it came to us
-	fork   *fork     // of a call of ours to several phones; owned by the loop
+	id      string
+	journey string // set before the first input
+	engine  *Engine
+	vars    *action.Vars
+	digits  action.DigitBuffer
+	done    chan struct{}
+	out     *outgoing // how a call of ours is placed; nil: it came to us
+	fork    *fork     // of a call of ours to several phones; owned by the loop
 
 	dialog  atomic.Pointer[sip.Dialog]  // nil before the INVITE of a call of ours
 	leg     atomic.Pointer[MediaLeg]    // nil before the first offer/answer
@@ -64,6 +65,7 @@ type Call struct {
 	machine *Machine
 	trace   traceLog // JSON lines: a third of what the values would hold
 	seq     int
+	now     store.Time // of the input that the loop is at
 	timers  []*time.Timer
 	way     int   // of out.ways
 	line    *line // of the trunk, whose channel it has; nil: none
@@ -208,6 +210,7 @@ func (c *Call) consume(line *traceLine, in *Input) []Effect {
 	defer c.stateMu.Unlock()
 	c.seq++
 	in.Seq, in.At = c.seq, store.At(time.Now())
+	c.now = in.At
 	effects := c.machine.Step(in)
 	in.Did = Summary(effects)
 	c.remember(line, in)

@@ -36,6 +36,8 @@ type Conference struct {
 	stays   map[*Call]*store.Conferencecall // guarded by mu
 	timer   *time.Timer                     // guarded by mu; nil: no timeout
 	rec     *recording                      // guarded by mu; the one that runs
+	closing bool                            // guarded by mu; nobody joins any more
+	recEnd  sync.Mutex                      // held while a recording ends: its end is told before that of the conference
 	ended   chan struct{}                   // closed when it is terminated
 	endOnce sync.Once
 }
@@ -83,7 +85,7 @@ func (r *rooms) conference(e *Engine, o ConferenceOptions) *Conference {
 }
 
 func (f *Conference) begin(timeout time.Duration) {
-	f.tell("conference_created")
+	f.change("conference_created", func(*store.Conference) {})
 	if timeout > 0 {
 		f.mu.Lock()
 		f.timer = time.AfterFunc(timeout, f.Terminate)
@@ -121,6 +123,10 @@ func (f *Conference) ID() string { return f.bridge.id }
 func (f *Conference) Record() store.Conference {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	return f.copyLocked()
+}
+
+func (f *Conference) copyLocked() store.Conference {
 	r := f.record
 	r.Data, r.RecordingIDs = maps.Clone(r.Data), slices.Clone(r.RecordingIDs)
 	for _, s := range f.stays {
@@ -169,10 +175,7 @@ func (f *Conference) Kick(id string) error {
 // where that was done before.
 func (f *Conference) Terminate() {
 	f.endOnce.Do(func() {
-		f.mu.Lock()
-		f.record.Status, f.record.TmUpdate = store.ConferenceTerminating, store.At(time.Now())
-		f.mu.Unlock()
-		f.tell("conference_updated")
+		f.change("conference_updated", func(r *store.Conference) { r.Status = store.ConferenceTerminating })
 		f.bridge.close()
 	})
 }
@@ -184,15 +187,38 @@ func (f *Conference) over() {
 	if f.timer != nil {
 		f.timer.Stop()
 	}
-	now := store.At(time.Now())
-	f.record.Status, f.record.TmEnd, f.record.TmUpdate = store.ConferenceTerminated, now, now
+	f.closing = true
+	left := slices.Collect(maps.Keys(f.stays))
 	f.mu.Unlock()
-	f.tell("conference_deleted")
+	for _, c := range left { // who is out, and has not noticed yet
+		f.stay(c, store.ConferencecallLeaved)
+	}
+	f.change("conference_deleted", func(r *store.Conference) { r.Status, r.TmEnd = store.ConferenceTerminated, store.At(time.Now()) })
 	close(f.ended)
 }
 
-func (f *Conference) tell(event string) {
-	f.engine.tell(Event{Type: event, Time: time.Now(), Data: f.Record()})
+// change changes the record and tells, unless the conference has ended.
+func (f *Conference) change(event string, how func(r *store.Conference)) {
+	f.mu.Lock()
+	if f.record.Status == store.ConferenceTerminated {
+		f.mu.Unlock()
+		return
+	}
+	how(&f.record)
+	f.record.TmUpdate = store.At(time.Now())
+	ev, listened := f.note(Event{Type: event, ConferenceID: f.bridge.id, Time: f.record.TmUpdate.Time, Data: f.copyLocked()})
+	f.mu.Unlock()
+	if listened {
+		f.engine.hook(ev)
+	}
+}
+
+// note gives ev its place among the events while mu is held: their order is that of the changes.
+func (f *Conference) note(ev Event) (Event, bool) {
+	if !f.engine.listened() {
+		return ev, false
+	}
+	return f.engine.note(ev), true
 }
 
 // stay moves c's stay on to status, and tells.
@@ -200,7 +226,7 @@ func (f *Conference) stay(c *Call, status string) {
 	now := store.At(time.Now())
 	f.mu.Lock()
 	s := f.stays[c]
-	if s == nil && status == store.ConferencecallJoining {
+	if s == nil && status == store.ConferencecallJoining && !f.closing {
 		s = &store.Conferencecall{ID: newID(), ActiveflowID: c.vars.Get(varActiveflow), ConferenceID: f.bridge.id,
 			ReferenceType: store.ReferenceCall, ReferenceID: c.id, JourneyID: c.vars.Get(varJourney), TmCreate: now}
 		f.stays[c] = s
@@ -213,9 +239,11 @@ func (f *Conference) stay(c *Call, status string) {
 	if status == store.ConferencecallLeaved {
 		delete(f.stays, c)
 	}
-	data := *s
+	ev, listened := f.note(Event{Type: "conferencecall_" + status, CallID: c.id, Time: now.Time, Data: *s})
 	f.mu.Unlock()
-	f.engine.tell(Event{Type: "conferencecall_" + status, CallID: c.id, Time: now.Time, Data: data})
+	if listened {
+		f.engine.hook(ev)
+	}
 }
 
 func (c *Call) joinConference(ctx context.Context, id string) error {
@@ -295,12 +323,19 @@ func (f *Conference) StartRecording(ctx context.Context, o action.RecordOptions)
 		f.rec, f.record.RecordingID = r, id
 		f.record.RecordingIDs = append(f.record.RecordingIDs, id)
 	}
+	var ev Event
+	listened := false
+	if !late {
+		ev, listened = f.note(Event{Type: "recording_started", Time: r.record.TmStart.Time, Data: r.record})
+	}
 	f.mu.Unlock()
+	if listened {
+		f.engine.hook(ev)
+	}
 	if late {
 		f.engine.endRecord(r, "stop")
 		return "", fmt.Errorf("call: record conference %s: it has ended, or is recorded already", f.ID())
 	}
-	f.tell("recording_started")
 	return id, nil
 }
 
@@ -313,6 +348,8 @@ func (f *Conference) StopRecording(context.Context) error {
 }
 
 func (f *Conference) stopRecording(reason string) bool {
+	f.recEnd.Lock()
+	defer f.recEnd.Unlock()
 	f.mu.Lock()
 	r := f.rec
 	f.rec, f.record.RecordingID = nil, ""
@@ -321,7 +358,7 @@ func (f *Conference) stopRecording(reason string) bool {
 		return false
 	}
 	rec := f.engine.endRecord(r, reason)
-	f.tell("recording_finished")
+	f.engine.tell(Event{Type: "recording_finished", Time: rec.TmEnd.Time, Data: rec})
 	if rec.OnEndFlowID != "" {
 		vars := map[string]string{"voipbin.recording.id": rec.ID, varRefType: "recording", varRefID: rec.ID}
 		f.engine.wg.Go(func() { f.engine.follow(rec.OnEndFlowID, vars) })

@@ -60,8 +60,14 @@ type Config struct {
 	// Store keeps records, traces and recordings. Nil: nothing is kept, and nothing can be recorded.
 	Store Store
 	// OnEvent is told of each event: those of one call one after the other, on its loop, those of different
-	// calls and of conferences at the same time. It must not block.
+	// calls and of conferences at the same time. It must not block; what takes time subscribes (Engine.Subscribe).
 	OnEvent func(Event)
+	// EventHistory is how many of the last events are kept for subscribers that go on after an interruption (SubscribeOptions.After), from the first
+	// subscription on. 0: DefaultEventHistory; at least 256.
+	EventHistory int
+	// QualityInterval is how often each answered call tells how it sounds, by a call_quality event, of which there is one at its end in any
+	// case. The figures stand in its trace, too: some 300 bytes each time. 0: not before the end.
+	QualityInterval time.Duration
 
 	// Extensions are the phones of ours: they register, are rung by destinations of type extension, and what they dial
 	// needs their password. Nil: none. Agents are people, who have several addresses: destinations of type agent.
@@ -87,6 +93,9 @@ type Config struct {
 	Routes   []Route
 	// Directory knows which destinations stand for others. Nil: none.
 	Directory Directory
+	// JourneyHeader is the SIP header, such as X-Callbin-Journey, in which calls to trunks that are Trusted take their journey id
+	// along, and those from such bring it. "": none; what others send is never looked at.
+	JourneyHeader string
 	// RingTimeout is how long a call of ours may ring. 0: DefaultRingTimeout.
 	RingTimeout time.Duration
 	// Ringback is the country whose tone an answered caller hears while connect rings

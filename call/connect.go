@@ -398,6 +398,8 @@ func (c *Call) dial(ctx context.Context, o action.DialOptions) ([]string, error)
 		out.source, out.otherwise = c.shows(o.Source, rec, dest)
 		if o.Chained {
 			out.master = c.id
+		} else {
+			out.parent = c.id
 		}
 		if !c.engine.mayPlace() {
 			out.refused = &Refusal{Status: 503, Code: CodeTooManyCalls, Sentence: "no more calls are placed"}
@@ -434,13 +436,14 @@ func (c *Call) dialGroup(ctx context.Context, o action.DialOptions, dest address
 	if c.hides(o.Anonymous) {
 		group.Anonymous = "yes"
 	}
+	parent := c.id
 	if o.Chained {
-		group.MasterCallID = c.id
+		group.MasterCallID, parent = c.id, ""
 	}
 	if err != nil {
 		return "", true, fmt.Errorf("call: dial %s: %w", dest, err)
 	}
-	g, err := c.engine.Groupcall(ctx, group)
+	g, err := c.engine.groupcall(ctx, group, parent)
 	if err != nil {
 		return "", true, err
 	}

@@ -49,7 +49,12 @@ type Effect struct {
 	Delay  time.Duration  `json:"delay,omitempty"`
 	Record *RecordCommand `json:"record,omitempty"`
 
-	Transcription *TranscriptionInput `json:"transcription,omitempty"` // of DoEmit: what the event is about
+	// Of DoEmit: what the event is about, where that is not the call.
+	Transcription *TranscriptionInput `json:"transcription,omitempty"`
+	Recording     *RecordingInput     `json:"recording,omitempty"` // For is the flow that follows it
+	Activeflow    *Activeflow         `json:"activeflow,omitempty"`
+	Digit         *Digit              `json:"digit,omitempty"`
+	Quality       *Quality            `json:"quality,omitempty"`
 }
 
 // Summary is what stands in the trace for effects: "ring timer emit 1f3a9b", their names and a sum over all of

@@ -62,7 +62,8 @@ type Engine struct {
 	cut     chan struct{}
 	cutOnce sync.Once
 
-	rooms rooms
+	rooms  rooms
+	events *eventLog
 
 	mu         sync.Mutex
 	calls      map[string]*Call      // guarded by mu
@@ -83,6 +84,14 @@ func New(cfg Config) (*Engine, error) {
 	if cfg.RingTimeout < 0 {
 		errs = append(errs, errors.New("call: Config.RingTimeout cannot be negative"))
 	}
+	if cfg.JourneyHeader != "" {
+		if err := checkHeader(sip.Header{Name: cfg.JourneyHeader}); err != nil {
+			errs = append(errs, fmt.Errorf("call: Config.JourneyHeader: %w", err))
+		}
+	}
+	if cfg.EventHistory < 0 || cfg.QualityInterval < 0 {
+		errs = append(errs, errors.New("call: Config.EventHistory and QualityInterval cannot be negative"))
+	}
 	errs = append(errs, cfg.Overload.check(), cfg.MediaTimeout.check(), cfg.Outbound.check("call: Config.Outbound"), checkTrunks("call: Config.Trunks", cfg.Trunks), checkRoutes("call: Config.Routes", cfg.Routes, cfg.Trunks))
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
@@ -102,6 +111,7 @@ func New(cfg Config) (*Engine, error) {
 		recorders:   media.Recorders{Interval: recordInterval},
 		lines:       newLines(cfg.Trunks),
 		overload:    newOverload(cfg.Overload),
+		events:      newEventLog(max(cmp.Or(cfg.EventHistory, DefaultEventHistory), minEventHistory)),
 	}
 	e.callCtx, e.cancelCall = context.WithCancel(context.Background())
 	e.followCtx, e.cancelFollow = context.WithCancel(context.Background())
@@ -205,6 +215,9 @@ func (e *Engine) Run(ctx context.Context) error {
 	defer stopTrunks()
 	var trunks sync.WaitGroup
 	trunks.Go(func() { e.keepTrunks(trunkCtx) })
+	if e.cfg.QualityInterval > 0 {
+		trunks.Go(func() { e.keepQuality(e.callCtx) })
+	}
 	if e.registrar != nil && e.cfg.RegistrationFile != "" {
 		below.Go(func() { e.keepRegistrations(sipCtx.Done()) })
 	}
@@ -227,6 +240,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	stopSIP()
 	<-sipEnded // until then it tells calls, whose loops begin anew
 	e.wg.Wait()
+	e.events.close()
 	if cerr := e.recorders.Close(); err == nil {
 		err = cerr
 	}

@@ -11,34 +11,133 @@ import (
 	"github.com/callbin/callbin/store"
 )
 
-// Event tells that something happened to a call or a conference. Exactly one "call_hangup" ends
-// the events of a call, one "groupcall_hangup" those of a groupcall, one "conference_deleted" those of a conference.
+// Event tells that something happened, in VoIPBIN's form: type and data, and around them what VoIPBIN lacks.
+//
+// The events of one resource come in the order of its Seq. Exactly one "call_hangup" ends those of a call, "groupcall_hangup"
+// those of a groupcall, "conference_deleted" those of a conference and of the stays in it. Nothing that names a call comes after its
+// "call_hangup": its recordings, transcriptions and stays in rooms have ended before.
 type Event struct {
-	Type   string    `json:"type"`              // VoIPBIN's: call_created, call_ringing, call_progressing, ...
-	CallID string    `json:"call_id,omitempty"` // "": of no single call
-	Seq    int       `json:"seq,omitempty"`     // of the input that caused it: grows within a call
-	Time   time.Time `json:"time"`
-	Data   any       `json:"data"` // as it stood then: a store.Call, store.Conference (conference_...), store.Conferencecall (conferencecall_...), store.Groupcall (groupcall_...), store.Transcribe (transcribe_...), store.Transcript, TrunkState (trunk_updated) or Registration (extension_registered, extension_unregistered)
+	Type string `json:"type"` // VoIPBIN's: call_created, call_ringing, call_progressing, ...
+	ID   string `json:"id"`   // of this event alone; those of an engine grow
+	// Seq counts the events of a resource from 1, without a gap: of the conference where ConferenceID is set, else of the queue, the
+	// groupcall, the call that is set; of trunks and extensions those of all of them.
+	Seq  int       `json:"seq"`
+	Time time.Time `json:"time"`
+
+	JourneyID    string `json:"journey_id,omitempty"`
+	CallID       string `json:"call_id,omitempty"` // "": of no single call
+	ConferenceID string `json:"conference_id,omitempty"`
+	GroupcallID  string `json:"groupcall_id,omitempty"` // of events of a groupcall; that of a call stands in its data
+	QueueID      string `json:"queue_id,omitempty"`
+
+	// Data is the resource as it stood then, in the JSON form that the REST interface has for it, too: a store.Call (call_..., confbridge_...),
+	// store.Recording (recording_...), store.Conference (conference_...), store.Conferencecall (conferencecall_...),
+	// store.Groupcall (groupcall_...), store.Transcribe (transcribe_...), store.Transcript, Activeflow (activeflow_..., without the
+	// actions that have ended), Digit (dtmf_received), Quality (call_quality), TrunkState (trunk_updated) or Registration
+	// (extension_registered, extension_unregistered).
+	Data any `json:"data"`
 }
 
+// subject is the resource that an event is of, by which it is numbered.
+func (e *Event) subject() string {
+	switch {
+	case e.ConferenceID != "":
+		return "conference " + e.ConferenceID
+	case e.QueueID != "":
+		return "queue " + e.QueueID
+	case e.GroupcallID != "":
+		return "groupcall " + e.GroupcallID
+	}
+	return e.CallID
+}
+
+// final are the events that end those of their resource.
+func (e *Event) final() bool {
+	return e.Type == "call_hangup" || e.Type == "groupcall_hangup" || e.Type == "conference_deleted"
+}
+
+// fill adds the ids that stand in the data.
+func (e *Event) fill() {
+	set := func(to *string, id string) {
+		if *to == "" {
+			*to = id
+		}
+	}
+	switch d := e.Data.(type) {
+	case store.Call:
+		set(&e.CallID, d.ID)
+		set(&e.JourneyID, d.JourneyID)
+	case store.Conference:
+		set(&e.ConferenceID, d.ID)
+	case store.Conferencecall:
+		set(&e.ConferenceID, d.ConferenceID)
+		set(&e.CallID, d.ReferenceID)
+		set(&e.JourneyID, d.JourneyID)
+	case store.Groupcall:
+		set(&e.GroupcallID, d.ID)
+		set(&e.JourneyID, d.JourneyID)
+	case store.Recording:
+		set(&e.JourneyID, d.JourneyID)
+		if d.ReferenceType == store.ReferenceConfbridge {
+			set(&e.ConferenceID, d.ReferenceID)
+		} else {
+			set(&e.CallID, d.ReferenceID)
+		}
+	}
+}
+
+// emit tells what the loop of c wants told. It runs on the loop.
 func (e *Engine) emit(c *Call, what *Effect) {
-	if e.cfg.OnEvent == nil && e.notifier == nil {
+	if e.notifier == nil && !e.listened() {
 		return
 	}
-	s := c.State()
-	c.watch(&s.Record)
-	if e.cfg.OnEvent == nil {
+	rec := c.Record()
+	c.watch(&rec)
+	if !e.listened() {
 		return
 	}
-	ev := Event{Type: what.Text, CallID: c.id, Seq: s.Seq, Time: s.Record.TmUpdate.Time, Data: s.Record}
-	if t := what.Transcription; t != nil {
-		now := store.At(time.Now())
-		ev.Time, ev.Data = now.Time, t.data(&s.Record, now)
-	}
-	e.tell(ev)
+	e.tell(Event{Type: what.Text, CallID: c.id, JourneyID: rec.JourneyID, Time: c.now.Time, Data: what.data(&rec, c.now)})
 }
 
+// data is what an event of a call carries.
+func (e *Effect) data(r *store.Call, at store.Time) any {
+	switch {
+	case e.Transcription != nil:
+		return e.Transcription.data(r, at)
+	case e.Recording != nil:
+		return e.Recording.data(r, e.For, at)
+	case e.Activeflow != nil:
+		return *e.Activeflow
+	case e.Digit != nil:
+		return *e.Digit
+	case e.Quality != nil:
+		return *e.Quality
+	}
+	return *r
+}
+
+// listened tells whether anybody wants events.
+func (e *Engine) listened() bool { return e.cfg.OnEvent != nil || e.events.on.Load() }
+
+// tell hands ev to all who want to know. Those of one resource must be told one after the other.
 func (e *Engine) tell(ev Event) {
+	if e.listened() {
+		e.hook(e.note(ev))
+	}
+}
+
+// note gives ev its place among all events, and hands it to the subscribers. It never blocks: who changes a resource under a lock
+// calls it there, so that the order is that of the changes, and hook without the lock.
+func (e *Engine) note(ev Event) Event {
+	ev.fill()
+	if e.events.add(&ev) {
+		e.wg.Go(e.events.dispatch)
+	}
+	return ev
+}
+
+// hook tells Config.OnEvent.
+func (e *Engine) hook(ev Event) {
 	if e.cfg.OnEvent != nil {
 		e.cfg.OnEvent(ev)
 	}

@@ -74,6 +74,11 @@ type Groupcall struct {
 // Groupcall rings several destinations and returns at once. It is over, and Done closed, when none of its calls is
 // left; exactly one "groupcall_hangup" tells so. ErrMasterEnding, ErrNoRoom.
 func (e *Engine) Groupcall(ctx context.Context, o GroupcallOptions) (*Groupcall, error) {
+	return e.groupcall(ctx, o, "")
+}
+
+// groupcall is Groupcall; parent is the call on whose behalf it is made, where that is not its master.
+func (e *Engine) groupcall(ctx context.Context, o GroupcallOptions, parent string) (*Groupcall, error) {
 	if err := context.Cause(ctx); err != nil {
 		return nil, err
 	}
@@ -88,7 +93,7 @@ func (e *Engine) Groupcall(ctx context.Context, o GroupcallOptions) (*Groupcall,
 	h.shows = func(address.Address) (source, otherwise address.Address) { return o.Source, otherwise }
 	h.base = outgoing{
 		program: o.Flow, early: o.EarlyExecution, anonymous: o.Anonymous == "yes", vars: o.Variables, metadata: o.Metadata,
-		headers: o.Headers, journey: o.JourneyID, master: o.MasterCallID, fresh: true,
+		headers: o.Headers, journey: o.JourneyID, master: o.MasterCallID, parent: parent, fresh: true,
 	}
 	if h.base.program == nil {
 		h.base.program = flow.Func(func(context.Context, action.Leg) error { return nil })
@@ -139,6 +144,9 @@ func (o *GroupcallOptions) check() error {
 	}
 	if o.RingTimeout < 0 || o.Timeout < 0 {
 		bad("a timeout is negative")
+	}
+	if err := checkJourneyID(o.JourneyID); err != nil {
+		bad("%w", err)
 	}
 	for _, h := range o.Headers {
 		if strings.ContainsAny(h.Name+h.Value, "\r\n\x00") {

@@ -1,6 +1,7 @@
 package call
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -58,7 +59,8 @@ func (e *Engine) admit(d *sip.Dialog) {
 	in.Peer = d.RemoteAddr()
 	c := newCall(e, in.ID, d)
 	var full *Refusal
-	if l := e.trunkOf(in.Peer.Addr(), req.User); l != nil {
+	l := e.trunkOf(in.Peer.Addr(), req.User)
+	if l != nil {
 		in.Trunk, in.Destination = l.trunk.Name, l.called(req)
 		if l.take() {
 			c.line = l
@@ -66,8 +68,9 @@ func (e *Engine) admit(d *sip.Dialog) {
 			full = l.full()
 		}
 	}
-	journey := newID()
+	journey := cmp.Or(e.journeyFrom(l, req), newID())
 	activeflow := newID()
+	c.journey = journey
 	c.vars = e.callVars(in, activeflow, journey)
 	e.add(c, false)
 	e.wg.Add(1)

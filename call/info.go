@@ -1,6 +1,9 @@
 package call
 
-import "strings"
+import (
+	"strconv"
+	"strings"
+)
 
 // infoDigit reads a digit out of a SIP INFO body.
 func infoDigit(contentType string, body []byte) string {
@@ -23,3 +26,18 @@ func infoDigit(contentType string, body []byte) string {
 	}
 	return ""
 }
+
+// infoDuration reads how long the key was down, in milliseconds; 0: it is not said.
+func infoDuration(body []byte) int {
+	for line := range strings.Lines(string(body)) {
+		if k, v, ok := strings.Cut(line, "="); ok && strings.EqualFold(strings.TrimSpace(k), "duration") {
+			if ms, err := strconv.Atoi(strings.TrimSpace(v)); err == nil && ms > 0 && ms <= maxInfoDuration {
+				return ms
+			}
+		}
+	}
+	return 0
+}
+
+// maxInfoDuration is the longest key press that is believed.
+const maxInfoDuration = 60_000

@@ -34,6 +34,7 @@ const (
 	KindTimer         Kind = "timer"         // Timer: its name
 	KindRecording     Kind = "recording"     // Recording: one has started or ended
 	KindTranscription Kind = "transcription" // Transcription: one has started or ended, or a text is there
+	KindQuality       Kind = "quality"       // Stats: how the call sounds, every Config.QualityInterval
 	KindNote          Kind = "note"          // Note: what a flow's step got from outside (HTTP, speech, prompts)
 	KindRestored      Kind = "restored"      // State: the call is taken up from a Snapshot
 	KindClosed        Kind = "media_close"   // Media of the call is closed; Stats has its sums
@@ -61,6 +62,7 @@ type Input struct {
 	Timer         string              `json:"timer,omitempty"`
 	Recording     *RecordingInput     `json:"recording,omitempty"`
 	Transcription *TranscriptionInput `json:"transcription,omitempty"`
+	Link          *LinkInput          `json:"link,omitempty"`
 	Note          *Note               `json:"note,omitempty"`
 	Stats         *rtp.Stats          `json:"stats,omitempty"`
 	State         *State              `json:"state,omitempty"`
@@ -92,7 +94,8 @@ type OutgoingInput struct {
 	JourneyID      string            `json:"journey_id"`
 	ActiveflowID   string            `json:"activeflow_id"`
 	MasterCallID   string            `json:"master_call_id,omitempty"`
-	GroupcallID    string            `json:"groupcall_id,omitempty"` // that it is a leg of
+	ParentCallID   string            `json:"parent_call_id,omitempty"` // on whose behalf it is placed, where it is not chained to that
+	GroupcallID    string            `json:"groupcall_id,omitempty"`   // that it is a leg of
 	FlowID         string            `json:"flow_id,omitempty"`
 	Source         address.Address   `json:"source"`
 	Destination    address.Address   `json:"destination"`
@@ -167,6 +170,7 @@ type RecordCommand struct {
 type RecordingInput struct {
 	ID     string `json:"id"`
 	Event  string `json:"event"`            // "started", "ended"
+	Name   string `json:"name,omitempty"`   // of the blob
 	Reason string `json:"reason,omitempty"` // of the end: "stop", "silence", "duration", "hangup", "error"
 	MS     int64  `json:"ms,omitempty"`
 	Bytes  int64  `json:"bytes,omitempty"`

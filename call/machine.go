@@ -2,7 +2,6 @@ package call
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -52,6 +51,8 @@ type State struct {
 	RecordOnEnd  string         `json:"record_on_end,omitempty"`
 	RecordKey    string         `json:"record_key,omitempty"`
 	Transcribing string         `json:"transcribing,omitempty"` // id of the transcription that runs
+	Pressed      string         `json:"pressed,omitempty"`      // the key that the peer holds down
+	Linked       Linked         `json:"linked,omitzero"`
 
 	// Of a call of ours.
 	Invited        bool `json:"invited,omitempty"` // there is an INVITE to be cancelled
@@ -129,10 +130,7 @@ func (m *Machine) Step(in *Input) []Effect {
 	case KindCommand:
 		m.command(in)
 	case KindStarted:
-		m.st.StepStart = in.At
-		m.st.Record.FlowPosition = in.Step.ID
-		m.st.Stack = m.st.Stack[:min(len(m.st.Stack), in.Step.Depth)]
-		m.st.Position = &flow.Position{ID: in.Step.ID, Index: in.Step.Index, Counters: in.Step.Counters, Stack: m.st.Stack}
+		m.stepStarted(in)
 	case KindEnded:
 		m.stepEnded(in)
 	case KindFlowEnded:
@@ -143,6 +141,10 @@ func (m *Machine) Step(in *Input) []Effect {
 		m.recording(in)
 	case KindTranscription:
 		m.transcribed(in)
+	case KindLink:
+		m.st.Linked.take(in.Link)
+	case KindQuality:
+		m.tellQuality(in, false)
 	case KindClosed:
 		m.mediaClosed(in)
 	}
@@ -198,7 +200,7 @@ func (m *Machine) routed(in *Input) {
 	m.status(store.StatusRinging, in.At)
 	m.do(Effect{Do: DoRing})
 	m.emit("call_ringing")
-	m.startFlow()
+	m.startFlow(in)
 	m.do(Effect{Do: DoTimer, Text: "max_duration"})
 }
 
@@ -265,6 +267,7 @@ func (m *Machine) signal(in *Input) {
 	case sip.EventInfo:
 		if d := infoDigit(e.ContentType, e.Body); d != "" {
 			m.digit(d, "info")
+			m.tellDigit(Digit{Digit: d, DurationMS: infoDuration(e.Body), By: "info"})
 		}
 	case sip.EventAckTimeout:
 		m.end(in.At, End{By: "local", Reason: store.ReasonFailed, Status: 200, Cause: 102,
@@ -284,15 +287,21 @@ func (m *Machine) media(in *Input) {
 	}
 	switch in.Media.Kind {
 	case rtp.EventDigit:
+		m.released(0) // its end was lost
 		m.digit(in.Media.Digit, "")
+		m.st.Pressed = in.Media.Digit
+	case rtp.EventDigitEnd:
+		m.released(in.Media.DurationMS)
 	case rtp.EventMediaTimeout:
 		m.st.Silent = true
 		m.silent(in.At)
 	case rtp.EventMediaResume:
 		m.heard()
 	case rtp.EventHold:
+		m.st.Linked.Held = true
 		m.emit("call_hold")
 	case rtp.EventResume:
+		m.st.Linked.Held = false
 		m.emit("call_unhold")
 	}
 }
@@ -303,7 +312,6 @@ func (m *Machine) digit(d, by string) {
 		return
 	}
 	m.do(Effect{Do: DoDigit, Text: d, For: by})
-	m.emit("dtmf_received")
 	if k := m.st.RecordKey; m.st.Recording != "" && k != "" && (k == "any" || strings.Contains(k, d)) {
 		m.do(Effect{Do: DoRecordStop, Text: m.st.Recording})
 	}
@@ -364,23 +372,10 @@ func (m *Machine) accept(at store.Time, body string) {
 	}
 }
 
-func (m *Machine) stepEnded(in *Input) {
-	if o := in.Step.Outcome; o != nil && o.Push != nil && in.Step.Error == "" {
-		m.st.Stack = append(slices.Clip(m.st.Stack), flow.Frame{Push: *o.Push, ID: in.Step.ID, Index: in.Step.Index})
-	}
-	if m.st.StepStart.IsZero() {
-		return
-	}
-	if m.st.Record.ActionMS == nil {
-		m.st.Record.ActionMS = map[string]int64{}
-	}
-	m.st.Record.ActionMS[in.Step.Type] += in.At.Sub(m.st.StepStart.Time).Milliseconds()
-	m.st.StepStart = store.Time{}
-}
-
 func (m *Machine) flowEnded(in *Input) {
 	m.st.FlowRuns = false
 	m.st.OnComplete = in.Flow.OnComplete
+	m.tellFlow("activeflow_deleted", in)
 	end := End{By: "local", Reason: store.ReasonNormal, Cause: 16, Status: 200, Code: CodeFlowEnded, Sentence: "the flow came to its end"}
 	if in.Flow.Fatal {
 		end.Code, end.Sentence = CodeFlowFailed, in.Flow.Error
@@ -414,6 +409,7 @@ func (m *Machine) end(at store.Time, e End) {
 		return
 	}
 	answered := m.st.Phase == PhaseAccepted || m.st.Phase == PhaseConfirmed
+	m.released(0)
 	m.st.Phase = PhaseEnded
 	r := &m.st.Record
 	r.HangupBy, r.HangupReason, r.SIPCode, r.Cause, r.Code, r.Sentence = e.By, e.Reason, e.Status, e.Cause, e.Code, e.Sentence
@@ -463,6 +459,7 @@ func (m *Machine) mediaClosed(in *Input) {
 		r := &m.st.Record
 		r.PacketsIn, r.PacketsOut, r.PacketsLost = s.PacketsIn, s.PacketsOut, uint64(max(s.Lost, 0))
 		r.JitterMS, r.MOS, r.SilenceMS = s.JitterMS, s.MOS, s.SilenceMS
+		m.tellQuality(in, true)
 	}
 }
 

@@ -162,7 +162,7 @@ func (m *Machine) recording(in *Input) {
 	if r.Event == "started" {
 		m.st.Record.RecordingID = r.ID
 		m.st.Record.RecordingIDs = append(m.st.Record.RecordingIDs, r.ID)
-		m.emit("recording_started")
+		m.do(Effect{Do: DoEmit, Text: "recording_started", Recording: r, For: m.st.RecordOnEnd})
 		m.reply(&m.st.WaitRecord, "")
 		return
 	}
@@ -172,7 +172,7 @@ func (m *Machine) recording(in *Input) {
 	m.reply(&m.st.WaitRecord, r.Error)
 	m.reply(&m.st.WaitStop, r.Error)
 	if started {
-		m.emit("recording_finished")
+		m.do(Effect{Do: DoEmit, Text: "recording_finished", Recording: r, For: onEnd})
 		if onEnd != "" {
 			m.do(Effect{Do: DoOnEnd, Text: onEnd, For: r.ID})
 		}

@@ -56,7 +56,7 @@ func (m *Machine) progress(in *Input) {
 		m.emit("call_ringing")
 		m.tell("ringing")
 		if m.st.EarlyExecution {
-			m.startFlow()
+			m.startFlow(in)
 		}
 	}
 	if len(e.Body) > 0 && !m.st.HasMedia {
@@ -76,26 +76,27 @@ func (m *Machine) accepted(in *Input) {
 	case body != "":
 		m.do(Effect{Do: DoNegotiate, For: "dial_answer", Body: body})
 	case m.st.HasMedia: // the answer came with early media
-		m.up(in.At)
+		m.up(in)
 	default:
 		m.end(in.At, End{By: "local", Reason: store.ReasonFailed, Status: 488, Cause: causeOf(488), Code: CodeNoCommonCodec, Sentence: "the 200 has no SDP"})
 	}
 }
 
 // up is reached when a call of ours is answered and its media agreed.
-func (m *Machine) up(at store.Time) {
-	m.status(store.StatusProgressing, at)
+func (m *Machine) up(in *Input) {
+	m.status(store.StatusProgressing, in.At)
 	m.emit("call_progressing")
 	m.listen()
 	m.reply(&m.st.WaitAnswer, "")
 	m.reply(&m.st.WaitEarly, "")
 	m.tell("answered")
-	m.startFlow()
+	m.startFlow(in)
 }
 
-func (m *Machine) startFlow() {
+func (m *Machine) startFlow(in *Input) {
 	if !m.st.FlowStarted {
 		m.st.FlowStarted, m.st.FlowRuns = true, true
+		m.tellFlow("activeflow_created", in)
 		m.do(Effect{Do: DoStartFlow})
 	}
 }
@@ -148,7 +149,7 @@ func (m *Machine) dialled(in *Input) bool {
 			m.do(Effect{Do: DoInvite, Body: n.Body, Text: m.trunk()})
 		default:
 			m.st.HasMedia = true
-			m.up(in.At)
+			m.up(in)
 		}
 	default:
 		return false

@@ -89,6 +89,9 @@ func (e *Engine) checkDial(o *DialOptions) error {
 			return err
 		}
 	}
+	if err := checkJourneyID(o.JourneyID); err != nil {
+		return err
+	}
 	return e.checkCodecs("codecs", o.Codecs)
 }
 
@@ -98,8 +101,10 @@ func (e *Engine) dial(ctx context.Context, id string, o DialOptions, over func(*
 		return nil, ErrNoRoom
 	}
 	anonymous := o.Anonymous == "yes"
+	parent := ""
 	if p := o.Parent; p != nil {
 		rec := p.Record()
+		parent = p.id
 		anonymous = p.hides(o.Anonymous)
 		o.JourneyID = cmp.Or(o.JourneyID, rec.JourneyID)
 		if o.Metadata == nil {
@@ -121,7 +126,7 @@ func (e *Engine) dial(ctx context.Context, id string, o DialOptions, over func(*
 	c, refusal := e.place(outgoing{
 		id: id, source: o.Source, destination: o.Destination, program: program, early: o.EarlyExecution, anonymous: anonymous,
 		timeout: o.RingTimeout, longest: o.MaxDuration, codecs: o.Codecs, vars: o.Variables, metadata: o.Metadata, headers: o.Headers,
-		journey: o.JourneyID, master: o.MasterCallID, fresh: true, over: over,
+		journey: o.JourneyID, master: o.MasterCallID, parent: parent, fresh: true, over: over,
 	})
 	switch {
 	case c == nil:
@@ -154,6 +159,7 @@ type outgoing struct {
 	headers             []sip.Header
 	journey             string
 	master              string
+	parent              string                  // on whose behalf it is placed, where that is not the master
 	maxForwards         int                     // 0: a fresh call
 	prefer              string                  // codec to be offered first
 	refused             *Refusal                // does not go out, for this reason
@@ -191,6 +197,7 @@ func (e *Engine) place(o outgoing) (*Call, *Refusal) {
 	o.journey = cmp.Or(o.journey, newID())
 	id, activeflow := cmp.Or(o.id, newID()), newID()
 	c := newCall(e, id, nil)
+	c.journey = o.journey
 	o.joined = make(chan struct{})
 	c.out, c.program = &o, o.program
 	c.vars = e.callVars(&Incoming{ID: id, Source: o.source, Destination: o.destination}, activeflow, o.journey)
@@ -211,7 +218,7 @@ func (e *Engine) place(o outgoing) (*Call, *Refusal) {
 	in := OutgoingInput{
 		ID: id, JourneyID: o.journey, ActiveflowID: activeflow, MasterCallID: o.master, Source: o.source, Destination: o.destination,
 		Metadata: maps.Clone(o.metadata), RingTimeout: c.patience(), EarlyExecution: o.early,
-		EarlyMedia: o.earlyMedia, GroupcallID: o.groupcall, MediaTimeout: e.cfg.MediaTimeout,
+		EarlyMedia: o.earlyMedia, ParentCallID: o.parent, GroupcallID: o.groupcall, MediaTimeout: e.cfg.MediaTimeout,
 	}
 	if o.longest > 0 {
 		in.MaxDuration = min(o.longest, e.maxDuration)
@@ -368,6 +375,7 @@ func (e *Engine) from(o *outgoing, w *way) (sip.NameAddr, []sip.Header) {
 			headers = append(headers, sip.Header{Name: name, Value: t.TechHeaders[name]})
 		}
 	}
+	headers = append(headers, e.journeyTo(t, o.journey)...)
 	if o.anonymous {
 		from = sip.NameAddr{Display: "Anonymous", URI: "sip:anonymous@anonymous.invalid"}
 		headers = append(headers, sip.Header{Name: "Privacy", Value: "id"})

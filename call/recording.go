@@ -42,8 +42,8 @@ func (c *Call) recordStart(ctx context.Context, o action.RecordOptions) (id stri
 		}
 	}
 	id = newID()
-	// VoIPBIN's pattern, without its direction: both are in the one file.
-	name := fmt.Sprintf("call_%s_%s.wav", c.id, time.Now().UTC().Format("2006-01-02T15-04-05.000Z"))
+	// VoIPBIN's pattern, with the journey in place of its direction: both are in the one file.
+	name := fmt.Sprintf("call_%s_%s_%s.wav", c.id, time.Now().UTC().Format("2006-01-02T15-04-05.000Z"), fileName(c.journey))
 	cmd := Command{Name: "record", Record: &RecordCommand{ID: id, Name: name, Options: o}}
 	if err := c.command(ctx, cmd); err != nil {
 		return "", err
@@ -77,7 +77,7 @@ func (c *Call) startRecording(cmd RecordCommand) {
 	c.recorder = r
 	over := c.closing
 	c.mu.Unlock()
-	c.post(Input{Kind: KindRecording, Recording: &RecordingInput{ID: cmd.ID, Event: "started"}})
+	c.post(Input{Kind: KindRecording, Recording: &RecordingInput{ID: cmd.ID, Event: "started", Name: cmd.Name}})
 	select {
 	case <-r.rec.Done(): // before anybody could be told
 		over = true
@@ -111,7 +111,7 @@ func (c *Call) endRecording(reason string) {
 	}
 	rec := c.engine.endRecord(r, reason)
 	c.post(Input{Kind: KindRecording, Recording: &RecordingInput{
-		ID: rec.ID, Event: "ended", Reason: rec.Code, MS: rec.DurationMS, Bytes: rec.Files[0].Bytes, Error: rec.Sentence,
+		ID: rec.ID, Event: "ended", Name: rec.Files[0].Name, Reason: rec.Code, MS: rec.DurationMS, Bytes: rec.Files[0].Bytes, Error: rec.Sentence,
 	}})
 }
 

@@ -52,6 +52,10 @@ type Trunk struct {
 	// From hides it.
 	Identity string `json:"identity"`
 
+	// Trusted says that the trunk leads to machines of ours, over a network that others cannot send from: the journey of a call goes along in
+	// Config.JourneyHeader, both ways.
+	Trusted bool `json:"trusted"`
+
 	// SetupTimeout is how long it may take until it rings, or 4 seconds where there is no answer at all, before the
 	// next trunk is tried. 0: DefaultSetupTimeout. The last trunk has all of the dial timeout.
 	SetupTimeout Seconds `json:"setup_timeout"`

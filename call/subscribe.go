@@ -1,0 +1,127 @@
+package call
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"strings"
+)
+
+// Defaults of subscriptions.
+const (
+	DefaultEventBuffer  = 256
+	DefaultEventHistory = 4096
+	minEventHistory     = 256
+	maxEventBuffer      = 1 << 16
+)
+
+// Reasons for the end of a Subscription.
+var (
+	// ErrSlowSubscriber: more events waited than fit into the buffer. Subscribing again after the last event that was read gives
+	// those that were missed, as long as they are kept.
+	ErrSlowSubscriber = errors.New("call: the subscriber is too slow: more events wait than its buffer holds")
+	// ErrEventsLost is returned by Subscribe where the event After is not kept any more, or is not of this engine: what came since
+	// then is not all there.
+	ErrEventsLost = errors.New("call: events were lost: the last one that was read is not kept any more")
+	// ErrEngineEnded: no more events will come.
+	ErrEngineEnded = errors.New("call: the engine has ended")
+	// ErrUnsubscribed: Close was called.
+	ErrUnsubscribed = errors.New("call: the subscription was closed")
+)
+
+// SubscribeOptions choose events; an empty field chooses all. All given fields have to match.
+type SubscribeOptions struct {
+	Types        []string // exactly, or with "*" at the end: "call_*"
+	CallID       string   // also stays in conferences and queues of that call
+	JourneyID    string
+	ConferenceID string
+	// Buffer is how many events may wait to be read, at most 65,536; 0: DefaultEventBuffer. When one more comes the subscription
+	// ends with ErrSlowSubscriber: a call never waits.
+	Buffer int
+	// After is the ID of the last event that was read: those that came since then come first, as far as they match. The engine keeps
+	// Config.EventHistory of them. "": events from now on.
+	After string
+}
+
+func (o *SubscribeOptions) wants(ev *Event) bool {
+	if o.CallID != "" && o.CallID != ev.CallID || o.JourneyID != "" && o.JourneyID != ev.JourneyID ||
+		o.ConferenceID != "" && o.ConferenceID != ev.ConferenceID {
+		return false
+	}
+	return len(o.Types) == 0 || slices.ContainsFunc(o.Types, func(t string) bool {
+		start, all := strings.CutSuffix(t, "*")
+		return t == ev.Type || all && strings.HasPrefix(ev.Type, start)
+	})
+}
+
+// Subscription is a reader of events. It holds up nobody: one that is not read ends when its buffer is full. Its methods are safe for any
+// goroutine.
+type Subscription struct {
+	log  *eventLog
+	o    SubscribeOptions
+	from uint64
+	ch   chan *Event
+	err  error // guarded by log.subMu; nil: it goes on
+}
+
+// Subscribe begins to gather the events that o chooses. Close it after use. ErrEventsLost, ErrEngineEnded.
+//
+// An event is what happened, in Event's order, not what is: a resource may have moved on when its event is read. What must
+// not be missed is asked for again after the last event that was read (After), and where that is too long ago, from the store.
+func (e *Engine) Subscribe(o SubscribeOptions) (*Subscription, error) {
+	if o.Buffer < 0 || o.Buffer > maxEventBuffer {
+		return nil, fmt.Errorf("call: subscribe: a buffer of %d events is not 0 to %d", o.Buffer, maxEventBuffer)
+	}
+	if o.Buffer == 0 {
+		o.Buffer = DefaultEventBuffer
+	}
+	o.Types = slices.Clone(o.Types)
+	return e.events.subscribe(o)
+}
+
+// Next waits for the next event. Its error is Err once the subscription has ended and all that was gathered is read, or the cause of ctx.
+func (s *Subscription) Next(ctx context.Context) (Event, error) {
+	var ev *Event
+	var ok bool
+	select {
+	case ev, ok = <-s.ch: // what is there comes first
+	default:
+		select {
+		case ev, ok = <-s.ch:
+		case <-ctx.Done():
+			return Event{}, context.Cause(ctx)
+		}
+	}
+	if !ok {
+		return Event{}, s.Err()
+	}
+	return *ev, nil
+}
+
+// All yields the events until the subscription or ctx ends; Err tells why the subscription did.
+func (s *Subscription) All(ctx context.Context) iter.Seq[Event] {
+	return func(yield func(Event) bool) {
+		for {
+			ev, err := s.Next(ctx)
+			if err != nil || !yield(ev) {
+				return
+			}
+		}
+	}
+}
+
+// Err tells why the subscription has ended: ErrSlowSubscriber, ErrEngineEnded or ErrUnsubscribed; nil while it has not.
+func (s *Subscription) Err() error {
+	s.log.subMu.Lock()
+	defer s.log.subMu.Unlock()
+	return s.err
+}
+
+// Close ends the subscription. It is idempotent.
+func (s *Subscription) Close() {
+	s.log.subMu.Lock()
+	defer s.log.subMu.Unlock()
+	s.log.drop(s, ErrUnsubscribed)
+}
