@@ -61,6 +61,7 @@ type Input struct {
 	Timer         string              `json:"timer,omitempty"`
 	Recording     *RecordingInput     `json:"recording,omitempty"`
 	Transcription *TranscriptionInput `json:"transcription,omitempty"`
+	Link          *LinkInput          `json:"link,omitempty"`
 	Note          *Note               `json:"note,omitempty"`
 	Stats         *rtp.Stats          `json:"stats,omitempty"`
 	State         *State              `json:"state,omitempty"`

@@ -1,0 +1,39 @@
+package call
+
+// KindLink is the kind of an Input that joins the call to something else: another call, a queue, a place to park. It stands in the
+// trace, where the journey is read from; the machine does nothing about it.
+const KindLink Kind = "link" // Link
+
+// LinkInput tells what the call has to do with something else.
+type LinkInput struct {
+	// What is one of the Link constants.
+	What   string `json:"what"`
+	CallID string `json:"call_id,omitempty"` // the other call
+	Queue  string `json:"queue,omitempty"`   // the queue's id
+	Room   string `json:"room,omitempty"`    // the orbit of a parked call, the mailbox of a message
+	Detail string `json:"detail,omitempty"`
+}
+
+// What an Input of KindLink tells, and what belongs to it.
+const (
+	LinkTransfer      = "transfer"       // CallID: the new leg; Detail: "blind" or "attended"
+	LinkTransferredBy = "transferred_by" // CallID
+	LinkReplaces      = "replaces"       // CallID: which is replaced
+	LinkReplacedBy    = "replaced_by"    // CallID
+	LinkPark          = "park"           // Room: the orbit
+	LinkPickup        = "pickup"         // Room: the orbit
+	LinkQueueEnter    = "queue_enter"    // Queue
+	LinkQueueLeave    = "queue_leave"    // Queue; Detail: status
+	LinkQueueAgent    = "queue_agent"    // Queue; CallID: the agent's leg
+	LinkHold          = "hold"           // by us
+	LinkUnhold        = "unhold"
+	LinkHeld          = "held" // by the peer
+	LinkUnheld        = "unheld"
+	LinkMOH           = "moh"
+	LinkSilence       = "silence"
+	LinkRedirect      = "redirect"
+	LinkVoicemail     = "voicemail" // Room: the mailbox
+	LinkBarge         = "barge"     // CallID: of the supervisor's leg
+	LinkWhisper       = "whisper"   // CallID: of the supervisor's leg
+	LinkListen        = "listen"    // CallID: of the supervisor's leg
+)
