@@ -20,6 +20,9 @@ func (c *Config) Abilities() action.Abilities {
 	if c.Store != nil {
 		a[action.CanRecord], a[action.CanReadRecord] = true, true
 	}
+	if c.mailboxes() != nil {
+		a[action.CanMailbox] = true
+	}
 	if c.FlowByID != nil {
 		a[action.CanFindFlows], a[action.CanFollow] = true, true
 	}

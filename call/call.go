@@ -59,6 +59,8 @@ type Call struct {
 	recorder      *recording     // guarded by mu; the one that runs
 	transcription *transcription // guarded by mu; the one that runs
 	closing       bool           // guarded by mu; no recording is to run any more
+	hiding        bool           // guarded by mu; digits are not to be kept
+	hidden        string         // guarded by mu; those whose inputs wait for the loop
 
 	// Owned by the loop. stateMu lets others take a Snapshot between two steps.
 	stateMu sync.Mutex
@@ -145,6 +147,7 @@ func (c *Call) enqueue(in Input) (mine bool) {
 	if in.Kind == KindMedia && len(c.queue) >= maxQueue {
 		return false // where inputs wait, the loop runs
 	}
+	c.hideLocked(&in)
 	c.queue = append(c.queue, in)
 	mine = !c.running
 	c.running = true
@@ -273,9 +276,10 @@ func (c *Call) perform(e *Effect) (in Input, ok bool) {
 	case DoCancelFlow:
 		c.cancelFlow(action.ErrHangup)
 	case DoDigit:
-		c.digits.Put(e.Text[:1])
-		if b := c.bridge.Load(); b != nil {
-			b.digit(c, e.Text, e.For == "info")
+		d := c.shown(e.Text[:1])
+		c.digits.Put(d)
+		if b := c.bridge.Load(); b != nil && d != "" {
+			b.digit(c, d, e.For == "info")
 		}
 	case DoRecord:
 		cmd := *e.Record // e is the machine's, which goes on

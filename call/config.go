@@ -67,6 +67,9 @@ type Config struct {
 	// needs their password. Nil: none. Agents are people, who have several addresses: destinations of type agent.
 	Extensions Extensions
 	Agents     Agents
+	// Mailboxes are where messages are left, and who may hear them, where the Store is also a store.Voicemails. Nil: each of the Extensions has
+	// one, without a PIN.
+	Mailboxes Mailboxes
 	// Realm is that of digest authentication; "": DefaultRealm.
 	Realm string
 	// Registrar and Auth have the limits of registration and authentication; what the engine knows itself (Auth, Realm,

@@ -61,7 +61,8 @@ type Engine struct {
 	cut     chan struct{}
 	cutOnce sync.Once
 
-	rooms rooms
+	rooms    rooms
+	mailroom mailroom
 
 	mu         sync.Mutex
 	calls      map[string]*Call      // guarded by mu
@@ -204,6 +205,9 @@ func (e *Engine) Run(ctx context.Context) error {
 	defer stopTrunks()
 	var trunks sync.WaitGroup
 	trunks.Go(func() { e.keepTrunks(trunkCtx) })
+	if e.cfg.mailboxes() != nil {
+		below.Go(func() { e.keepMailboxes(sipCtx) })
+	}
 	if e.registrar != nil && e.cfg.RegistrationFile != "" {
 		below.Go(func() { e.keepRegistrations(sipCtx.Done()) })
 	}

@@ -36,5 +36,6 @@ func (f *Flags) Config() (Config, Settings, error) {
 	cfg.LocalNets, cfg.Outbound, cfg.Trunks, cfg.Routes = s.LocalNets, s.Outbound, s.Trunks, s.Routes
 	s.Registrar.apply(&cfg)
 	cfg.Realm, cfg.Extensions, cfg.Agents = s.Realm, ListExtensions(s.Extensions...), ListAgents(s.Agents...)
+	cfg.Mailboxes = ListMailboxes(s.Mailboxes...)
 	return cfg, s, errors.Join(errs[:]...)
 }
