@@ -61,6 +61,7 @@ type Call struct {
 	closing       bool           // guarded by mu; no recording is to run any more
 	hiding        bool           // guarded by mu; digits are not to be kept
 	hidden        string         // guarded by mu; those whose inputs wait for the loop
+	hiddenEnd     bool           // guarded by mu; a key that is down is one of them
 
 	// Owned by the loop. stateMu lets others take a Snapshot between two steps.
 	stateMu sync.Mutex

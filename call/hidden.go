@@ -24,12 +24,14 @@ func (c *Call) HideDigits(on bool) {
 // hideLocked takes the digit out of an input that is one; c.mu is held.
 func (c *Call) hideLocked(in *Input) {
 	switch {
+	case in.Kind == KindMedia && in.Media.Kind == rtp.EventDigitEnd && c.hiddenEnd:
+		c.hiddenEnd = false
+		in.Media = hiddenEvent(in.Media)
 	case !c.hiding:
 	case in.Kind == KindMedia && in.Media.Kind == rtp.EventDigit && isDecimal(in.Media.Digit):
 		c.hidden += in.Media.Digit
-		ev := *in.Media
-		ev.Digit = hiddenDigit
-		in.Media = &ev
+		c.hiddenEnd = true
+		in.Media = hiddenEvent(in.Media)
 	case in.Kind == KindSIP && in.SIP.Kind == sip.EventInfo:
 		if d := infoDigit(in.SIP.ContentType, in.SIP.Body); isDecimal(d) {
 			c.hidden += d
@@ -38,6 +40,12 @@ func (c *Call) hideLocked(in *Input) {
 			in.SIP = &ev
 		}
 	}
+}
+
+func hiddenEvent(ev *rtp.Event) *rtp.Event {
+	hidden := *ev
+	hidden.Digit = hiddenDigit
+	return &hidden
 }
 
 func isDecimal(d string) bool { return len(d) == 1 && strings.Contains("0123456789", d) }

@@ -1,0 +1,656 @@
+package call_test
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/callbin/callbin/action"
+	"github.com/callbin/callbin/call"
+	"github.com/callbin/callbin/call/calltest"
+	"github.com/callbin/callbin/flow"
+	"github.com/callbin/callbin/media"
+	"github.com/callbin/callbin/media/tone"
+	"github.com/callbin/callbin/media/wav"
+	"github.com/callbin/callbin/store"
+)
+
+// office is a house with mailboxes, whose voice is 900 Hz for 300 ms, mail and web.
+type office struct {
+	*house
+	db  store.Voicemails
+	log *bytes.Buffer
+
+	mu    sync.Mutex
+	said  []string      // guarded by mu
+	mails []action.Mail // guarded by mu
+	posts []string      // guarded by mu
+}
+
+func (o *office) Speak(_ context.Context, u media.Utterance) (media.Source, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.said = append(o.said, u.Text)
+	return tone.Sine(900, 300*time.Millisecond).Clip(8000).Source(), nil
+}
+
+func (o *office) SendMail(ctx context.Context, m action.Mail) error {
+	for _, a := range m.Attachments {
+		r, err := a.Open(ctx)
+		if err != nil {
+			return err
+		}
+		if b, err := io.ReadAll(r); err != nil || len(b) < 44 {
+			return fmt.Errorf("attachment %s: %d bytes, %w", a.Name, len(b), err)
+		}
+		if err := r.Close(); err != nil {
+			return err
+		}
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.mails = append(o.mails, m)
+	return nil
+}
+
+func (o *office) Do(r *http.Request) (*http.Response, error) {
+	b, err := io.ReadAll(r.Body)
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.posts = append(o.posts, r.Method+" "+r.URL.String()+" "+string(b))
+	return &http.Response{StatusCode: 200, Body: http.NoBody}, err
+}
+
+func (o *office) TranscribeRecording(_ context.Context, _ string, wav io.Reader, _ media.TranscribeOptions) (string, error) {
+	_, err := io.Copy(io.Discard, wav)
+	return "call me", err
+}
+
+// heard are the texts that were said since the last look.
+func (o *office) heard() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	text := strings.Join(o.said, " ")
+	o.said = nil
+	return text
+}
+
+// lockedBuffer is for the log of an engine.
+type lockedBuffer struct {
+	mu *sync.Mutex
+	b  *bytes.Buffer
+}
+
+func (l lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+const (
+	leaveFlow = `[{"type":"voicemail","option":{"mailbox_id":"200"}}]`
+	mainFlow  = `[{"type":"voicemail_main"},{"type":"play","option":{"stream_urls":["http://tone/400"]}}]`
+)
+
+// openOffice has mailbox 200, whose PIN is 432143, and 201, whose PIN is 987698, and flows: 100 leaves a message for 200, 900 is for owners.
+func openOffice(t *testing.T, flows map[string]string, change ...func(*call.Config)) *office {
+	t.Helper()
+	o := &office{log: &bytes.Buffer{}}
+	all := map[string]string{"100": leaveFlow, "900": mainFlow}
+	for name, text := range flows {
+		all[name] = text
+	}
+	o.house = open(t, nil, append([]func(*call.Config){extensions, func(c *call.Config) {
+		c.Mailboxes = call.ListMailboxes(call.Mailbox{ID: "200", PIN: "432143"}, call.Mailbox{ID: "201", PIN: "987698"})
+		c.Deps = call.Noted(action.Deps{Prompts: tonePrompts{}, Beep: c.Deps.Beep, Speaker: o, HTTP: o, Mail: o, RecordingTranscriber: o})
+		c.Logger = slog.New(slog.NewTextHandler(lockedBuffer{&o.mu, o.log}, &slog.HandlerOptions{Level: slog.LevelDebug}))
+		table := map[string]*flow.Flow{}
+		for name, text := range all {
+			f, err := flow.Parse([]byte(text), flow.ParseOptions{Registry: action.Builtin(c.Deps), Name: name})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, finding := range c.Check(f) {
+				t.Errorf("%s: %v", name, finding)
+			}
+			table[name] = f
+		}
+		c.Route = func(_ context.Context, in *call.Incoming) (flow.Program, error) {
+			if f, ok := table[in.Request.User]; ok {
+				return f, nil
+			}
+			return nil, call.ErrNoFlow
+		}
+	}}, change...)...)
+	o.db = o.store.(store.Voicemails)
+	return o
+}
+
+// inbox are the messages of a mailbox, newest first.
+func (o *office) inbox(t *testing.T, mailbox string) []store.Voicemail {
+	t.Helper()
+	page, _, err := o.db.ListVoicemails(t.Context(), store.VoicemailFilter{MailboxID: mailbox})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return page
+}
+
+// sound is that of a message, as it is stored.
+func (o *office) sound(t *testing.T, v store.Voicemail) *media.Clip {
+	t.Helper()
+	rec, err := o.store.Recording(t.Context(), v.RecordingID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := o.store.OpenBlob(t.Context(), rec.Files[0].Name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	clip, err := wav.Decode(r, wav.Limits{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return clip
+}
+
+// leave leaves a message of hz, for d, and a hash.
+func (o *office) leave(t *testing.T, hz float64, d time.Duration) {
+	t.Helper()
+	c := calltest.NewPhone(t, o.net, calltest.PhoneConfig{}).Dial(t, "100")
+	time.Sleep(time.Second) // the greeting and the beep
+	c.Say(calltest.Tone(hz, d))
+	time.Sleep(d)
+	c.Press("#")
+	c.WaitEnd(t)
+}
+
+// wantLamp waits until the phone is told of so many messages.
+func wantLamp(t *testing.T, s *calltest.Subscription, newer, old int) {
+	t.Helper()
+	want := fmt.Sprintf("Voice-Message: %d/%d (0/0)\r\n", newer, old)
+	for range 3 { // some are told again, and what changes twice in a second need not be
+		if n := s.Wait(t); strings.Contains(n.Body, want) {
+			return
+		} else {
+			t.Logf("the lamp is told %q", n.Body)
+		}
+	}
+	t.Fatalf("the lamp is not told %q", want)
+}
+
+// owner is the phone of 200, which knows its password, and watches its lamp.
+func (o *office) owner(t *testing.T) (*calltest.Phone, *calltest.Subscription) {
+	t.Helper()
+	p := extensionPhone(t, o.house, "200", 9)
+	status, s := p.Subscribe(t, "message-summary", "200", 24*time.Hour)
+	if status != 200 {
+		t.Fatalf("SUBSCRIBE gets %d", status)
+	}
+	return p, s
+}
+
+func TestVoicemailIsLeft(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		flows := map[string]string{"100": `[{"id":"vm","type":"voicemail","option":{"mailbox_id":"200","transcribe":true,"email_to":["ann@example.com"],"webhook_uri":"http://hook.example/vm"}},
+			{"type":"play","option":{"stream_urls":["http://tone/400"]}}]`}
+		o := openOffice(t, flows)
+		_, lamp := o.owner(t)
+		wantLamp(t, lamp, 0, 0)
+		c := calltest.NewPhone(t, o.net, calltest.PhoneConfig{User: "+16062067563"}).Dial(t, "100")
+		time.Sleep(time.Second)
+		if !calltest.Hears(c.Heard(), 900) || !calltest.Hears(c.Heard(), 1000) {
+			t.Error("there is no greeting, or no beep")
+		}
+		c.Say(calltest.Tone(500, 4*time.Second))
+		time.Sleep(4 * time.Second)
+		c.Press("#")
+		wantLamp(t, lamp, 1, 0)
+		c.WaitEnd(t)
+		if !calltest.Hears(c.Heard(), 400) {
+			t.Error("the flow does not go on after the message")
+		}
+		synctest.Wait()
+		all := o.inbox(t, "200")
+		if len(all) != 1 {
+			t.Fatalf("%d messages", len(all))
+		}
+		v := all[0]
+		if v.Status != store.VoicemailNew || v.Source.Target != "+16062067563" || v.CallID == "" || v.JourneyID == "" || v.Transcript != "call me" || v.DurationMS < 3900 || v.DurationMS > 4600 {
+			t.Errorf("%+v", v)
+		}
+		pcm := o.sound(t, v).PCM()
+		if l := level(pcm[2000:24000], 500); l < 0.1 {
+			t.Errorf("the caller's 500 Hz are in the message at %v", l)
+		}
+		for _, hz := range []float64{900, 1000} {
+			if l := level(pcm, hz); l > 0.005 {
+				t.Errorf("%v Hz, which is not the caller's, is in the message at %v", hz, l)
+			}
+		}
+		if len(o.mails) != 1 || o.mails[0].Destinations[0].Target != "ann@example.com" || !strings.Contains(o.mails[0].Content, "call me") || len(o.mails[0].Attachments) != 1 {
+			t.Errorf("mails: %+v", o.mails)
+		}
+		var hook struct {
+			Type string
+			Data store.Voicemail
+		}
+		if len(o.posts) != 1 || !strings.HasPrefix(o.posts[0], "POST http://hook.example/vm ") || json.Unmarshal([]byte(o.posts[0][27:]), &hook) != nil ||
+			hook.Type != "voicemail_created" || hook.Data.ID != v.ID || hook.Data.DurationMS != v.DurationMS {
+			t.Errorf("webhooks: %q", o.posts)
+		}
+		if got := o.eventTypes(); !slices.Contains(got, "voicemail_created") || !slices.Contains(got, "voicemail_updated") {
+			t.Errorf("events %v", got)
+		}
+		r := o.records(t)[0]
+		b, err := o.store.Trace(t.Context(), r.ID)
+		if err != nil || !strings.Contains(string(b), `"link":{"what":"voicemail","room":"200","detail":"`+v.ID+`"}`) {
+			t.Errorf("the trace does not tell of the message: %v\n%s", err, b)
+		}
+	})
+}
+
+func TestVoicemailEnds(t *testing.T) {
+	for name, tc := range map[string]struct {
+		option string
+		story  func(t *testing.T, c *calltest.PhoneCall)
+		least  int64 // ms; 0: no message
+		most   int64
+	}{
+		"by the hang-up": {`"end_of_silence":0`, func(t *testing.T, c *calltest.PhoneCall) {
+			time.Sleep(4 * time.Second)
+			c.Hangup(t)
+		}, 3700, 4000},
+		"by silence":        {`"end_of_silence":2`, func(t *testing.T, c *calltest.PhoneCall) { c.WaitEnd(t) }, 4700, 5100},
+		"by its length":     {`"max_duration":3`, func(t *testing.T, c *calltest.PhoneCall) { c.WaitEnd(t) }, 3000, 3000},
+		"too short":         {`"min_duration":2`, func(t *testing.T, c *calltest.PhoneCall) { time.Sleep(time.Second); c.Press("#"); c.WaitEnd(t) }, 0, 0},
+		"too short, hangup": {`"min_duration":2`, func(t *testing.T, c *calltest.PhoneCall) { time.Sleep(time.Second); c.Hangup(t) }, 0, 0},
+		"not by that key": {`"end_of_silence":2,"end_of_key":"*"`, func(t *testing.T, c *calltest.PhoneCall) {
+			time.Sleep(time.Second)
+			c.Press("1#")
+			c.WaitEnd(t)
+		}, 4900, 5400},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				o := openOffice(t, map[string]string{"100": `[{"type":"voicemail","option":{"mailbox_id":"200",` + tc.option + `,"webhook_uri":"http://h/"}}]`})
+				_, lamp := o.owner(t)
+				wantLamp(t, lamp, 0, 0)
+				c := calltest.NewPhone(t, o.net, calltest.PhoneConfig{}).Dial(t, "100")
+				time.Sleep(700 * time.Millisecond)
+				c.Say(calltest.Tone(500, 3*time.Second))
+				tc.story(t, c)
+				time.Sleep(2 * time.Second)
+				all := o.inbox(t, "200")
+				recs, _, err := o.store.ListRecordings(t.Context(), store.RecordingFilter{})
+				if tc.least == 0 {
+					if len(all) != 0 || len(recs) != 0 || err != nil || len(o.posts) != 0 || lamp.Waiting() != 0 {
+						t.Errorf("a message is kept: %+v, recordings %+v, %v, told %q", all, recs, err, o.posts)
+					}
+					return
+				}
+				if len(all) != 1 || all[0].DurationMS < tc.least || all[0].DurationMS > tc.most || len(o.posts) != 1 {
+					t.Fatalf("messages %+v, want one of %d to %d ms; told %q", all, tc.least, tc.most, o.posts)
+				}
+				wantLamp(t, lamp, 1, 0)
+				if !calltest.Hears(o.sound(t, all[0]).PCM(), 500) {
+					t.Error("the message is empty")
+				}
+			})
+		})
+	}
+}
+
+// TestMailboxByDigits has an owner on its own phone listen to three messages, and save and delete.
+func TestMailboxByDigits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := openOffice(t, nil)
+		p, lamp := o.owner(t)
+		wantLamp(t, lamp, 0, 0)
+		for i, hz := range []float64{500, 600, 800} {
+			o.leave(t, hz, 3*time.Second)
+			wantLamp(t, lamp, i+1, 0)
+		}
+		o.heard()
+		c := p.Dial(t, "900")
+		time.Sleep(2 * time.Second) // counts, the words before the newest, some of it
+		if got := o.heard(); !strings.HasPrefix(got, "New messages: 3. Saved messages: 0. New message 1 of 3. From a l i c e") && !strings.HasPrefix(got, "New messages: 3. Saved messages: 0. New message 1 of 3. From alice. Today at 00:0") {
+			t.Errorf("said: %q", got)
+		}
+		if !calltest.Hears(c.Heard(), 800) || calltest.Hears(c.Heard(), 600) {
+			t.Error("the newest message is not heard first, or not alone")
+		}
+		c.Press("6") // cuts it
+		wantLamp(t, lamp, 2, 1)
+		time.Sleep(1500 * time.Millisecond)
+		if !calltest.Hears(c.Heard(), 600) {
+			t.Error("6 does not go to the next message")
+		}
+		c.Press("3")
+		wantLamp(t, lamp, 1, 1) // it was heard, and is deleted
+		if got := o.heard(); !strings.Contains(got, "Deleted.") {
+			t.Errorf("said: %q", got)
+		}
+		c.Press("6")
+		time.Sleep(1500 * time.Millisecond)
+		c.Press("2")
+		wantLamp(t, lamp, 0, 2)
+		time.Sleep(time.Second)
+		if got := o.heard(); !strings.Contains(got, "New message 3 of 3.") || !strings.Contains(got, "Saved. That was the last message.") {
+			t.Errorf("said: %q", got)
+		}
+		c.Press("4") // back to the deleted one
+		time.Sleep(time.Second)
+		c.Press("*")
+		c.WaitEnd(t)
+		if !calltest.Hears(c.Heard(), 400) {
+			t.Error("the flow does not go on after the mailbox")
+		}
+		all := o.inbox(t, "200")
+		if len(all) != 2 || all[0].Status != store.VoicemailSaved || all[1].Status != store.VoicemailSaved {
+			t.Fatalf("left: %+v", all)
+		}
+		if recs, _, err := o.store.ListRecordings(t.Context(), store.RecordingFilter{}); len(recs) != 2 || err != nil {
+			t.Errorf("the sound of the deleted message is there still: %+v, %v", recs, err)
+		}
+	})
+}
+
+func TestMailboxKeepsWhatIsNotDeletedAfterAll(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := openOffice(t, nil)
+		p, _ := o.owner(t)
+		o.leave(t, 500, 3*time.Second)
+		c := p.Dial(t, "900")
+		time.Sleep(1500 * time.Millisecond)
+		c.Press("3")
+		time.Sleep(500 * time.Millisecond)
+		c.Press("3")
+		time.Sleep(time.Second)
+		c.Hangup(t)
+		time.Sleep(time.Second)
+		if all := o.inbox(t, "200"); len(all) != 1 || all[0].Status != store.VoicemailSaved {
+			t.Errorf("%+v", all)
+		}
+		c = p.Dial(t, "900")
+		time.Sleep(1500 * time.Millisecond)
+		c.Press("3")
+		time.Sleep(500 * time.Millisecond)
+		c.Hangup(t) // what is deleted is deleted, also by who hangs up
+		time.Sleep(time.Second)
+		if all := o.inbox(t, "200"); len(all) != 0 {
+			t.Errorf("%+v", all)
+		}
+	})
+}
+
+// TestMailboxByPIN has strangers at the door of a mailbox, and looks for PINs in what is kept.
+func TestMailboxByPIN(t *testing.T) {
+	for name, tc := range map[string]struct {
+		user, keys string
+		opens      bool
+	}{
+		"right":                     {"alice", "200#432143#", true},
+		"second try":                {"alice", "200#111711#200#432143#", true},
+		"wrong":                     {"alice", "200#111711#200#222722#200#333733#", false},
+		"of another mailbox":        {"alice", "200#987698#200#987698#201#432143#", false},
+		"no such mailbox":           {"alice", "999#432143#999#432143#999#432143#", false},
+		"no PIN":                    {"alice", "200##200##200##", false},
+		"who only says that it is":  {"200", "200##200##200##", false},
+		"another's extension knows": {"201", "200#432143#", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				o := openOffice(t, nil)
+				o.leave(t, 500, 3*time.Second)
+				var p *calltest.Phone
+				if tc.user == "201" {
+					p = extensionPhone(t, o.house, "201", 3)
+					o.heard()
+					c := p.Dial(t, "900") // its own is empty
+					time.Sleep(time.Second)
+					if got := o.heard(); !strings.HasPrefix(got, "New messages: 0. Saved messages: 0. There are no messages.") {
+						t.Errorf("201 hears %q", got)
+					}
+					c.Hangup(t)
+					p = calltest.NewPhone(t, o.net, calltest.PhoneConfig{User: "bob"})
+				} else {
+					p = calltest.NewPhone(t, o.net, calltest.PhoneConfig{User: tc.user})
+				}
+				o.heard()
+				c := p.Dial(t, "900")
+				for part := range strings.SplitAfterSeq(tc.keys, "#") {
+					time.Sleep(time.Second)
+					c.Press(part)
+				}
+				time.Sleep(2 * time.Second)
+				got := o.heard()
+				if strings.Contains(got, "New messages: 1") != tc.opens || calltest.Hears(c.Heard(), 500) != tc.opens {
+					t.Errorf("said: %q", got)
+				}
+				if !tc.opens {
+					if strings.Count(got, "That is not right.") != 3 || !strings.HasSuffix(got, "Good bye.") {
+						t.Errorf("said: %q", got)
+					}
+					c.WaitEnd(t)
+				} else {
+					c.Hangup(t)
+				}
+				recs := o.records(t)
+				b, err := o.store.Trace(t.Context(), recs[len(recs)-1].ID)
+				if err != nil {
+					t.Fatal(err)
+				}
+				o.mu.Lock()
+				defer o.mu.Unlock()
+				kept := string(b) + o.log.String()
+				for _, secret := range []string{"432143", "987698", "111711", "222722", "333733"} {
+					if strings.Contains(kept, secret) {
+						t.Errorf("%q is in the trace or the log:\n%s", secret, kept)
+					}
+				}
+				inputs, err := call.DecodeTrace(b)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, in := range inputs {
+					if in.Media != nil && in.Media.Digit != "" && strings.Contains("0123456789", in.Media.Digit) {
+						t.Errorf("the trace holds the digit of input %d", in.Seq)
+					}
+				}
+			})
+		})
+	}
+}
+
+// TestMailboxClosesAfterWrongPINs has somebody try many; then the right one is wrong, too, but for its own phone.
+func TestMailboxClosesAfterWrongPINs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := openOffice(t, map[string]string{"900": `[{"type":"voicemail_main","option":{"retries":9}}]`})
+		p, _ := o.owner(t)
+		try := func(pin string) (opens bool) {
+			c := calltest.NewPhone(t, o.net, calltest.PhoneConfig{}).Dial(t, "900")
+			defer c.Hangup(t)
+			o.heard()
+			time.Sleep(time.Second)
+			c.Press("200#")
+			time.Sleep(time.Second)
+			c.Press(pin + "#")
+			time.Sleep(time.Second)
+			return strings.Contains(o.heard(), "New messages")
+		}
+		if !try("432143") {
+			t.Fatal("the PIN is wrong from the start")
+		}
+		for range call.MaxPINFaults {
+			if try("123456") {
+				t.Fatal("a wrong PIN opens")
+			}
+		}
+		if try("432143") {
+			t.Error("a PIN opens after too many wrong ones")
+		}
+		c := p.Dial(t, "900")
+		o.heard()
+		time.Sleep(time.Second)
+		if got := o.heard(); !strings.HasPrefix(got, "New messages") {
+			t.Errorf("its own phone hears %q", got)
+		}
+		c.Hangup(t)
+		time.Sleep(call.PINPause)
+		if !try("432143") {
+			t.Error("the mailbox stays closed")
+		}
+	})
+}
+
+// TestTwoCallersInOneMailbox has two leave messages at once where there is room for two, and a third none.
+func TestTwoCallersInOneMailbox(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := openOffice(t, nil, func(c *call.Config) {
+			c.Mailboxes = call.ListMailboxes(call.Mailbox{ID: "200", MaxMessages: 2})
+		})
+		_, lamp := o.owner(t)
+		wantLamp(t, lamp, 0, 0)
+		var calls []*calltest.PhoneCall
+		for _, hz := range []float64{500, 650} {
+			c := calltest.NewPhone(t, o.net, calltest.PhoneConfig{}).Dial(t, "100")
+			calls = append(calls, c)
+			time.Sleep(800 * time.Millisecond)
+			c.Say(calltest.Tone(hz, 5*time.Second))
+		}
+		o.heard()
+		third := calltest.NewPhone(t, o.net, calltest.PhoneConfig{}).Dial(t, "100")
+		third.WaitEnd(t)
+		if got := o.heard(); !strings.Contains(got, "This mailbox is full.") {
+			t.Errorf("the third hears %q", got)
+		}
+		time.Sleep(2 * time.Second)
+		for _, c := range calls {
+			c.Hangup(t)
+		}
+		wantLamp(t, lamp, 2, 0)
+		var got []float64
+		for _, v := range o.inbox(t, "200") {
+			pcm := o.sound(t, v).PCM()
+			for _, hz := range []float64{500, 650} {
+				if calltest.Hears(pcm, hz) {
+					got = append(got, hz)
+				}
+			}
+		}
+		slices.SortFunc(got, cmp.Compare[float64])
+		if !slices.Equal(got, []float64{500, 650}) {
+			t.Errorf("the messages hold %v Hz", got)
+		}
+	})
+}
+
+func TestOwnGreeting(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := openOffice(t, nil)
+		p, _ := o.owner(t)
+		c := p.Dial(t, "900")
+		time.Sleep(time.Second)
+		c.Press("9")
+		time.Sleep(time.Second)
+		c.Say(calltest.Tone(550, 3*time.Second))
+		time.Sleep(3 * time.Second)
+		c.Press("#")
+		time.Sleep(2 * time.Second)
+		if !calltest.Hears(c.Heard(), 550) {
+			t.Error("the owner does not hear its greeting")
+		}
+		c.Hangup(t)
+		a := calltest.NewPhone(t, o.net, calltest.PhoneConfig{}).Dial(t, "100")
+		time.Sleep(2 * time.Second)
+		if !calltest.Hears(a.Heard(), 550) || calltest.Hears(a.Heard(), 900) {
+			t.Error("a caller does not hear the owner's greeting, or more than that")
+		}
+		a.Hangup(t)
+	})
+}
+
+// TestMessagesGetOld has the lamp after a restart, and a message that is too old.
+func TestMessagesGetOld(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		db := store.Memory()
+		v := store.Voicemail{ID: "old", MailboxID: "200", Status: store.VoicemailSaved, TmCreate: store.At(time.Now().Add(-48*time.Hour + 30*time.Minute))}
+		if err := db.PutVoicemail(t.Context(), v); err != nil {
+			t.Fatal(err)
+		}
+		o := openOffice(t, nil, func(c *call.Config) {
+			c.Store = db
+			c.Mailboxes = call.ListMailboxes(call.Mailbox{ID: "200", KeepDays: 2})
+		})
+		_, lamp := o.owner(t)
+		wantLamp(t, lamp, 0, 1)
+		time.Sleep(50 * time.Minute)
+		if status := lamp.Refresh(t, time.Hour); status != 200 {
+			t.Fatalf("the refresh gets %d", status)
+		}
+		wantLamp(t, lamp, 0, 1)
+		time.Sleep(20 * time.Minute)
+		wantLamp(t, lamp, 0, 0)
+		if _, err := db.Voicemail(t.Context(), "old"); !errors.Is(err, store.ErrNotFound) {
+			t.Errorf("the message is there still: %v", err)
+		}
+	})
+}
+
+// TestReplayVoicemail runs calls again that left a message, and that heard it.
+func TestReplayVoicemail(t *testing.T) {
+	var traces [][]byte
+	synctest.Test(t, func(t *testing.T) {
+		o := openOffice(t, nil)
+		o.leave(t, 500, 3*time.Second)
+		c := calltest.NewPhone(t, o.net, calltest.PhoneConfig{}).Dial(t, "100")
+		time.Sleep(3 * time.Second)
+		c.Hangup(t)
+		c = calltest.NewPhone(t, o.net, calltest.PhoneConfig{}).Dial(t, "900")
+		for _, keys := range []string{"200#", "111711#", "200#", "432143#", "6", "3", "9"} {
+			time.Sleep(1500 * time.Millisecond)
+			c.Press(keys)
+		}
+		time.Sleep(4 * time.Second)
+		c.Press("#")
+		time.Sleep(3 * time.Second)
+		c.Press("*")
+		c.WaitEnd(t)
+		for _, r := range o.records(t) {
+			b, err := o.store.Trace(t.Context(), r.ID)
+			if err != nil {
+				t.Fatal(err)
+			}
+			traces = append(traces, b)
+		}
+	})
+	if len(traces) != 3 {
+		t.Fatalf("%d traces", len(traces))
+	}
+	for i, b := range traces {
+		if _, err := calltest.ReplayTrace(t, b, calltest.ReplayConfig{}); err != nil {
+			t.Errorf("trace %d: %v", i, err)
+		}
+	}
+}
+
+func TestMailboxesOfSettings(t *testing.T) {
+	m := call.Mailbox{ID: "200", PIN: "432143"}
+	if text := fmt.Sprintf("%v %+v %#v", m, m, m) + m.LogValue().String(); strings.Contains(text, "432143") {
+		t.Errorf("the PIN is shown: %s", text)
+	}
+}
