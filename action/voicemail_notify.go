@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/callbin/callbin/call/address"
@@ -111,6 +112,7 @@ func (n *notifier) mail(ctx context.Context, to []string) error {
 	m.Subject, _ = lang.text("mail_subject", who)
 	length := (time.Duration(n.message.DurationMS) * time.Millisecond).Round(time.Second)
 	m.Content, _ = lang.text("mail_text", who, length, n.box.ID, n.message.Transcript)
+	m.Content = strings.TrimSpace(m.Content)
 	return limited(ctx, "voicemail: mail", SendTimeout, func(ctx context.Context) error {
 		f, err := attach(ctx, n.leg, n.message.RecordingID)
 		if err != nil {

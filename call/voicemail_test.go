@@ -78,6 +78,13 @@ func (o *office) TranscribeRecording(_ context.Context, _ string, wav io.Reader,
 	return "call me", err
 }
 
+// told are the mails and the requests so far.
+func (o *office) told() (mails []action.Mail, posts []string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return slices.Clone(o.mails), slices.Clone(o.posts)
+}
+
 // heard are the texts that were said since the last look.
 func (o *office) heard() string {
 	o.mu.Lock()
@@ -241,16 +248,17 @@ func TestVoicemailIsLeft(t *testing.T) {
 				t.Errorf("%v Hz, which is not the caller's, is in the message at %v", hz, l)
 			}
 		}
-		if len(o.mails) != 1 || o.mails[0].Destinations[0].Target != "ann@example.com" || !strings.Contains(o.mails[0].Content, "call me") || len(o.mails[0].Attachments) != 1 {
-			t.Errorf("mails: %+v", o.mails)
+		mails, posts := o.told()
+		if len(mails) != 1 || mails[0].Destinations[0].Target != "ann@example.com" || !strings.Contains(mails[0].Content, "call me") || len(mails[0].Attachments) != 1 {
+			t.Errorf("mails: %+v", mails)
 		}
 		var hook struct {
 			Type string
 			Data store.Voicemail
 		}
-		if len(o.posts) != 1 || !strings.HasPrefix(o.posts[0], "POST http://hook.example/vm ") || json.Unmarshal([]byte(o.posts[0][27:]), &hook) != nil ||
+		if len(posts) != 1 || !strings.HasPrefix(posts[0], "POST http://hook.example/vm ") || json.Unmarshal([]byte(posts[0][27:]), &hook) != nil ||
 			hook.Type != "voicemail_created" || hook.Data.ID != v.ID || hook.Data.DurationMS != v.DurationMS {
-			t.Errorf("webhooks: %q", o.posts)
+			t.Errorf("webhooks: %q", posts)
 		}
 		if got := o.eventTypes(); !slices.Contains(got, "voicemail_created") || !slices.Contains(got, "voicemail_updated") {
 			t.Errorf("events %v", got)
@@ -296,14 +304,15 @@ func TestVoicemailEnds(t *testing.T) {
 				time.Sleep(2 * time.Second)
 				all := o.inbox(t, "200")
 				recs, _, err := o.store.ListRecordings(t.Context(), store.RecordingFilter{})
+				_, posts := o.told()
 				if tc.least == 0 {
-					if len(all) != 0 || len(recs) != 0 || err != nil || len(o.posts) != 0 || lamp.Waiting() != 0 {
-						t.Errorf("a message is kept: %+v, recordings %+v, %v, told %q", all, recs, err, o.posts)
+					if len(all) != 0 || len(recs) != 0 || err != nil || len(posts) != 0 || lamp.Waiting() != 0 {
+						t.Errorf("a message is kept: %+v, recordings %+v, %v, told %q", all, recs, err, posts)
 					}
 					return
 				}
-				if len(all) != 1 || all[0].DurationMS < tc.least || all[0].DurationMS > tc.most || len(o.posts) != 1 {
-					t.Fatalf("messages %+v, want one of %d to %d ms; told %q", all, tc.least, tc.most, o.posts)
+				if len(all) != 1 || all[0].DurationMS < tc.least || all[0].DurationMS > tc.most || len(posts) != 1 {
+					t.Fatalf("messages %+v, want one of %d to %d ms; told %q", all, tc.least, tc.most, posts)
 				}
 				wantLamp(t, lamp, 1, 0)
 				if !calltest.Hears(o.sound(t, all[0]).PCM(), 500) {

@@ -73,4 +73,6 @@ func (m *replayMailbox) RecordGreeting(ctx context.Context, _ action.MessageOpti
 	return got, err
 }
 
-func (m *replayMailbox) Close(ctx context.Context) error { return m.leg.did(ctx, "mailbox_close", "", nil) }
+func (m *replayMailbox) Close(ctx context.Context) error {
+	return m.leg.did(ctx, "mailbox_close", "", nil)
+}

@@ -186,6 +186,7 @@ func (w *World) SendMessage(ctx context.Context, m action.Message) error {
 
 // SendMail reads each attachment twice: a provider may have to try again.
 func (w *World) SendMail(ctx context.Context, m action.Mail) error {
+	turn("mail " + m.Subject) // the flow may go on beside it
 	w.Log("mail", "%s: %s: %s", addresses(address.Address{}, m.Destinations), m.Subject, m.Content)
 	for _, a := range m.Attachments {
 		for range 2 {
