@@ -96,6 +96,7 @@ func (w *World) TranscribeRecording(ctx context.Context, name string, wav io.Rea
 	if err != nil {
 		return "", err
 	}
+	turn("transcribe " + name) // the flow may go on beside it
 	text := strings.TrimPrefix(string(b), "RIFF ")
 	w.Log("transcribe", "%s %q %q", name, o.Language, o.Provider)
 	switch text {
