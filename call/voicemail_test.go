@@ -23,7 +23,6 @@ import (
 	"github.com/callbin/callbin/flow"
 	"github.com/callbin/callbin/media"
 	"github.com/callbin/callbin/media/tone"
-	"github.com/callbin/callbin/media/wav"
 	"github.com/callbin/callbin/store"
 )
 
@@ -156,22 +155,13 @@ func (o *office) inbox(t *testing.T, mailbox string) []store.Voicemail {
 }
 
 // sound is that of a message, as it is stored.
-func (o *office) sound(t *testing.T, v store.Voicemail) *media.Clip {
+func (o *office) sound(t *testing.T, v store.Voicemail) []int16 {
 	t.Helper()
 	rec, err := o.store.Recording(t.Context(), v.RecordingID)
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := o.store.OpenBlob(t.Context(), rec.Files[0].Name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer r.Close()
-	clip, err := wav.Decode(r, wav.Limits{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return clip
+	return soundOf(t, o.house, rec)
 }
 
 // leave leaves a message of hz, for d, and a hash.
@@ -239,7 +229,7 @@ func TestVoicemailIsLeft(t *testing.T) {
 		if v.Status != store.VoicemailNew || v.Source.Target != "+16062067563" || v.CallID == "" || v.JourneyID == "" || v.Transcript != "call me" || v.DurationMS < 3900 || v.DurationMS > 4600 {
 			t.Errorf("%+v", v)
 		}
-		pcm := o.sound(t, v).PCM()
+		pcm := o.sound(t, v)
 		if l := level(pcm[2000:24000], 500); l < 0.1 {
 			t.Errorf("the caller's 500 Hz are in the message at %v", l)
 		}
@@ -315,7 +305,7 @@ func TestVoicemailEnds(t *testing.T) {
 					t.Fatalf("messages %+v, want one of %d to %d ms; told %q", all, tc.least, tc.most, posts)
 				}
 				wantLamp(t, lamp, 1, 0)
-				if !calltest.Hears(o.sound(t, all[0]).PCM(), 500) {
+				if !calltest.Hears(o.sound(t, all[0]), 500) {
 					t.Error("the message is empty")
 				}
 			})
@@ -554,7 +544,7 @@ func TestTwoCallersInOneMailbox(t *testing.T) {
 		wantLamp(t, lamp, 2, 0)
 		var got []float64
 		for _, v := range o.inbox(t, "200") {
-			pcm := o.sound(t, v).PCM()
+			pcm := o.sound(t, v)
 			for _, hz := range []float64{500, 650} {
 				if calltest.Hears(pcm, hz) {
 					got = append(got, hz)
