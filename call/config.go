@@ -109,6 +109,8 @@ type Config struct {
 	// Reliable says which provisional responses are sent reliably (RFC 3262). "": early media, to
 	// callers that support it.
 	Reliable sip.Reliable
+	// Answering are the times by which the amd action tells a human from a machine; its Rate is the call's.
+	Answering media.AnswerOptions
 	// MediaTimeout is what happens to a call without sound. The zero value: a warning after 30 s.
 	MediaTimeout MediaTimeout
 

@@ -101,7 +101,7 @@
 //	  assistance_type      (ai team; default ai) what assistance_id names
 //	  assistance_id        which assistant
 //	  ai_id                (older) older name of assistance_id
-//	amd                    tells a human from an answering machine: ${ID.verdict} human machine notsure; refused by Check until the engine can do it
+//	amd                    tells a human from an answering machine: ${ID.verdict} human machine notsure
 //	  machine_handle       (hangup continue; default continue) what happens at a machine
 //	  async                goes on at once; the verdict is in the result once it is known
 //	  +timeout             (ms; default 20000) longest wait for the verdict
@@ -322,7 +322,7 @@
 //
 // A flow that works at VoIPBIN works here. These are on purpose different:
 //
-//   - amd, queue_join and external_media_* are read and checked, and refused by Check while the
+//   - queue_join and external_media_* are read and checked, and refused by Check while the
 //     engine cannot do them.
 //   - Flows are checked when they are loaded. An unknown type, option or key, a wrong type, a
 //     missing option, a target that does not exist or an id that stands twice is an error

@@ -26,7 +26,7 @@ var replayable = map[string]bool{
 	"branch": true, "goto": true, "condition_variable": true, "condition_datetime": true, "condition_expression": true,
 	"condition_call_digits": true, "condition_call_status": true, "variable_set": true, "block": true, "mute": true,
 	"connect": true, "call": true, "conference_join": true, "confbridge_join": true, "fetch": true, "fetch_flow": true,
-	"webhook_send": true, "empty": true, "voicemail": true, "voicemail_main": true,
+	"webhook_send": true, "empty": true, "voicemail": true, "voicemail_main": true, "amd": true,
 }
 
 // replayLeg is the leg of a replay: every use of it comes to what it came to then.

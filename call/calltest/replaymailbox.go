@@ -46,6 +46,12 @@ func (l *replayLeg) OpenMailbox(ctx context.Context, _, _ string) (action.OpenMa
 	return m, nil
 }
 
+// DetectMachine finds what it found then, whatever the reason.
+func (l *replayLeg) DetectMachine(ctx context.Context) (verdict string, err error) {
+	err = l.did(ctx, "amd", "", &verdict)
+	return verdict, err
+}
+
 // replayMailbox is a mailbox of a replay.
 type replayMailbox struct {
 	leg  *replayLeg
