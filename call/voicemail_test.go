@@ -23,6 +23,7 @@ import (
 	"github.com/callbin/callbin/flow"
 	"github.com/callbin/callbin/media"
 	"github.com/callbin/callbin/media/tone"
+	"github.com/callbin/callbin/sip"
 	"github.com/callbin/callbin/store"
 )
 
@@ -647,7 +648,42 @@ func TestReplayVoicemail(t *testing.T) {
 	}
 }
 
-func TestMailboxesOfSettings(t *testing.T) {
+// TestPINBySIPInfo has a phone that presses by SIP INFO: its digits are in no trace either, and reach who reads them.
+func TestPINBySIPInfo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := openOffice(t, nil)
+		c := calltest.NewPhone(t, o.net, calltest.PhoneConfig{}).Dial(t, "900")
+		for _, keys := range []string{"200#", "432143#"} {
+			time.Sleep(time.Second)
+			for _, k := range keys {
+				if status := c.Info(t, "application/dtmf-relay", "Signal="+string(k)+"\r\nDuration=100\r\n"); status != 200 {
+					t.Fatalf("INFO gets %d", status)
+				}
+			}
+		}
+		time.Sleep(time.Second)
+		if got := o.heard(); !strings.Contains(got, "New messages: 0") {
+			t.Errorf("said: %q", got)
+		}
+		c.Hangup(t)
+		b, err := o.store.Trace(t.Context(), o.records(t)[0].ID)
+		if err != nil || strings.Count(string(b), `"what":"mailbox_open"`) != 2 {
+			t.Fatalf("%v\n%s", err, b)
+		}
+		inputs, err := call.DecodeTrace(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, in := range inputs {
+			if in.SIP != nil && in.SIP.Kind == sip.EventInfo && string(in.SIP.Body) != "Signal=?" && !strings.HasPrefix(string(in.SIP.Body), "Signal=#") {
+				t.Errorf("the trace holds %q", in.SIP.Body)
+			}
+		}
+	})
+}
+
+// TestMailboxDoesNotShowItsPIN, however it is printed.
+func TestMailboxDoesNotShowItsPIN(t *testing.T) {
 	m := call.Mailbox{ID: "200", PIN: "432143"}
 	if text := fmt.Sprintf("%v %+v %#v", m, m, m) + m.LogValue().String(); strings.Contains(text, "432143") {
 		t.Errorf("the PIN is shown: %s", text)
