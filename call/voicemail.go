@@ -65,8 +65,8 @@ func (e *Engine) lamp(ctx context.Context, extension string, newer, old int) err
 	return e.SetMessages(extension, newer, old, 0, 0)
 }
 
-// reserve takes room for a message of at most longest, or ErrMailboxFull; the room it got is given back by release.
-func (e *Engine) reserve(ctx context.Context, box *Mailbox, db store.Voicemails, longest time.Duration) (got time.Duration, release func(), err error) {
+// reserve takes room for a message of least to longest, or ErrMailboxFull; the room it got is given back by release.
+func (e *Engine) reserve(ctx context.Context, box *Mailbox, db store.Voicemails, least, longest time.Duration) (got time.Duration, release func(), err error) {
 	s := e.mailroom.of(box.ID)
 	give, err := s.take(ctx)
 	if err != nil {
@@ -93,7 +93,7 @@ func (e *Engine) reserve(ctx context.Context, box *Mailbox, db store.Voicemails,
 		n++
 		used += time.Duration(v.DurationMS) * time.Millisecond
 	}
-	if n >= box.maxMessages() || used >= box.maxTime() {
+	if n >= box.maxMessages() || used+max(least, time.Second) > box.maxTime() {
 		return 0, nil, fmt.Errorf("call: mailbox %.40q: %w", box.ID, action.ErrMailboxFull)
 	}
 	got = box.maxTime() - used

@@ -81,7 +81,7 @@ func (c *Call) takeMessage(ctx context.Context, o action.MessageOptions) (got ac
 		return got, err
 	}
 	got.Message.MailboxID = box.ID
-	room, release, err := e.reserve(ctx, &box, db, o.MaxDuration)
+	room, release, err := e.reserve(ctx, &box, db, o.MinDuration, o.MaxDuration)
 	if err != nil {
 		return got, err
 	}

@@ -2,6 +2,8 @@ package call
 
 import (
 	"context"
+	"net/url"
+	"slices"
 	"time"
 
 	"github.com/callbin/callbin/action"
@@ -15,8 +17,18 @@ import (
 func (c *Call) Mailbox(ctx context.Context, id string) (action.Mailbox, error) {
 	start := time.Now()
 	m, err := c.mailbox(ctx, id)
-	c.noted(ctx, start, Note{What: "mailbox", Target: id, Result: asJSON(m)}, err)
+	c.noted(ctx, start, Note{What: "mailbox", Target: id, Result: asJSON(noteOf(m))}, err)
 	return m, err
+}
+
+// noteOf is what a trace holds of a mailbox: nothing of whom it belongs to, and of a webhook what notes of HTTP have, too: its
+// query and user may carry secrets.
+func noteOf(m action.Mailbox) action.Mailbox {
+	m.Email = nil
+	if u, err := url.Parse(m.Webhook); err == nil && m.Webhook != "" {
+		m.Webhook = u.Scheme + "://" + u.Host + u.Path
+	}
+	return m
 }
 
 // Greeting is the greeting that the owner of a mailbox has recorded.
@@ -59,7 +71,7 @@ func (c *Call) OpenMailbox(ctx context.Context, id, pin string) (action.OpenMail
 	o, err := c.openBox(ctx, id, pin)
 	n := Note{What: "mailbox_open"}
 	if err == nil {
-		n.Result = asJSON(o.seen)
+		n.Result = asJSON(noteOf(o.seen))
 	}
 	c.noted(ctx, start, n, err)
 	if err != nil { // not an OpenMailbox that holds a nil *openMailbox
@@ -72,7 +84,11 @@ func (c *Call) OpenMailbox(ctx context.Context, id, pin string) (action.OpenMail
 func (o *openMailbox) Messages(ctx context.Context) ([]action.VoiceMessage, error) {
 	start := time.Now()
 	all, err := o.messages(ctx)
-	o.call.noted(ctx, start, Note{What: "mailbox_list", Result: asJSON(all)}, err)
+	noted := slices.Clone(all)
+	for i := range noted {
+		noted[i].Transcript = "" // the messages of others are not part of this call
+	}
+	o.call.noted(ctx, start, Note{What: "mailbox_list", Result: asJSON(noted)}, err)
 	return all, err
 }
 

@@ -4,7 +4,8 @@ import "context"
 
 var _ Voicemails = (*MemoryStore)(nil)
 
-// PutVoicemail stores v; see Voicemails. Messages are never forgotten by themselves: their mailbox has limits.
+// PutVoicemail stores v; see Voicemails. Messages are never forgotten by themselves, for their mailbox has
+// limits; their sound goes with the oldest recordings (MemoryConfig).
 func (m *MemoryStore) PutVoicemail(ctx context.Context, v Voicemail) error {
 	v, err := v.Clean()
 	if err != nil {

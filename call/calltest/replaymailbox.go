@@ -70,7 +70,7 @@ func (m *replayMailbox) Sound(ctx context.Context, id string) (media.Source, err
 }
 
 func (m *replayMailbox) Mark(ctx context.Context, id, status string) error {
-	return m.leg.did(ctx, "mailbox_mark", id+" "+status, nil)
+	return m.leg.did(m.leg.ending(ctx), "mailbox_mark", id+" "+status, nil)
 }
 
 func (m *replayMailbox) RecordGreeting(ctx context.Context, _ action.MessageOptions) (got action.TakenMessage, err error) {
@@ -80,5 +80,13 @@ func (m *replayMailbox) RecordGreeting(ctx context.Context, _ action.MessageOpti
 }
 
 func (m *replayMailbox) Close(ctx context.Context) error {
-	return m.leg.did(ctx, "mailbox_close", "", nil)
+	return m.leg.did(m.leg.ending(ctx), "mailbox_close", "", nil)
+}
+
+// ending is a context that ends with the replay at the latest, for what does not mind the end of the call.
+func (l *replayLeg) ending(ctx context.Context) context.Context {
+	if ctx.Done() == nil {
+		return l.life
+	}
+	return ctx
 }
