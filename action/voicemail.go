@@ -106,15 +106,18 @@ func (a *voicemail) Run(ctx context.Context, leg Leg) (Outcome, error) {
 	switch {
 	case ctx.Err() != nil:
 		return Continue(), context.Cause(ctx)
-	case err != nil:
+	case errors.Is(err, ErrNoMailbox):
 		return Continue(), Fatal(err)
+	case err != nil:
+		return Continue(), err
 	}
 	if err := answerer.Answer(ctx); err != nil {
 		return Continue(), err
 	}
+	StopPlaying(ctx) // it would be heard over the message
 	said := a.greet(ctx, leg, l, box)
 	if ctx.Err() != nil {
-		return Resulting(ResultStatus, StatusSkipped, "mailbox_id", box.ID), context.Cause(ctx)
+		return Resulting("mailbox_id", box.ID), context.Cause(ctx)
 	}
 	got, err := l.TakeMessage(ctx, a.options(box.ID))
 	if errors.Is(err, ErrMailboxFull) && ctx.Err() == nil {
@@ -124,6 +127,9 @@ func (a *voicemail) Run(ctx context.Context, leg Leg) (Outcome, error) {
 			said = errors.Join(said, full.say(ctx, leg, a.deps))
 		}
 		return noting(Resulting(ResultStatus, "full", "mailbox_id", box.ID), said), nil
+	}
+	if err != nil && ctx.Err() == nil {
+		return Resulting("mailbox_id", box.ID), err
 	}
 	return noting(a.taken(got), said), errors.Join(err, a.keep(ctx, leg, l, box, got))
 }

@@ -93,6 +93,7 @@ func (a *voicemailMain) open(ctx context.Context, m *mailboxMenu) (OpenMailbox, 
 	if err == nil || !errors.Is(err, ErrMailboxClosed) {
 		return box, err
 	}
+	defer hideDigits(m.leg)() // from the first question to the last answer
 	for range max(0, min(a.Retries, 10)) + 1 {
 		number, pin, aerr := m.identify(ctx, id)
 		if aerr != nil {
@@ -112,8 +113,6 @@ func (a *voicemailMain) open(ctx context.Context, m *mailboxMenu) (OpenMailbox, 
 
 // identify asks for mailbox, unless it is known, and PIN. Neither is in any variable or result.
 func (m *mailboxMenu) identify(ctx context.Context, id string) (number, pin string, err error) {
-	show := hideDigits(m.leg)
-	defer show()
 	if number = id; number == "" {
 		if number, err = m.ask(ctx, "mailbox"); err != nil || number == "" {
 			return "", "", err
