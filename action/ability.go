@@ -33,6 +33,7 @@ const (
 	CanDetect     Ability = "a leg with action.MachineDetector"
 	CanQueue      Ability = "a leg with action.Queuer"
 	CanFork       Ability = "a leg with action.ExternalMedia"
+	CanMailbox    Ability = "a leg with action.Mailboxes (an engine with a Config.Store that keeps voice messages, and Config.Mailboxes or Extensions)"
 
 	HasPrompts Ability = "Deps.Prompts"
 	HasSpeaker Ability = "Deps.Speaker"
@@ -99,7 +100,7 @@ func (a Abilities) Without(list ...Ability) Abilities {
 func AllAbilities() Abilities {
 	return AbilitiesOf(CanAnswer, CanHangup, CanPlay, CanDigits, CanEcho, CanRecord, CanConnect, CanDial, CanBridge,
 		CanConference, CanSendDigits, CanMute, CanFindFlows, CanFollow, CanTellStatus, CanListen, CanTranscribe,
-		CanReadRecord, CanDetect, CanQueue, CanFork, HasPrompts, HasSpeaker, HasBeep, HasHTTP, HasExpressions,
+		CanReadRecord, CanDetect, CanQueue, CanFork, CanMailbox, HasPrompts, HasSpeaker, HasBeep, HasHTTP, HasExpressions,
 		HasTranscriber, HasRecordingTranscriber, HasAssistant, HasMessages, HasMail, HasConversations, HasCases)
 }
 
@@ -152,6 +153,7 @@ func LegAbilities(leg Leg) Abilities {
 	has[MachineDetector](a, leg, CanDetect)
 	has[Queuer](a, leg, CanQueue)
 	has[ExternalMedia](a, leg, CanFork)
+	has[Mailboxes](a, leg, CanMailbox)
 	return a
 }
 

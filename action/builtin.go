@@ -1,7 +1,7 @@
 package action
 
 // Builtin returns a registry with all of VoIPBIN's actions, under their names of today and older ones,
-// and with condition_expression. They work with d: an action that needs something that d, or the leg, lacks
+// and with condition_expression, voicemail and voicemail_main. They work with d: an action that needs something that d, or the leg, lacks
 // is refused by flow.Check. What each does, and where it differs from VoIPBIN, is in the
 // documentation of package flow.
 func Builtin(d Deps) *Registry {
@@ -52,6 +52,8 @@ func Builtin(d Deps) *Registry {
 	r.Add("transcribe_recording", func() Action { return &transcribeRecording{deps: d} })
 	Register[transcribeStart](r, "transcribe_start")
 	Register[transcribeStop](r, "transcribe_stop")
+	r.Add("voicemail", func() Action { return newVoicemail(d) })
+	r.Add("voicemail_main", func() Action { return newVoicemailMain(d) })
 	for old, name := range map[string]string{
 		"agent_call": "connect", "chatbot_talk": "ai_talk", "dtmf_receive": "digits_receive", "dtmf_send": "digits_send",
 		"hangup_relay": "hangup", "patch": "fetch", "patch_flow": "fetch_flow", "recording_to_text": "transcribe_recording",

@@ -13,12 +13,15 @@ import (
 // what every call can, what Config.Deps brings, and recording where there is a Store.
 func (c *Config) Abilities() action.Abilities {
 	a := action.AbilitiesOf(action.CanAnswer, action.CanHangup, action.CanPlay, action.CanDigits, action.CanEcho,
-		action.CanBridge, action.CanConference, action.CanSendDigits, action.CanMute, action.CanListen, action.CanTellStatus)
+		action.CanBridge, action.CanConference, action.CanSendDigits, action.CanMute, action.CanListen, action.CanTellStatus, action.CanDetect)
 	if c.Outbound.any() || c.Extensions != nil || c.Agents != nil {
 		a[action.CanConnect], a[action.CanDial] = true, true
 	}
 	if c.Store != nil {
 		a[action.CanRecord], a[action.CanReadRecord] = true, true
+	}
+	if c.mailboxes() != nil {
+		a[action.CanMailbox] = true
 	}
 	if c.FlowByID != nil {
 		a[action.CanFindFlows], a[action.CanFollow] = true, true

@@ -59,6 +59,9 @@ type Call struct {
 	recorder      *recording     // guarded by mu; the one that runs
 	transcription *transcription // guarded by mu; the one that runs
 	closing       bool           // guarded by mu; no recording is to run any more
+	hiding        bool           // guarded by mu; digits are not to be kept
+	hidden        string         // guarded by mu; those whose inputs wait for the loop
+	hiddenEnd     bool           // guarded by mu; a key that is down is one of them
 
 	// Owned by the loop. stateMu lets others take a Snapshot between two steps.
 	stateMu sync.Mutex
@@ -149,6 +152,7 @@ func (c *Call) enqueue(in Input) (mine bool) {
 	if in.Kind == KindMedia && c.work.waiting() >= maxQueue {
 		return false // where inputs wait, the loop runs
 	}
+	c.hideLocked(&in)
 	c.work.push(in)
 	mine = !c.running
 	c.running = true
@@ -278,9 +282,10 @@ func (c *Call) perform(e *Effect) (in Input, ok bool) {
 	case DoCancelFlow:
 		c.cancelFlow(action.ErrHangup)
 	case DoDigit:
-		c.digits.Put(e.Text[:1])
-		if b := c.bridge.Load(); b != nil {
-			b.digit(c, e.Text, e.For == "info")
+		d := c.shown(e.Text[:1])
+		c.digits.Put(d)
+		if b := c.bridge.Load(); b != nil && d != "" {
+			b.digit(c, d, e.For == "info")
 		}
 	case DoRecord:
 		cmd := *e.Record // e is the machine's, which goes on

@@ -73,6 +73,9 @@ type Config struct {
 	// needs their password. Nil: none. Agents are people, who have several addresses: destinations of type agent.
 	Extensions Extensions
 	Agents     Agents
+	// Mailboxes are where messages are left, and who may hear them, where the Store is also a store.Voicemails. Nil: each of the Extensions has
+	// one, without a PIN.
+	Mailboxes Mailboxes
 	// Realm is that of digest authentication; "": DefaultRealm.
 	Realm string
 	// Registrar and Auth have the limits of registration and authentication; what the engine knows itself (Auth, Realm,
@@ -115,6 +118,8 @@ type Config struct {
 	// Reliable says which provisional responses are sent reliably (RFC 3262). "": early media, to
 	// callers that support it.
 	Reliable sip.Reliable
+	// Answering are the times by which the amd action tells a human from a machine; its Rate is the call's.
+	Answering media.AnswerOptions
 	// MediaTimeout is what happens to a call without sound. The zero value: a warning after 30 s.
 	MediaTimeout MediaTimeout
 

@@ -6,7 +6,7 @@
 // that asks to come in; a Verdict and a Refusal say why it must not; DialOptions are a call that is to
 // go out, Outbound, Trunk and Route say what may, and how, TrunkState how a trunk stands; a Groupcall is an attempt to reach one
 // of several destinations, and a Directory knows who stands for several; a Conference is a room, a Confbridge what carries it;
-// an Extension is a phone number of ours, an Agent a person with several, a Registration a phone that is there;
+// an Extension is a phone number of ours, an Agent a person with several, a Mailbox where messages are left, a Registration a phone that is there;
 // an Event tells the program what happened. Settings, Flags, ParseListen and NewDeps spare a server the
 // usual wiring. Machine, Input, Effect and Snapshot are what traces and restarts are made of.
 //
@@ -70,6 +70,12 @@
 // They watch each other, too (Config.Watching): a phone that subscribes to an extension, with its password, is told whether that is called, rings or
 // speaks (RFC 4235, lamps for who is busy), with whom only if Watching.Identities says so and the caller does not hide;
 // Engine.SetMessages switches its own lamp for waiting messages (RFC 3842).
+//
+// # Messages
+//
+// A caller leaves a message in a mailbox by the voicemail action, its owner hears it by voicemail_main. Config.Mailboxes says which there are and their PINs,
+// a Store that is also a store.Voicemails keeps the messages. The owner is the extension that has given its password for the call, or who knows the PIN, which is in no
+// trace. Its phones' lamps have the counts after each change; what is too old goes within an hour.
 //
 // # Goroutines
 //

@@ -62,8 +62,9 @@ type Engine struct {
 	cut     chan struct{}
 	cutOnce sync.Once
 
-	rooms  rooms
-	events *eventLog
+	rooms    rooms
+	events   *eventLog
+	mailroom mailroom
 
 	mu         sync.Mutex
 	calls      map[string]*Call      // guarded by mu
@@ -217,6 +218,9 @@ func (e *Engine) Run(ctx context.Context) error {
 	trunks.Go(func() { e.keepTrunks(trunkCtx) })
 	if e.cfg.QualityInterval > 0 {
 		trunks.Go(func() { e.keepQuality(e.callCtx) })
+	}
+	if e.cfg.mailboxes() != nil {
+		below.Go(func() { e.keepMailboxes(sipCtx) })
 	}
 	if e.registrar != nil && e.cfg.RegistrationFile != "" {
 		below.Go(func() { e.keepRegistrations(sipCtx.Done()) })

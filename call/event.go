@@ -32,7 +32,7 @@ type Event struct {
 
 	// Data is the resource as it stood then, in the JSON form that the REST interface has for it, too: a store.Call (call_..., confbridge_...),
 	// store.Recording (recording_...), store.Conference (conference_...), store.Conferencecall (conferencecall_...),
-	// store.Groupcall (groupcall_...), store.Transcribe (transcribe_...), store.Transcript, Activeflow (activeflow_..., without the
+	// store.Groupcall (groupcall_...), store.Voicemail (voicemail_...), store.Transcribe (transcribe_...), store.Transcript, Activeflow (activeflow_..., without the
 	// actions that have ended), Digit (dtmf_received), Quality (call_quality), TrunkState (trunk_updated) or Registration
 	// (extension_registered, extension_unregistered).
 	Data any `json:"data"`

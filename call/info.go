@@ -21,7 +21,7 @@ func infoDigit(contentType string, body []byte) string {
 		return ""
 	}
 	s = strings.ToUpper(strings.TrimSpace(s))
-	if len(s) == 1 && strings.Contains("0123456789*#ABCD", s) {
+	if len(s) == 1 && strings.Contains("0123456789*#ABCD"+hiddenDigit, s) {
 		return s
 	}
 	return ""

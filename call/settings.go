@@ -21,6 +21,7 @@ type Settings struct {
 	Registrar  RegistrarSettings `json:"registrar"`  // limits of registration
 	Calls      CallSettings      `json:"calls"`      // limits and supervision of calls
 	Agents     []Agent           `json:"agents"`     // people, and where they are reached
+	Mailboxes  []Mailbox         `json:"mailboxes"`  // where messages are left; none: one for each extension, without PIN
 	Trunks     []Trunk           `json:"trunks"`
 	Routes     []Route           `json:"routes"`     // by which trunks numbers go; none: by the prefixes of the trunks
 	Outbound   Outbound          `json:"outbound"`   // what may be dialled; empty: nothing
@@ -96,7 +97,7 @@ func place(data []byte, dec *json.Decoder, err error) string {
 
 func (s *Settings) check() error {
 	var errs []error
-	errs = append(errs, checkExtensions("extensions", s.Extensions), checkAgents("agents", s.Agents))
+	errs = append(errs, checkExtensions("extensions", s.Extensions), checkAgents("agents", s.Agents), checkMailboxes("mailboxes", s.Mailboxes))
 	if strings.ContainsAny(s.Realm, "\"\\\r\n\x00") {
 		errs = append(errs, fmt.Errorf("realm: %q holds a quote, backslash or line break", s.Realm))
 	}

@@ -101,7 +101,7 @@
 //	  assistance_type      (ai team; default ai) what assistance_id names
 //	  assistance_id        which assistant
 //	  ai_id                (older) older name of assistance_id
-//	amd                    tells a human from an answering machine: ${ID.verdict} human machine notsure; refused by Check until the engine can do it
+//	amd                    tells a human from an answering machine: ${ID.verdict} human machine notsure
 //	  machine_handle       (hangup continue; default continue) what happens at a machine
 //	  async                goes on at once; the verdict is in the result once it is known
 //	  +timeout             (ms; default 20000) longest wait for the verdict
@@ -271,6 +271,33 @@
 //	variable_set           writes a variable
 //	  key                  (required) name of the variable
 //	  value                its new value
+//	+voicemail             answers, greets, and records what the caller says, alone, as a message of a mailbox: until a key, silence, its length, or the hang-up, after which it is kept, too; ${ID.status} is dropped where it was too short and full where there is no room, .message_id, .mailbox_id, .recording_id, .duration_ms, .ended_by (key silence duration hangup skip); voipbin.voicemail.id; event voicemail_created; a mailbox that there is not is fatal
+//	  +mailbox_id          the mailbox (call.Config.Mailboxes); empty: that of who was called
+//	  +greeting            what is said first, unless the owner has recorded a greeting; empty: a sentence, where there is a Speaker. A key cuts it
+//	  +beep                (default true) plays a beep before the message
+//	  +max_duration        (s; default 180) longest message
+//	  +min_duration        (s; default 2) a shorter message is dropped
+//	  +end_of_silence      (s; default 10) silence of the caller that ends the message; 0: none does
+//	  +end_of_key          (none any * #; default #) key that ends the message
+//	  +transcribe          turns the message into text, where there is a Deps.RecordingTranscriber
+//	  +email_to            e-mail addresses that get the message, with its sound, beside those of the mailbox (Deps.Mail)
+//	  +webhook_uri         http: or https: URL that gets {"type":"voicemail_created","data":{...}}, beside that of the mailbox, as webhook_send sends it
+//	  +webhook_method      (POST PUT; default POST) of the request
+//	  +language            BCP 47, of what it says by itself (en de es fr); empty: that of the mailbox
+//	  +provider            name of a speech engine
+//	  +voice_id            a voice of the engine's
+//	  +gender              (male female neutral) of the voice
+//	  +texts               texts of one's own, by name, for other languages or words
+//	+voicemail_main        answers; the mailbox for its owner: the extension that has given its password, or who knows mailbox and PIN. New messages come first; what was heard is saved. Keys: 1 again, 2 save, 3 delete or keep after all, 4 previous, 6 next, 8 call back, 9 record the greeting, * end; a key cuts what is said. ${ID.status} is denied where it did not open, .mailbox_id, .new, .saved, .heard, .deleted
+//	  +mailbox_id          the mailbox; empty: the caller's own, if it is one of our extensions, else it is asked for
+//	  +retries             (default 2) how often it asks again after a wrong PIN
+//	  +order               (newest oldest; default newest) which message comes first
+//	  +call_back           key 8 calls who has left the message, as connect does
+//	  +language            BCP 47, of what it says by itself (en de es fr); empty: that of the mailbox
+//	  +provider            name of a speech engine
+//	  +voice_id            a voice of the engine's
+//	  +gender              (male female neutral) of the voice
+//	  +texts               texts of one's own, by name, for other languages or words
 //	webhook_send           sends an HTTP request, up to 3 times 1 s apart, signed as X-VoIPBIN-Signature: sha256=<HMAC>; ${ID.http_code}, .body, and .json.KEY of an answer that is an object
 //	  sync                 waits for the answer, which is the result
 //	  uri                  (required) http: or https: URL
@@ -295,7 +322,7 @@
 //
 // A flow that works at VoIPBIN works here. These are on purpose different:
 //
-//   - amd, queue_join and external_media_* are read and checked, and refused by Check while the
+//   - queue_join and external_media_* are read and checked, and refused by Check while the
 //     engine cannot do them.
 //   - Flows are checked when they are loaded. An unknown type, option or key, a wrong type, a
 //     missing option, a target that does not exist or an id that stands twice is an error

@@ -36,6 +36,8 @@ type MemoryStore struct {
 	recOrder   ordered
 	recEnded   ordered
 	groupcalls shelf[Groupcall]
+	voicemails shelf[Voicemail]
+	mailboxes  map[string]Mailbox
 	flows      map[string]*Flow
 	flowOrder  ordered
 	traces     map[string][]byte
@@ -62,6 +64,8 @@ func NewMemory(cfg MemoryConfig) *MemoryStore {
 		calls:      map[string]*Call{},
 		recordings: map[string]*Recording{},
 		groupcalls: shelf[Groupcall]{rows: map[string]*Groupcall{}},
+		voicemails: shelf[Voicemail]{rows: map[string]*Voicemail{}},
+		mailboxes:  map[string]Mailbox{},
 		flows:      map[string]*Flow{},
 		traces:     map[string][]byte{},
 	}
@@ -400,7 +404,7 @@ func (m *MemoryStore) Close() error {
 	defer m.mu.Unlock()
 	m.closed = true
 	m.calls, m.recordings, m.flows, m.traces = nil, nil, nil, nil
-	m.groupcalls = shelf[Groupcall]{}
+	m.groupcalls, m.voicemails, m.mailboxes = shelf[Groupcall]{}, shelf[Voicemail]{}, nil
 	m.callOrder, m.ended, m.recOrder, m.recEnded, m.flowOrder, m.loose = nil, nil, nil, nil, nil, nil
 	return nil
 }

@@ -26,7 +26,7 @@ var replayable = map[string]bool{
 	"branch": true, "goto": true, "condition_variable": true, "condition_datetime": true, "condition_expression": true,
 	"condition_call_digits": true, "condition_call_status": true, "variable_set": true, "block": true, "mute": true,
 	"connect": true, "call": true, "conference_join": true, "confbridge_join": true, "fetch": true, "fetch_flow": true,
-	"webhook_send": true, "empty": true,
+	"webhook_send": true, "empty": true, "voicemail": true, "voicemail_main": true, "amd": true,
 }
 
 // replayLeg is the leg of a replay: every use of it comes to what it came to then.
@@ -265,7 +265,7 @@ func (e *recordedError) Error() string { return e.text }
 // known are errors that flows tell apart. They stand in the text of what wraps them.
 var known = []error{
 	action.ErrNoFlow, action.ErrNoConference, action.ErrNoQueue, action.ErrTimeout, action.ErrHangup, action.ErrSkip,
-	action.ErrContinue, action.ErrBusy, context.DeadlineExceeded, context.Canceled, errors.ErrUnsupported,
+	action.ErrContinue, action.ErrBusy, action.ErrNoMailbox, action.ErrMailboxFull, action.ErrMailboxClosed, context.DeadlineExceeded, context.Canceled, errors.ErrUnsupported,
 }
 
 func (e *recordedError) Is(target error) bool {

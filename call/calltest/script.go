@@ -1,6 +1,7 @@
 package calltest
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -65,6 +66,22 @@ func (c *PhoneCall) Reinvite(t testing.TB, direction string) (answered string, s
 // Press sends digits by RFC 4733, 100 ms each with 100 ms between them, and returns when they are sent. Where no
 // telephone-event was agreed on it sends their tones.
 func (c *PhoneCall) Press(digits string) { c.sound.press(digits) }
+
+// Info sends an INFO (RFC 6086) and returns the status of its final response.
+func (c *PhoneCall) Info(t testing.TB, contentType, body string) (status int) {
+	t.Helper()
+	c.mu.Lock()
+	c.cseq++
+	n := c.cseq
+	c.mu.Unlock()
+	m := c.request("INFO", n, fmt.Sprintf("%s-%d", c.branch, n), body)
+	m.set("Content-Type", contentType)
+	res, err := c.await(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return res.status()
+}
 
 // Pressed returns the digits that came by RFC 4733, one for each event, whatever number of packets it took.
 func (c *PhoneCall) Pressed() string { return c.sound.digits() }

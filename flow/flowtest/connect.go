@@ -248,7 +248,7 @@ func (l *Leg) RecordingIDs() []string {
 	return ids
 }
 
-// OpenRecording opens one of the script.
+// OpenRecording opens one of the script, or that of a message.
 func (l *Leg) OpenRecording(_ context.Context, id string) (string, io.ReadCloser, error) {
 	for _, t := range l.recordings {
 		if t.id == id {
@@ -257,6 +257,12 @@ func (l *Leg) OpenRecording(_ context.Context, id string) (string, io.ReadCloser
 			l.open++
 			return id + ".wav", &openTape{strings.NewReader("RIFF " + t.text), l.World}, nil
 		}
+	}
+	if strings.HasPrefix(id, voicePrefix) {
+		l.World.mu.Lock()
+		defer l.World.mu.Unlock()
+		l.open++
+		return id + ".wav", &openTape{strings.NewReader("RIFF a message"), l.World}, nil
 	}
 	return "", nil, errors.New("there is no such recording")
 }

@@ -96,6 +96,7 @@ func (w *World) TranscribeRecording(ctx context.Context, name string, wav io.Rea
 	if err != nil {
 		return "", err
 	}
+	turn("transcribe " + name) // the flow may go on beside it
 	text := strings.TrimPrefix(string(b), "RIFF ")
 	w.Log("transcribe", "%s %q %q", name, o.Language, o.Provider)
 	switch text {
@@ -186,6 +187,7 @@ func (w *World) SendMessage(ctx context.Context, m action.Message) error {
 
 // SendMail reads each attachment twice: a provider may have to try again.
 func (w *World) SendMail(ctx context.Context, m action.Mail) error {
+	turn("mail " + m.Subject) // the flow may go on beside it
 	w.Log("mail", "%s: %s: %s", addresses(address.Address{}, m.Destinations), m.Subject, m.Content)
 	for _, a := range m.Attachments {
 		for range 2 {

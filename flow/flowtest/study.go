@@ -28,7 +28,7 @@ type study struct {
 	vars    []string        // names
 	callers []string        // numbers that it may know
 	clock   []string        // times of the day that it may look at
-	given   Script          // what it takes to be there: conferences, flows
+	given   Script          // what it takes to be there: conferences, flows, mailboxes
 	types   map[string]bool // of its actions
 }
 
@@ -90,7 +90,7 @@ func (f *Flow) study(t testing.TB) *study {
 // given are the lines for what has to be there, in s.
 func (s Script) given() (n int) {
 	for _, l := range s {
-		if slices.Contains([]string{"conference", "flow", "queue"}, l.Verb) {
+		if slices.Contains([]string{"conference", "flow", "queue", "mailbox"}, l.Verb) {
 			n++
 		}
 	}
@@ -202,6 +202,8 @@ func (s *study) read(typ, key string, n *action.Node) {
 		s.clock = append(s.clock, text)
 	case "conference_id":
 		s.give(text, "conference", text)
+	case "mailbox_id":
+		s.give(text, "mailbox", text)
 	case "flow_id":
 		s.give(text, "flow", text, `[{"type":"empty"}]`)
 	case "queue_id":

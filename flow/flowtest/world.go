@@ -41,6 +41,7 @@ type World struct {
 	prompts     map[string]prompt
 	recordings  []tape
 	queues      map[string]queue
+	mailboxes   map[string]*mailbox
 	verdict     string // of the answering machine detector: human, machine, notsure, error; "": never comes
 	verdictAt   time.Duration
 	servers     []answer // by URL
@@ -55,6 +56,7 @@ type World struct {
 	sources int           // sounds that are open, guarded by mu
 	asked   []Request     // guarded by mu
 	taken   []taken       // steps that are over, guarded by mu
+	left    int           // messages in mailboxes, guarded by mu
 }
 
 // tape is a recording; its text is what a transcriber finds in it, or "error", or "hang".
@@ -89,7 +91,7 @@ func emptyWorld() *World {
 	w := &World{
 		log: newLog(), peers: make(map[string]Peer), conferences: make(map[string]bool), flows: make(map[string]string),
 		programs: make(map[string]string), faults: make(map[string]string), prompts: make(map[string]prompt),
-		queues: make(map[string]queue),
+		queues: make(map[string]queue), mailboxes: make(map[string]*mailbox),
 	}
 	w.start = w.log.start
 	_ = w.vars.Set(varActiveflow, ActiveflowID) // within all limits

@@ -87,6 +87,20 @@ var migrations = [][]string{{
 	`CREATE INDEX groupcalls_tm ON groupcalls (tm_create, id)`,
 	`CREATE INDEX groupcalls_master ON groupcalls (master_call_id, tm_create, id) WHERE master_call_id <> ''`,
 	`CREATE INDEX groupcalls_journey ON groupcalls (journey_id, tm_create, id) WHERE journey_id <> ''`,
+}, {
+	`CREATE TABLE voicemails (
+		id TEXT PRIMARY KEY,
+		tm_create BIGINT NOT NULL,
+		mailbox_id TEXT NOT NULL,
+		status TEXT NOT NULL,
+		body TEXT NOT NULL
+	)`,
+	`CREATE INDEX voicemails_tm ON voicemails (tm_create, id)`,
+	`CREATE INDEX voicemails_mailbox ON voicemails (mailbox_id, tm_create, id)`,
+	`CREATE TABLE mailboxes (
+		id TEXT PRIMARY KEY,
+		body TEXT NOT NULL
+	)`,
 }}
 
 // migrate brings the file to the newest version, in one transaction.

@@ -25,6 +25,7 @@ type statements struct {
 	putRecording, dropRecording, putGroupcall, dropGroupcall    *sql.Stmt
 	getFlow, putFlow, dropFlow, putTrace                        *sql.Stmt
 	getKey, putKey, dropKey, dropKeys                           *sql.Stmt
+	putVoicemail, dropVoicemail, putMailbox                     *sql.Stmt
 	all                                                         []*sql.Stmt
 }
 
@@ -50,6 +51,10 @@ func (p *statements) prepare(ctx context.Context, conn *sql.Conn) error {
 			ON CONFLICT (id) DO UPDATE SET tm_create = excluded.tm_create, status = excluded.status, master_call_id = excluded.master_call_id,
 			journey_id = excluded.journey_id, body = excluded.body`},
 		{&p.dropGroupcall, `DELETE FROM groupcalls WHERE id = ?`},
+		{&p.putVoicemail, `INSERT INTO voicemails (id, tm_create, mailbox_id, status, body) VALUES (?, ?, ?, ?, ?)
+			ON CONFLICT (id) DO UPDATE SET tm_create = excluded.tm_create, mailbox_id = excluded.mailbox_id, status = excluded.status, body = excluded.body`},
+		{&p.dropVoicemail, `DELETE FROM voicemails WHERE id = ?`},
+		{&p.putMailbox, `INSERT INTO mailboxes (id, body) VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET body = excluded.body`},
 		{&p.getFlow, `SELECT rev, tm_create FROM flows WHERE id = ?`},
 		{&p.putFlow, `INSERT INTO flows (id, tm_create, tm_update, rev, name, detail, body) VALUES (?, ?, ?, ?, ?, ?, ?)
 			ON CONFLICT (id) DO UPDATE SET tm_update = excluded.tm_update, rev = excluded.rev, name = excluded.name,

@@ -40,6 +40,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"CallDelete", testCallDelete},
 		{"Recordings", testRecordings},
 		{"Groupcalls", testGroupcalls},
+		{"Voicemails", testVoicemails},
 		{"Flows", testFlows},
 		{"FlowRevisions", testFlowRevisions},
 		{"FlowWritersRace", testFlowWritersRace},

@@ -1,0 +1,98 @@
+package storetest
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/callbin/callbin/call/address"
+	"github.com/callbin/callbin/store"
+)
+
+// testVoicemails is for drivers that are store.Voicemails; others pass.
+func testVoicemails(t *testing.T, s store.Store) {
+	db, ok := s.(store.Voicemails)
+	if !ok {
+		t.Skip("not a store.Voicemails")
+	}
+	_, err := db.Voicemail(t.Context(), "a")
+	wantErr(t, err, store.ErrNotFound, "Voicemail of an unknown id")
+	wantErr(t, db.DeleteVoicemail(t.Context(), "a"), store.ErrNotFound, "DeleteVoicemail of an unknown id")
+	for _, bad := range []store.Voicemail{{ID: "a", MailboxID: "200"}, {ID: "a", TmCreate: at(0)}, {MailboxID: "200", TmCreate: at(0)}} {
+		wantErr(t, db.PutVoicemail(t.Context(), bad), store.ErrInvalid, "PutVoicemail of what is incomplete")
+	}
+	full := store.Voicemail{
+		ID: "a", MailboxID: "200", CallID: "c", ActiveflowID: "af", JourneyID: "jo",
+		Source:      address.Address{Type: address.TypeTel, Target: "+4930901820", TargetName: "tn", Name: "Jürgen 日本", Detail: "de"},
+		RecordingID: "r", DurationMS: 12345, Status: store.VoicemailSaved, Transcript: "Ring me <back>.", TmCreate: at(0), TmUpdate: at(time.Second),
+	}
+	for _, v := range []store.Voicemail{{ID: "a", MailboxID: "201", TmCreate: at(time.Hour)}, full, full} {
+		if err := db.PutVoicemail(t.Context(), v); err != nil {
+			t.Fatal(err)
+		}
+		got, err := db.Voicemail(t.Context(), "a")
+		if d := cmp.Diff(clean(t, v), got); err != nil || d != "" {
+			t.Errorf("Voicemail: %v (-want +got):\n%s", err, d)
+		}
+	}
+	for i := range 5 {
+		v := store.Voicemail{ID: fmt.Sprint(i), MailboxID: fmt.Sprint(200 + i%2), TmCreate: at(time.Second), Status: store.VoicemailNew}
+		if err := db.PutVoicemail(t.Context(), v); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []struct {
+		f    store.VoicemailFilter
+		want []string
+	}{
+		{store.VoicemailFilter{}, []string{"4", "3", "2", "1", "0", "a"}},
+		{store.VoicemailFilter{MailboxID: "200"}, []string{"4", "2", "0", "a"}},
+		{store.VoicemailFilter{MailboxID: "200", Status: store.VoicemailSaved}, []string{"a"}},
+		{store.VoicemailFilter{MailboxID: "201", Status: store.VoicemailSaved}, nil},
+		{store.VoicemailFilter{Since: at(time.Microsecond), MailboxID: "201"}, []string{"3", "1"}},
+		{store.VoicemailFilter{Until: at(time.Second)}, []string{"a"}},
+	} {
+		for _, size := range []int{0, 2} {
+			f := c.f
+			f.PageSize = size
+			var ids []string
+			for {
+				page, next, err := db.ListVoicemails(t.Context(), f)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, v := range page {
+					ids = append(ids, v.ID)
+				}
+				if next == "" || len(ids) > 10 {
+					break
+				}
+				f.PageToken = next
+			}
+			wantIDs(t, ids, c.want...)
+		}
+	}
+	if err := db.DeleteVoicemail(t.Context(), "a"); err != nil {
+		t.Fatal(err)
+	}
+	_, err = db.Voicemail(t.Context(), "a")
+	wantErr(t, err, store.ErrNotFound, "Voicemail after DeleteVoicemail")
+	testMailboxes(t, db)
+}
+
+func testMailboxes(t *testing.T, db store.Voicemails) {
+	t.Helper()
+	_, err := db.Mailbox(t.Context(), "200")
+	wantErr(t, err, store.ErrNotFound, "Mailbox of an unknown id")
+	wantErr(t, db.PutMailbox(t.Context(), store.Mailbox{}), store.ErrInvalid, "PutMailbox without an id")
+	for _, m := range []store.Mailbox{{ID: "200", GreetingRecordingID: "r1", TmUpdate: at(0)}, {ID: "201"}, {ID: "200", GreetingRecordingID: "r2", TmUpdate: at(time.Second)}} {
+		if err := db.PutMailbox(t.Context(), m); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := db.Mailbox(t.Context(), m.ID); err != nil || got != m {
+			t.Errorf("Mailbox: %+v, %v; want %+v", got, err, m)
+		}
+	}
+}
