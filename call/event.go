@@ -20,7 +20,7 @@ type Event struct {
 	Type string `json:"type"` // VoIPBIN's: call_created, call_ringing, call_progressing, ...
 	ID   string `json:"id"`   // of this event alone; those of an engine grow
 	// Seq counts the events of a resource from 1, without a gap: of the conference where ConferenceID is set, else of the queue, the
-	// groupcall, the call that is set; of trunks and extensions those of all of them.
+	// mailbox, the groupcall, the call that is set; of trunks and extensions those of all of them.
 	Seq  int       `json:"seq"`
 	Time time.Time `json:"time"`
 
@@ -29,6 +29,7 @@ type Event struct {
 	ConferenceID string `json:"conference_id,omitempty"`
 	GroupcallID  string `json:"groupcall_id,omitempty"` // of events of a groupcall; that of a call stands in its data
 	QueueID      string `json:"queue_id,omitempty"`
+	MailboxID    string `json:"mailbox_id,omitempty"` // of events of its messages, which outlive their calls
 
 	// Data is the resource as it stood then, in the JSON form that the REST interface has for it, too: a store.Call (call_..., confbridge_...),
 	// store.Recording (recording_...), store.Conference (conference_...), store.Conferencecall (conferencecall_...),
@@ -45,6 +46,8 @@ func (e *Event) subject() string {
 		return "conference " + e.ConferenceID
 	case e.QueueID != "":
 		return "queue " + e.QueueID
+	case e.MailboxID != "":
+		return "mailbox " + e.MailboxID
 	case e.GroupcallID != "":
 		return "groupcall " + e.GroupcallID
 	}
@@ -75,6 +78,9 @@ func (e *Event) fill() {
 		set(&e.JourneyID, d.JourneyID)
 	case store.Groupcall:
 		set(&e.GroupcallID, d.ID)
+		set(&e.JourneyID, d.JourneyID)
+	case store.Voicemail:
+		set(&e.MailboxID, d.MailboxID)
 		set(&e.JourneyID, d.JourneyID)
 	case store.Recording:
 		set(&e.JourneyID, d.JourneyID)

@@ -122,7 +122,7 @@ func (e *Engine) purge(ctx context.Context, db store.Voicemails, v store.Voicema
 		return err
 	}
 	v.Status, v.TmUpdate = store.VoicemailDeleted, store.At(time.Now())
-	e.tell(Event{Type: "voicemail_deleted", CallID: v.CallID, Time: v.TmUpdate.Time, Data: v})
+	e.tell(Event{Type: "voicemail_deleted", Time: v.TmUpdate.Time, Data: v})
 	return nil
 }
 
@@ -168,7 +168,7 @@ func (e *Engine) change(ctx context.Context, box *Mailbox, db store.Voicemails, 
 	if err := db.PutVoicemail(ctx, v); err != nil {
 		return err
 	}
-	e.tell(Event{Type: "voicemail_updated", CallID: v.CallID, Time: v.TmUpdate.Time, Data: v})
+	e.tell(Event{Type: "voicemail_updated", Time: v.TmUpdate.Time, Data: v})
 	return e.tellMessages(ctx, box, db)
 }
 
