@@ -64,9 +64,11 @@ type Config struct {
 	OnEvent func(Event)
 
 	// Extensions are the phones of ours: they register, are rung by destinations of type extension, and what they dial
-	// needs their password. Nil: none. Agents are people, who have several addresses: destinations of type agent.
+	// needs their password. Nil: none.
 	Extensions Extensions
-	Agents     Agents
+	// Agents are people and teams, who have several addresses: who stands behind a destination of type agent, and who serves
+	// Queues. Nil: none.
+	Agents Agents
 	// Realm is that of digest authentication; "": DefaultRealm.
 	Realm string
 	// Registrar and Auth have the limits of registration and authentication; what the engine knows itself (Auth, Realm,
@@ -85,8 +87,6 @@ type Config struct {
 	Outbound Outbound
 	Trunks   []Trunk
 	Routes   []Route
-	// Directory knows which destinations stand for others. Nil: none.
-	Directory Directory
 	// RingTimeout is how long a call of ours may ring. 0: DefaultRingTimeout.
 	RingTimeout time.Duration
 	// Ringback is the country whose tone an answered caller hears while connect rings

@@ -88,7 +88,7 @@ func (k *connecting) prepare() (stop func()) {
 	}
 	root := newGroupcall(h, nil, method, k.o.Destinations)
 	root.told = false
-	if k.o.Timeout == 0 || method == store.RingAll && c.engine.cfg.Directory == nil {
+	if k.o.Timeout == 0 || method == store.RingAll && c.engine.cfg.Agents == nil {
 		return nil // the legs' own timers do
 	}
 	t := time.AfterFunc(k.o.Timeout, root.expire)
@@ -423,13 +423,13 @@ func (c *Call) dial(ctx context.Context, o action.DialOptions) ([]string, error)
 // dialGroup dials a destination that stands for several, as a groupcall of its own; false: dest is none.
 func (c *Call) dialGroup(ctx context.Context, o action.DialOptions, dest address.Address, rec store.Call, program flow.Program) (id string, ok bool, err error) {
 	x, err := c.engine.expand(ctx, dest.Normalize())
-	if err == nil && len(x.Destinations) == 0 {
+	if err == nil && len(x.destinations) == 0 {
 		return "", false, nil
 	}
 	source, _ := c.shows(o.Source, rec, dest)
 	group := GroupcallOptions{
-		Destinations: x.Destinations, Source: source, Flow: program, EarlyExecution: o.EarlyExecution,
-		RingMethod: x.RingMethod, AnswerMethod: store.AnswerHangupOthers, Metadata: rec.Metadata, JourneyID: rec.JourneyID,
+		Destinations: x.destinations, Source: source, Flow: program, EarlyExecution: o.EarlyExecution,
+		RingMethod: x.method, RingTimeout: x.each, AnswerMethod: store.AnswerHangupOthers, Metadata: rec.Metadata, JourneyID: rec.JourneyID,
 	}
 	if c.hides(o.Anonymous) {
 		group.Anonymous = "yes"

@@ -47,13 +47,14 @@ type GroupcallOptions struct {
 	JourneyID    string            // "": the master's, or a new one
 }
 
-// Groupcall is an attempt to reach one of several destinations. Those that stand for several (Directory) are
+// Groupcall is an attempt to reach one of several destinations. Agents with Agent.Groupcall are
 // groupcalls within it. All of its methods are safe for any goroutine.
 type Groupcall struct {
 	id     string
 	hunt   *hunt
 	parent *Groupcall      // that it is within; nil: none
 	of     address.Address // what it stands for in its parent
+	each   time.Duration   // that each of it rings; 0: as the hunt says
 	depth  int
 	told   bool // there are events and a record; else it is the inside of a connect
 	linear bool

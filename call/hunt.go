@@ -186,7 +186,7 @@ func (h *hunt) dial(ctx context.Context, g *Groupcall, dest address.Address, ref
 	o := h.base
 	o.destination, o.shows = dest, h.shows
 	o.source, o.otherwise = h.shows(dest)
-	o.timeout, o.tell, o.refused = h.ring, h.hear, cmp.Or(o.refused, refused)
+	o.timeout, o.tell, o.refused = cmp.Or(g.each, h.ring), h.hear, cmp.Or(o.refused, refused)
 	if g.told {
 		o.groupcall = g.id
 	}
@@ -288,14 +288,14 @@ func (g *Groupcall) dialNext(ctx context.Context) {
 	x, err := h.engine.expand(ctx, dest)
 	switch {
 	case err != nil:
-		h.dial(ctx, g, dest, &Refusal{Status: 500, Code: CodeRouteFailed, Sentence: err.Error()})
-	case len(x.Destinations) == 0:
+		h.dial(ctx, g, dest, &Refusal{Status: 500, Code: CodeLookupFailed, Sentence: err.Error()})
+	case len(x.destinations) == 0:
 		h.dial(ctx, g, dest, nil)
 	case g.depth+1 > maxNesting:
 		h.dial(ctx, g, dest, &Refusal{Status: 482, Code: CodeNotDialable, Sentence: fmt.Sprintf("destinations stand for each other more than %d deep", maxNesting)})
 	default:
-		sub := newGroupcall(h, g, cmp.Or(x.RingMethod, store.RingAll), x.Destinations)
-		sub.of = dest
+		sub := newGroupcall(h, g, x.method, x.destinations)
+		sub.of, sub.each = dest, x.each
 		g.change(func(r *store.Groupcall) {
 			r.GroupcallIDs = append(r.GroupcallIDs, sub.id)
 			r.GroupcallCount++
