@@ -11,7 +11,7 @@ import (
 // MemoryConfig sets the limits of a MemoryStore. The zero value is fine.
 type MemoryConfig struct {
 	// KeepCalls is how many finished calls (status hangup) are kept, with their traces and
-	// as many ended recordings and groupcalls; the oldest go first. 0: 10,000; negative: all. Calls that are
+	// as many ended recordings, groupcalls and queuecalls; the oldest go first. 0: 10,000; negative: all. Calls that are
 	// not over are always kept.
 	KeepCalls int
 	// Blobs keeps the files; nil: memory does, up to BlobBytes. Closing it is the caller's.
@@ -36,6 +36,7 @@ type MemoryStore struct {
 	recOrder   ordered
 	recEnded   ordered
 	groupcalls shelf[Groupcall]
+	queuecalls shelf[Queuecall]
 	flows      map[string]*Flow
 	flowOrder  ordered
 	traces     map[string][]byte
@@ -62,6 +63,7 @@ func NewMemory(cfg MemoryConfig) *MemoryStore {
 		calls:      map[string]*Call{},
 		recordings: map[string]*Recording{},
 		groupcalls: shelf[Groupcall]{rows: map[string]*Groupcall{}},
+		queuecalls: shelf[Queuecall]{rows: map[string]*Queuecall{}},
 		flows:      map[string]*Flow{},
 		traces:     map[string][]byte{},
 	}
@@ -400,7 +402,7 @@ func (m *MemoryStore) Close() error {
 	defer m.mu.Unlock()
 	m.closed = true
 	m.calls, m.recordings, m.flows, m.traces = nil, nil, nil, nil
-	m.groupcalls = shelf[Groupcall]{}
+	m.groupcalls, m.queuecalls = shelf[Groupcall]{}, shelf[Queuecall]{}
 	m.callOrder, m.ended, m.recOrder, m.recEnded, m.flowOrder, m.loose = nil, nil, nil, nil, nil, nil
 	return nil
 }
