@@ -48,6 +48,7 @@ type Call struct {
 	leg     atomic.Pointer[MediaLeg]    // nil before the first offer/answer
 	bridge  atomic.Pointer[Confbridge]  // that the call is in
 	stepNow atomic.Pointer[runningStep] // nil: none that takes time
+	waiting atomic.Pointer[hold]        // what it hears while it waits in a queue; nil: it does not
 
 	// The loop: whoever posts the first input starts a goroutine that consumes until
 	// the queue is empty, so that a call at rest costs no stack.
@@ -274,6 +275,9 @@ func (c *Call) perform(e *Effect) (in Input, ok bool) {
 		c.cancelFlow(action.ErrHangup)
 	case DoDigit:
 		c.digits.Put(e.Text[:1])
+		if h := c.waiting.Load(); h != nil {
+			h.press(e.Text[:1])
+		}
 		if b := c.bridge.Load(); b != nil {
 			b.digit(c, e.Text, e.For == "info")
 		}

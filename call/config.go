@@ -87,6 +87,8 @@ type Config struct {
 	Outbound Outbound
 	Trunks   []Trunk
 	Routes   []Route
+	// Queues are where callers wait for agents, from the start; Engine.CreateQueue makes others.
+	Queues []QueueOptions
 	// RingTimeout is how long a call of ours may ring. 0: DefaultRingTimeout.
 	RingTimeout time.Duration
 	// Ringback is the country whose tone an answered caller hears while connect rings

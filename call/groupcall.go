@@ -159,6 +159,17 @@ func (h *hunt) inherit(master *Call) {
 	}
 }
 
+// hops lets the legs have one hop less left than the request of c, whose record is rec: a circle of calls comes to an end.
+func (h *hunt) hops(c *Call, rec *store.Call) {
+	if d := c.dialog.Load(); rec.Direction == store.DirectionIncoming && d != nil {
+		if h.base.maxForwards = d.Invite().MaxForwards - 1; h.base.maxForwards <= 0 {
+			h.base.refused = &Refusal{Status: 483, Code: CodeTooManyHops, Sentence: "the call has taken too many hops"}
+		}
+	} else if c.out != nil {
+		h.base.maxForwards = c.out.maxForwards
+	}
+}
+
 // newGroupcall makes a group of h: its root, or one within parent.
 func newGroupcall(h *hunt, parent *Groupcall, method string, dests []address.Address) *Groupcall {
 	dests = slices.Clone(dests)

@@ -34,6 +34,7 @@ const (
 	KindTimer         Kind = "timer"         // Timer: its name
 	KindRecording     Kind = "recording"     // Recording: one has started or ended
 	KindTranscription Kind = "transcription" // Transcription: one has started or ended, or a text is there
+	KindLink          Kind = "link"          // Link: the call has to do with another, a queue or a room
 	KindNote          Kind = "note"          // Note: what a flow's step got from outside (HTTP, speech, prompts)
 	KindRestored      Kind = "restored"      // State: the call is taken up from a Snapshot
 	KindClosed        Kind = "media_close"   // Media of the call is closed; Stats has its sums
@@ -61,6 +62,7 @@ type Input struct {
 	Timer         string              `json:"timer,omitempty"`
 	Recording     *RecordingInput     `json:"recording,omitempty"`
 	Transcription *TranscriptionInput `json:"transcription,omitempty"`
+	Link          *LinkInput          `json:"link,omitempty"`
 	Note          *Note               `json:"note,omitempty"`
 	Stats         *rtp.Stats          `json:"stats,omitempty"`
 	State         *State              `json:"state,omitempty"`
@@ -199,7 +201,8 @@ type StepInput struct {
 // Note is something that a flow's step learned from outside, when it did: what a replay of the flow gives it again.
 type Note struct {
 	// "http", "speech", "prompt"; of the leg "answer", "hangup", "play", "record", "record_stop", "connect", "dial",
-	// "bridge", "conference", "digits_send", "mute", "flow_by_id", "follow"; "skip", "continue" and "stop" from the
+	// "bridge", "conference", "queue", "digits_send", "mute", "flow_by_id", "follow"; "wait" for a step of the flow of a queue
+	// that plays to who waits; "skip", "continue" and "stop" from the
 	// program; "background" for what failed after its step; "program" for the flow itself, "vars" for variables
 	// that the program gave it.
 	What   string          `json:"what"`
