@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/callbin/callbin/action"
@@ -16,7 +17,8 @@ import (
 type serving struct {
 	stay   *stay
 	o      QueueOptions
-	offer  []*deskAgent
+	offer  []*deskAgent // that are not settled
+	handed bool         // the hunt has another owner
 	hunt   *hunt
 	bridge *Confbridge
 	begun  time.Time
@@ -35,29 +37,22 @@ func (s *stay) ring(ctx context.Context, offer []*deskAgent) (*departure, error)
 	v := &serving{stay: s, o: s.options(), offer: offer, hunt: newHunt(e), begun: time.Now(), bridge: e.newConfbridge(newID(), store.TypeConnect),
 		briefed: make(chan struct{}), over: make(chan struct{})}
 	defer v.bridge.close()
-	missed := map[*deskAgent]bool{} // did not take it, though they might have
-	left := false
-	defer func() { v.settle(missed, left) }()
+	missed := false // those that are left have not taken it, though they might have
+	defer func() { v.settle(v.offer, missed) }()
 	if s.impatient() == nil {
-		leg := v.hunted(ctx)
-		if leg != nil {
+		if leg := v.hunted(ctx); leg != nil {
 			if why, err := v.serve(ctx, leg); why != nil {
 				return why, err
 			}
 		}
-		for _, a := range offer {
-			missed[a] = leg == nil || a == v.agent
-		}
 	}
-	why := s.impatient()
 	if ctx.Err() != nil {
-		clear(missed)
 		return &callerLeft, context.Cause(ctx)
 	}
-	if why != nil {
-		clear(missed)
+	if why := s.impatient(); why != nil {
 		return why, nil
 	}
+	missed = true
 	s.queue.desk.back(s)
 	return nil, nil
 }
@@ -263,28 +258,29 @@ func (v *serving) serveCallback(ctx context.Context, leg *Call) (*departure, err
 // answered notes who has answered.
 func (v *serving) answered() {
 	d := v.stay.queue.desk
+	i := max(0, slices.IndexFunc(v.offer, func(a *deskAgent) bool { return a.id == v.hunt.answeredAt.Target }))
+	v.agent = v.offer[i]
+	others := slices.Delete(v.offer, i, i+1)
+	v.offer = []*deskAgent{v.agent}
 	d.mu.Lock()
-	defer d.unlock()
-	for _, a := range v.offer {
-		if a.id == v.hunt.answeredAt.Target {
-			v.agent = a
-			a.missed = 0
-			d.become(a, AgentBusy, AgentQueue)
-		}
-	}
+	d.become(v.agent, AgentBusy, AgentQueue)
+	d.unlock()
+	v.settle(others, false)
 }
 
-// settle lets the hunt come to its end, and gives each agent back when its own phones are silent: it would be rung while it rings.
-func (v *serving) settle(missed map[*deskAgent]bool, left bool) {
+// settle lets the hunt come to its end without its owner, and gives agents back, each when its own phones are silent: else it would be rung
+// while it rings.
+func (v *serving) settle(agents []*deskAgent, missed bool) {
 	e, h, d := v.stay.queue.desk.engine, v.hunt, v.stay.queue.desk
 	legs := map[string][]*Call{}
 	for _, leg := range h.made {
 		legs[leg.out.rooted.Target] = append(legs[leg.out.rooted.Target], leg)
 	}
-	if h.root != nil && !h.root.isOver() {
+	if h.root != nil && !h.root.isOver() && !v.handed {
+		v.handed = true
 		e.wg.Go(h.run)
 	}
-	for _, a := range v.offer {
+	for _, a := range agents {
 		e.wg.Go(func() {
 			for _, leg := range legs[a.id] {
 				<-leg.Done()
@@ -292,9 +288,10 @@ func (v *serving) settle(missed map[*deskAgent]bool, left bool) {
 			d.mu.Lock()
 			defer d.unlock()
 			switch {
-			case missed[a]:
+			case missed:
 				d.miss(a, &v.o)
 			case a == v.agent:
+				a.missed = 0
 				d.release(a, v.o.WrapUp)
 			default:
 				d.release(a, 0)
