@@ -25,6 +25,7 @@ type serving struct {
 
 	briefed chan struct{} // closed when the agent who answered has heard the whisper
 	agent   *deskAgent    // who answered; nil: nobody has
+	talked  bool          // with the caller
 
 	// Of a callback, set by the agent's leg before over is closed.
 	over chan struct{}
@@ -226,6 +227,7 @@ func (v *serving) served(endedBy string) *departure {
 	if endedBy == "duration" {
 		why = agentServedLimit
 	}
+	v.talked = true
 	v.stay.queue.desk.done(v.stay, why)
 	return &why
 }
@@ -290,7 +292,7 @@ func (v *serving) settle(agents []*deskAgent, missed bool) {
 			switch {
 			case missed:
 				d.miss(a, &v.o)
-			case a == v.agent:
+			case v.talked:
 				a.missed = 0
 				d.release(a, v.o.WrapUp)
 			default:
