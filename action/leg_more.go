@@ -67,9 +67,12 @@ type MachineDetector interface {
 // Queued tells what became of a caller in a queue.
 type Queued struct {
 	QueuecallID string
-	Status      string // VoIPBIN's of the queuecall: done, abandoned
+	Status      string // VoIPBIN's of the queuecall: done, abandoned; waiting where an agent is going to call back
+	Reason      string // why it ended: served, wait_timeout, hung_up, full, ...
 	AgentCallID string // the agent's leg, "" where nobody took the call
-	Waited      time.Duration
+	// OverflowCallID is the leg of who took the call in place of the queue's agents, "" for nobody.
+	OverflowCallID string
+	Waited         time.Duration
 }
 
 // ErrNoQueue is matched by the error of a Queuer that does not know the queue.

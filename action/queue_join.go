@@ -15,7 +15,7 @@ type queueJoin struct {
 func (a *queueJoin) Timing() Timing { return TimeWait }
 
 func (a *queueJoin) Shape() Shape {
-	return Shape{Answers: true, SetsAny: true, Result: []string{"queuecall_id", "agent_call_id", "waited_ms"}}
+	return Shape{Answers: true, SetsAny: true, Result: []string{"queuecall_id", "agent_call_id", "overflow_call_id", "waited_ms", "reason"}}
 }
 
 func (a *queueJoin) Needs(c *CheckContext) { c.Need(CanQueue) }
@@ -45,10 +45,11 @@ func (q Queued) outcome() Outcome {
 	if q == (Queued{}) {
 		return Outcome{}
 	}
-	o := Outcome{TimedOut: q.AgentCallID == "" && q.Status == "abandoned", Result: map[string]string{
+	o := Outcome{TimedOut: q.AgentCallID+q.OverflowCallID == "" && q.Status == "abandoned", Result: map[string]string{
 		"waited_ms": strconv.FormatInt(q.Waited.Milliseconds(), 10),
 	}}
-	for key, value := range map[string]string{ResultStatus: q.Status, "queuecall_id": q.QueuecallID, "agent_call_id": q.AgentCallID} {
+	for key, value := range map[string]string{ResultStatus: q.Status, "queuecall_id": q.QueuecallID, "agent_call_id": q.AgentCallID,
+		"overflow_call_id": q.OverflowCallID, "reason": q.Reason} {
 		if value != "" {
 			o.Result[key] = value
 		}

@@ -10,12 +10,15 @@ import (
 )
 
 // Abilities is what calls of an engine with this config can do, as flow.Check wants it:
-// what every call can, what Config.Deps brings, and recording where there is a Store.
+// what every call can, what Config.Deps brings, recording where there is a Store, and queues where there are Agents.
 func (c *Config) Abilities() action.Abilities {
 	a := action.AbilitiesOf(action.CanAnswer, action.CanHangup, action.CanPlay, action.CanDigits, action.CanEcho,
 		action.CanBridge, action.CanConference, action.CanSendDigits, action.CanMute, action.CanListen, action.CanTellStatus, action.CanDetect)
 	if c.Outbound.any() || c.Extensions != nil || c.Agents != nil {
 		a[action.CanConnect], a[action.CanDial] = true, true
+	}
+	if c.Agents != nil || len(c.Queues) > 0 {
+		a[action.CanQueue] = true
 	}
 	if c.Store != nil {
 		a[action.CanRecord], a[action.CanReadRecord] = true, true

@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/callbin/callbin/call/address"
@@ -15,22 +18,35 @@ const (
 	RingLinear = "linear"  // one after the other
 )
 
-// Agent is a person who is reached at several addresses.
+// Agent is a person, or a team, who is reached at several addresses: what stands behind a destination of type agent.
 type Agent struct {
 	ID         string            `json:"id"`
 	Name       string            `json:"name,omitempty"`
-	Addresses  []address.Address `json:"addresses"`             // of type extension, tel and sip
+	Detail     string            `json:"detail,omitempty"`
+	Addresses  []address.Address `json:"addresses"`             // of type extension, tel and sip; with Groupcall also agent
 	RingMethod string            `json:"ring_method,omitempty"` // "": RingAll
 	// RingTimeout is how long each address rings with RingLinear. 0: 20 seconds.
 	RingTimeout time.Duration `json:"-"`
+	// Groupcall makes a call of each address, with events and a record, within a groupcall, as VoIPBIN does. Else one call with one
+	// record rings all of them. Engine.Dial places one call in any case.
+	Groupcall bool     `json:"groupcall,omitempty"`
+	Tags      []string `json:"tag_ids,omitempty"` // skills; see QueueOptions.Tags
+	// Status is the one that the agent begins with, AgentOffline or another that SetAgentStatus takes. "": AgentOffline.
+	Status string `json:"status,omitempty"`
 }
 
 // linearRing is the default of Agent.RingTimeout.
 const linearRing = 20 * time.Second
 
-// Agents finds agents by their ids, as Extensions does extensions.
+// Agents finds agents by their ids, as Extensions does extensions. It is the one place that knows who stands behind a destination
+// of type agent; it is asked before each call to one. What is an AgentLister, too, fills the queues when the engine starts.
 type Agents interface {
 	Agent(ctx context.Context, id string) (a Agent, ok bool, err error)
+}
+
+// AgentLister is implemented by Agents that know all of theirs, as those of ListAgents do.
+type AgentLister interface {
+	AllAgents(ctx context.Context) ([]Agent, error)
 }
 
 // agentList is Agents in memory.
@@ -39,6 +55,15 @@ type agentList map[string]Agent
 func (l agentList) Agent(_ context.Context, id string) (Agent, bool, error) {
 	a, ok := l[id]
 	return a, ok, nil
+}
+
+// AllAgents returns them in the order of their ids.
+func (l agentList) AllAgents(context.Context) ([]Agent, error) {
+	var all []Agent
+	for _, id := range slices.Sorted(maps.Keys(l)) {
+		all = append(all, l[id])
+	}
+	return all, nil
 }
 
 // ListAgents are those of list, of which no two may have the same id. Nil of none.
@@ -72,11 +97,13 @@ func checkAgents(what string, list []Agent) error {
 			bad("%q has %d addresses, not 1 to %d", a.ID, len(a.Addresses), maxAgentAddresses)
 		case a.RingMethod != "" && a.RingMethod != RingAll && a.RingMethod != RingLinear:
 			bad("ring_method %q is not %s or %s", a.RingMethod, RingAll, RingLinear)
+		case a.Status != "" && !slices.Contains(settable, a.Status):
+			bad("status %q is none of %s", a.Status, strings.Join(settable, ", "))
 		}
 		seen[a.ID] = true
 		for j, to := range a.Addresses {
-			switch to.Type {
-			case address.TypeExtension, address.TypeTel, address.TypeSIP:
+			switch {
+			case to.Type == address.TypeExtension, to.Type == address.TypeTel, to.Type == address.TypeSIP, to.Type == address.TypeAgent && a.Groupcall:
 				if err := to.Normalize().Validate(); err != nil {
 					bad("addresses[%d]: %w", j, err)
 				}

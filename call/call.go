@@ -48,6 +48,7 @@ type Call struct {
 	leg     atomic.Pointer[MediaLeg]    // nil before the first offer/answer
 	bridge  atomic.Pointer[Confbridge]  // that the call is in
 	stepNow atomic.Pointer[runningStep] // nil: none that takes time
+	waiting atomic.Pointer[hold]        // what it hears while it waits in a queue; nil: it does not
 
 	// The loop: whoever posts the first input starts a goroutine that consumes until
 	// the queue is empty, so that a call at rest costs no stack.
@@ -284,6 +285,9 @@ func (c *Call) perform(e *Effect) (in Input, ok bool) {
 	case DoDigit:
 		d := c.shown(e.Text[:1])
 		c.digits.Put(d)
+		if h := c.waiting.Load(); h != nil && d != "" {
+			h.press(d)
+		}
 		if b := c.bridge.Load(); b != nil && d != "" {
 			b.digit(c, d, e.For == "info")
 		}

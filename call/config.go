@@ -70,9 +70,11 @@ type Config struct {
 	QualityInterval time.Duration
 
 	// Extensions are the phones of ours: they register, are rung by destinations of type extension, and what they dial
-	// needs their password. Nil: none. Agents are people, who have several addresses: destinations of type agent.
+	// needs their password. Nil: none.
 	Extensions Extensions
-	Agents     Agents
+	// Agents are people and teams, who have several addresses: who stands behind a destination of type agent, and who serves
+	// Queues. Nil: none.
+	Agents Agents
 	// Mailboxes are where messages are left, and who may hear them, where the Store is also a store.Voicemails. Nil: each of the Extensions has
 	// one, without a PIN.
 	Mailboxes Mailboxes
@@ -94,11 +96,11 @@ type Config struct {
 	Outbound Outbound
 	Trunks   []Trunk
 	Routes   []Route
-	// Directory knows which destinations stand for others. Nil: none.
-	Directory Directory
 	// JourneyHeader is the SIP header, such as X-Callbin-Journey, in which calls to trunks that are Trusted take their journey id
 	// along, and those from such bring it. "": none; what others send is never looked at.
 	JourneyHeader string
+	// Queues are where callers wait for agents, from the start; Engine.CreateQueue makes others.
+	Queues []QueueOptions
 	// RingTimeout is how long a call of ours may ring. 0: DefaultRingTimeout.
 	RingTimeout time.Duration
 	// Ringback is the country whose tone an answered caller hears while connect rings

@@ -18,6 +18,11 @@ import (
 )
 
 func (c *Call) connect(ctx context.Context, o action.ConnectOptions) (action.Connected, error) {
+	return c.connectWith(ctx, o, nil)
+}
+
+// connectWith is connect; joined, if not nil, is told when the two are joined.
+func (c *Call) connectWith(ctx context.Context, o action.ConnectOptions, joined func(leg *Call)) (action.Connected, error) {
 	if len(o.Destinations) == 0 || len(o.Destinations) > action.MaxDestinations {
 		return action.Connected{}, fmt.Errorf("call: connect: %d destinations are not 1 to %d", len(o.Destinations), action.MaxDestinations)
 	}
@@ -26,7 +31,7 @@ func (c *Call) connect(ctx context.Context, o action.ConnectOptions) (action.Con
 			return action.Connected{Reason: store.ReasonNormal, Status: 200}, c.joinConference(ctx, cmp.Or(d.Target, d.TargetName))
 		}
 	}
-	k := &connecting{call: c, o: o, hunt: newHunt(c.engine), bridge: c.engine.newConfbridge(newID(), store.TypeConnect), start: time.Now()}
+	k := &connecting{call: c, o: o, hunt: newHunt(c.engine), bridge: c.engine.newConfbridge(newID(), store.TypeConnect), start: time.Now(), onJoined: joined}
 	if o.Screening != nil {
 		var err error
 		if k.screen, err = c.engine.program(ctx, action.DialOptions{FlowID: o.Screening.FlowID, Actions: o.Screening.Actions, Dir: o.Screening.Dir}); err != nil {
@@ -56,6 +61,8 @@ type connecting struct {
 	ringback func()
 	handed   bool // the hunt has another owner
 
+	onJoined func(leg *Call) // nil: nobody wants to know
+
 	joined time.Time // zero: never
 	parted time.Time
 	ended  string
@@ -74,21 +81,14 @@ func (k *connecting) prepare() (stop func()) {
 	h.shows = func(dest address.Address) (source, otherwise address.Address) { return c.shows(k.o.Source, rec, dest) }
 	h.base = outgoing{anonymous: c.hides(k.o.Anonymous), earlyMedia: k.o.EarlyMedia, prefer: c.codecOf(), program: flow.Func(k.leg)}
 	h.inherit(c)
-	if d := c.dialog.Load(); rec.Direction == store.DirectionIncoming && d != nil {
-		// One less than the caller's request had left: a circle of calls comes to an end.
-		if h.base.maxForwards = d.Invite().MaxForwards - 1; h.base.maxForwards <= 0 {
-			h.base.refused = &Refusal{Status: 483, Code: CodeTooManyHops, Sentence: "the call has taken too many hops"}
-		}
-	} else if c.out != nil {
-		h.base.maxForwards = c.out.maxForwards
-	}
+	h.hops(c, &rec)
 	method := store.RingAll
 	if k.o.RingMethod == store.RingLinear {
 		method = store.RingLinear
 	}
 	root := newGroupcall(h, nil, method, k.o.Destinations)
 	root.told = false
-	if k.o.Timeout == 0 || method == store.RingAll && c.engine.cfg.Directory == nil {
+	if k.o.Timeout == 0 || method == store.RingAll && c.engine.cfg.Agents == nil {
 		return nil // the legs' own timers do
 	}
 	t := time.AfterFunc(k.o.Timeout, root.expire)
@@ -261,6 +261,9 @@ func (k *connecting) talk(ctx context.Context, leg *Call) (action.Connected, err
 	}
 	k.joined = time.Now()
 	k.bridge.settle()
+	if k.onJoined != nil {
+		k.onJoined(leg)
+	}
 	close(leg.out.joined)
 	if leg.isEnding() { // before it could notice that it is in a bridge
 		k.bridge.leave(leg)
@@ -425,13 +428,13 @@ func (c *Call) dial(ctx context.Context, o action.DialOptions) ([]string, error)
 // dialGroup dials a destination that stands for several, as a groupcall of its own; false: dest is none.
 func (c *Call) dialGroup(ctx context.Context, o action.DialOptions, dest address.Address, rec store.Call, program flow.Program) (id string, ok bool, err error) {
 	x, err := c.engine.expand(ctx, dest.Normalize())
-	if err == nil && len(x.Destinations) == 0 {
+	if err == nil && len(x.destinations) == 0 {
 		return "", false, nil
 	}
 	source, _ := c.shows(o.Source, rec, dest)
 	group := GroupcallOptions{
-		Destinations: x.Destinations, Source: source, Flow: program, EarlyExecution: o.EarlyExecution,
-		RingMethod: x.RingMethod, AnswerMethod: store.AnswerHangupOthers, Metadata: rec.Metadata, JourneyID: rec.JourneyID,
+		Destinations: x.destinations, Source: source, Flow: program, EarlyExecution: o.EarlyExecution,
+		RingMethod: x.method, RingTimeout: x.each, AnswerMethod: store.AnswerHangupOthers, Metadata: rec.Metadata, JourneyID: rec.JourneyID,
 	}
 	if c.hides(o.Anonymous) {
 		group.Anonymous = "yes"

@@ -272,7 +272,7 @@ func TestConnectEndsByItsDuration(t *testing.T) {
 func TestConnectRingsWhatADestinationStandsFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h, came := connecting(t, action.ConnectOptions{Destinations: append(agents("desk"), phones(3)...)}, func(c *call.Config) {
-			c.Directory = directory{"desk": {Destinations: phones(1, 2)}}
+			c.Agents = directory{"desk": {Addresses: phones(1, 2)}}
 		})
 		callee(t, h, 1, ringing())
 		callee(t, h, 2, answering(time.Second))

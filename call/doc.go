@@ -5,7 +5,7 @@
 // leg between the outside and the engine, and what a flow runs on; an Incoming is a call
 // that asks to come in; a Verdict and a Refusal say why it must not; DialOptions are a call that is to
 // go out, Outbound, Trunk and Route say what may, and how, TrunkState how a trunk stands; a Groupcall is an attempt to reach one
-// of several destinations, and a Directory knows who stands for several; a Conference is a room, a Confbridge what carries it;
+// of several destinations; a Conference is a room, a Confbridge what carries it;
 // an Extension is a phone number of ours, an Agent a person with several, a Mailbox where messages are left, a Registration a phone that is there;
 // an Event tells the program what happened. Settings, Flags, ParseListen and NewDeps spare a server the
 // usual wiring. Machine, Input, Effect and Snapshot are what traces and restarts are made of.
@@ -48,8 +48,8 @@
 // # Groups and chains
 //
 // A Groupcall rings several destinations without a caller: Engine.Groupcall, ring_all or linear; with hangup_others
-// the first answer ends all others (Reason "Call completed elsewhere"), and only that call runs the flow. A destination that
-// the Config.Directory expands is rung as a groupcall within it, in a connect, too. All groups of one attempt
+// the first answer ends all others (Reason "Call completed elsewhere"), and only that call runs the flow. An agent with
+// Agent.Groupcall is rung as a groupcall within it, in a connect, too. All groups of one attempt
 // are owned by one goroutine, so that exactly one answer is the first. call_count and groupcall_count are
 // what is up at each moment; one groupcall_hangup comes when both are 0 and nothing is left to be dialled.
 //

@@ -65,6 +65,7 @@ type Engine struct {
 	rooms    rooms
 	events   *eventLog
 	mailroom mailroom
+	desk     desk
 
 	mu         sync.Mutex
 	calls      map[string]*Call      // guarded by mu
@@ -122,7 +123,7 @@ func New(cfg Config) (*Engine, error) {
 	for i, t := range cfg.Trunks {
 		errs = append(errs, e.checkCodecs(fmt.Sprintf("call: Config.Trunks[%d].Codecs", i), t.Codecs))
 	}
-	if err := errors.Join(append(errs, e.openRegistrar(), e.openNotifier(), e.loadRegistrations())...); err != nil {
+	if err := errors.Join(append(errs, e.openRegistrar(), e.openNotifier(), e.loadRegistrations(), e.openQueues())...); err != nil {
 		return nil, err
 	}
 	below := sip.Config{
@@ -237,6 +238,7 @@ func (e *Engine) Run(ctx context.Context) error {
 		f.Terminate()
 	}
 	e.cancelCall()
+	e.desk.close()
 	e.waitFollowing()
 	e.unwatchAll()
 	stopTrunks()

@@ -47,13 +47,14 @@ type GroupcallOptions struct {
 	JourneyID    string            // "": the master's, or a new one
 }
 
-// Groupcall is an attempt to reach one of several destinations. Those that stand for several (Directory) are
+// Groupcall is an attempt to reach one of several destinations. Agents with Agent.Groupcall are
 // groupcalls within it. All of its methods are safe for any goroutine.
 type Groupcall struct {
 	id     string
 	hunt   *hunt
 	parent *Groupcall      // that it is within; nil: none
 	of     address.Address // what it stands for in its parent
+	each   time.Duration   // that each of it rings; 0: as the hunt says
 	depth  int
 	told   bool // there are events and a record; else it is the inside of a connect
 	linear bool
@@ -163,6 +164,17 @@ func (h *hunt) inherit(master *Call) {
 	h.base.journey = cmp.Or(h.base.journey, rec.JourneyID)
 	if h.base.metadata == nil {
 		h.base.metadata = rec.Metadata
+	}
+}
+
+// hops lets the legs have one hop less left than the request of c, whose record is rec: a circle of calls comes to an end.
+func (h *hunt) hops(c *Call, rec *store.Call) {
+	if d := c.dialog.Load(); rec.Direction == store.DirectionIncoming && d != nil {
+		if h.base.maxForwards = d.Invite().MaxForwards - 1; h.base.maxForwards <= 0 {
+			h.base.refused = &Refusal{Status: 483, Code: CodeTooManyHops, Sentence: "the call has taken too many hops"}
+		}
+	} else if c.out != nil {
+		h.base.maxForwards = c.out.maxForwards
 	}
 }
 

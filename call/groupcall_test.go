@@ -19,14 +19,16 @@ import (
 	"github.com/callbin/callbin/store"
 )
 
-// directory maps the name of an agent or extension to what it stands for.
-type directory map[string]call.Expansion
+// directory are agents by id, with a call for each of their addresses.
+type directory map[string]call.Agent
 
-func (d directory) Expand(_ context.Context, dest address.Address) (call.Expansion, error) {
-	if dest.Target == "broken" {
-		return call.Expansion{}, errors.New("the directory is out of order")
+func (d directory) Agent(_ context.Context, id string) (call.Agent, bool, error) {
+	if id == "broken" {
+		return call.Agent{}, false, errors.New("the directory is out of order")
 	}
-	return d[dest.Target], nil
+	a, ok := d[id]
+	a.ID, a.Groupcall = id, true
+	return a, ok, nil
 }
 
 // phones are the addresses of callee n.
@@ -232,11 +234,11 @@ func TestGroupcallThatNobodyAnswers(t *testing.T) {
 func TestGroupcallWithinGroupcall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		book := directory{
-			"anna": {Destinations: append(agents("desk"), phones(3)...), RingMethod: store.RingLinear},
-			"desk": {Destinations: phones(1, 2)},
-			"ring": {Destinations: agents("ring")},
+			"anna": {Addresses: append(agents("desk"), phones(3)...), RingMethod: call.RingLinear},
+			"desk": {Addresses: phones(1, 2)},
+			"ring": {Addresses: agents("ring")},
 		}
-		h := open(t, nil, outbound, func(c *call.Config) { c.Directory = book })
+		h := open(t, nil, outbound, func(c *call.Config) { c.Agents = book })
 		callee(t, h, 1, refusing(486))
 		callee(t, h, 2, refusing(480))
 		callee(t, h, 3, answering(time.Second))
@@ -388,7 +390,7 @@ func TestCallActionDialsGroups(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				text := fmt.Sprintf(`[{"type":"answer"},{"type":"call","option":{"destinations":[{"type":"agent","target":"anna"},{"type":"sip","target":"b3@10.0.1.3"},{"type":"agent","target":"broken"}],
 					"chained":%v,"actions":[{"type":"echo"}]}},{"type":"echo"}]`, chained)
-				h := open(t, map[string]string{"100": text}, outbound, func(c *call.Config) { c.Directory = directory{"anna": {Destinations: phones(1, 2)}} })
+				h := open(t, map[string]string{"100": text}, outbound, func(c *call.Config) { c.Agents = directory{"anna": {Addresses: phones(1, 2)}} })
 				callee(t, h, 1, answering(time.Second))
 				callee(t, h, 2, ringing())
 				callee(t, h, 3, answering(time.Second))

@@ -63,17 +63,24 @@ func (h *hunt) post(n notice) {
 	}
 }
 
+// poll takes a notice, if there is one.
+func (h *hunt) poll() (n notice, ok bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if len(h.inbox) == 0 {
+		return notice{}, false
+	}
+	n = h.inbox[0]
+	h.inbox = h.inbox[1:]
+	return n, true
+}
+
 // next waits for a notice.
 func (h *hunt) next(ctx context.Context) (notice, error) {
 	for {
-		h.mu.Lock()
-		if len(h.inbox) > 0 {
-			n := h.inbox[0]
-			h.inbox = h.inbox[1:]
-			h.mu.Unlock()
+		if n, ok := h.poll(); ok {
 			return n, nil
 		}
-		h.mu.Unlock()
 		select {
 		case <-h.wake:
 		case <-ctx.Done():
@@ -139,10 +146,7 @@ func (h *hunt) answered(g *Groupcall, leg *Call) *Call {
 	if !h.first {
 		return nil
 	}
-	h.answeredAt = leg.out.destination
-	for ; g.parent != nil; g = g.parent {
-		h.answeredAt = g.of
-	}
+	h.answeredAt = leg.out.rooted
 	h.giveUp(leg, answeredElsewhere)
 	return leg
 }
@@ -184,9 +188,12 @@ func (h *hunt) run() {
 // dial makes a leg to dest for g. One that may not go out is made, too, and ends at once: it has a record.
 func (h *hunt) dial(ctx context.Context, g *Groupcall, dest address.Address, refused *Refusal) {
 	o := h.base
-	o.destination, o.shows = dest, h.shows
+	o.destination, o.rooted, o.shows = dest, dest, h.shows
+	for up := g; up.parent != nil; up = up.parent {
+		o.rooted = up.of
+	}
 	o.source, o.otherwise = h.shows(dest)
-	o.timeout, o.tell, o.refused = h.ring, h.hear, cmp.Or(o.refused, refused)
+	o.timeout, o.tell, o.refused = cmp.Or(g.each, h.ring), h.hear, cmp.Or(o.refused, refused)
 	if g.told {
 		o.groupcall = g.id
 	}
@@ -288,14 +295,14 @@ func (g *Groupcall) dialNext(ctx context.Context) {
 	x, err := h.engine.expand(ctx, dest)
 	switch {
 	case err != nil:
-		h.dial(ctx, g, dest, &Refusal{Status: 500, Code: CodeRouteFailed, Sentence: err.Error()})
-	case len(x.Destinations) == 0:
+		h.dial(ctx, g, dest, &Refusal{Status: 500, Code: CodeLookupFailed, Sentence: err.Error()})
+	case len(x.destinations) == 0:
 		h.dial(ctx, g, dest, nil)
 	case g.depth+1 > maxNesting:
 		h.dial(ctx, g, dest, &Refusal{Status: 482, Code: CodeNotDialable, Sentence: fmt.Sprintf("destinations stand for each other more than %d deep", maxNesting)})
 	default:
-		sub := newGroupcall(h, g, cmp.Or(x.RingMethod, store.RingAll), x.Destinations)
-		sub.of = dest
+		sub := newGroupcall(h, g, x.method, x.destinations)
+		sub.of, sub.each = dest, x.each
 		g.change(func(r *store.Groupcall) {
 			r.GroupcallIDs = append(r.GroupcallIDs, sub.id)
 			r.GroupcallCount++

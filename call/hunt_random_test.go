@@ -80,7 +80,7 @@ func (h *huntTest) destinations(n int) (directory, []address.Address) {
 		all[i] = i + 1
 	}
 	h.rnd.Shuffle(n, func(i, j int) { all[i], all[j] = all[j], all[i] })
-	methods := []string{"", store.RingAll, store.RingLinear}
+	methods := []string{"", call.RingAll, call.RingLinear}
 	var dests []address.Address
 	for len(all) > 0 {
 		k := 1 + h.rnd.IntN(min(3, len(all)))
@@ -88,7 +88,7 @@ func (h *huntTest) destinations(n int) (directory, []address.Address) {
 		all = all[k:]
 		for depth := range h.rnd.IntN(3) {
 			name := fmt.Sprintf("a%d-%d", len(book), depth)
-			book[name] = call.Expansion{Destinations: part, RingMethod: methods[h.rnd.IntN(3)]}
+			book[name] = call.Agent{Addresses: part, RingMethod: methods[h.rnd.IntN(3)]}
 			part = agents(name)
 		}
 		dests = append(dests, part...)
@@ -120,7 +120,7 @@ func (h *huntTest) run(t *testing.T) {
 		connect, h.early, h.screens = `[{"type":"answer"},{"type":"echo"}]`, false, false
 	}
 	h.house = open(t, map[string]string{"100": connect}, outbound, func(c *call.Config) {
-		c.Directory = book
+		c.Agents = book
 		c.FlowByID = func(context.Context, string) (flow.Program, error) { return flow.Func(h.ask), nil }
 	})
 	h.net.SetFaults(calltest.Faults{Delay: time.Duration(h.rnd.IntN(30)) * time.Millisecond})

@@ -203,7 +203,8 @@ type StepInput struct {
 // Note is something that a flow's step learned from outside, when it did: what a replay of the flow gives it again.
 type Note struct {
 	// "http", "speech", "prompt"; of the leg "answer", "hangup", "play", "record", "record_stop", "connect", "dial",
-	// "bridge", "conference", "digits_send", "mute", "flow_by_id", "follow", "voicemail", "mailbox...", "amd"; "skip", "continue" and "stop" from the
+	// "bridge", "conference", "queue", "digits_send", "mute", "flow_by_id", "follow", "voicemail", "mailbox...", "amd"; "wait" for a step of the flow of
+	// a queue that plays to who waits; "skip", "continue" and "stop" from the
 	// program; "background" for what failed after its step; "program" for the flow itself, "vars" for variables
 	// that the program gave it.
 	What   string          `json:"what"`

@@ -184,10 +184,10 @@ func TestJourneyOfAnswersElsewhere(t *testing.T) {
 // TestJourneyOfGroupcallsAndCallActions follows groups within groups, calls by the program, and those that a flow places beside it.
 func TestJourneyOfGroupcallsAndCallActions(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		book := directory{"team": call.Expansion{Destinations: phones(2, 3)}}
+		book := directory{"team": {Addresses: phones(2, 3)}}
 		place := `[{"type":"answer"},{"type":"call","option":{"destinations":[{"type":"sip","target":"b1@10.0.1.1"}],"actions":[{"type":"beep"}]}},
 			{"type":"call","option":{"destinations":[{"type":"agent","target":"team"}],"actions":[{"type":"beep"}]}},{"type":"sleep","option":{"duration":3000}}]`
-		h := open(t, map[string]string{"100": place}, outbound, func(c *call.Config) { c.Directory = book })
+		h := open(t, map[string]string{"100": place}, outbound, func(c *call.Config) { c.Agents = book })
 		for n := range byte(3) {
 			callee(t, h, n+1, answering(time.Duration(n)*100*time.Millisecond))
 		}

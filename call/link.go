@@ -62,3 +62,6 @@ func (s *Linked) take(l *LinkInput) {
 		s.Park = ""
 	}
 }
+
+// link notes in the trace what the call is linked to.
+func (c *Call) link(l LinkInput) { c.post(Input{Kind: KindLink, Link: &l}) }

@@ -213,7 +213,7 @@ func checkReplay(t *testing.T, h *house, rec store.Call) []byte {
 	var live, again []string
 	h.mu.Lock()
 	for _, e := range h.events {
-		if e.CallID == rec.ID && !strings.HasPrefix(e.Type, "conferencecall_") { // those are the room's
+		if e.CallID == rec.ID && !strings.HasPrefix(e.Type, "conferencecall_") && !strings.HasPrefix(e.Type, "queuecall_") { // those are the room's, the queue's
 			live = append(live, e.Type)
 		}
 	}

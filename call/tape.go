@@ -137,7 +137,7 @@ func (c *Call) Connect(ctx context.Context, o action.ConnectOptions) (action.Con
 }
 
 // Dial places calls that are not joined with this one, as the call action does: to all destinations of o,
-// each with its own flow; one that stands for several (Directory) is a groupcall, whose id stands in place of a call's. It returns once they are under way; the error tells why none is.
+// each with its own flow; an agent with Agent.Groupcall is a groupcall, whose id stands in place of a call's. It returns once they are under way; the error tells why none is.
 func (c *Call) Dial(ctx context.Context, o action.DialOptions) ([]string, error) {
 	start := time.Now()
 	ids, err := c.dial(ctx, o)

@@ -59,10 +59,10 @@ func (e *Engine) agentStages(ctx context.Context, dest address.Address) (ss []st
 	if e.cfg.Agents == nil {
 		return nil, &Refusal{Status: 404, Code: CodeCalleeUnknown, Sentence: fmt.Sprintf("there is no agent %q: none are configured", dest.Target)}
 	}
-	a, ok, err := e.cfg.Agents.Agent(ctx, dest.Target)
+	a, ok, err := e.agent(ctx, dest.Target)
 	switch {
 	case err != nil:
-		return nil, &Refusal{Status: 500, Code: CodeLookupFailed, Sentence: fmt.Sprintf("agent %q cannot be looked up: %v", dest.Target, err)}
+		return nil, &Refusal{Status: 500, Code: CodeLookupFailed, Sentence: err.Error()}
 	case !ok || len(a.Addresses) == 0:
 		return nil, &Refusal{Status: 404, Code: CodeCalleeUnknown, Sentence: fmt.Sprintf("there is no agent %q, or it has no addresses", dest.Target)}
 	}

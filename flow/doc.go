@@ -356,7 +356,7 @@
 //   - When one of connect's destinations has answered, the others are cancelled, whatever
 //     their type. relay_reason ends the call as the one that answered, not as the first;
 //     as the first where none did. There is a timeout, a ring_method, a screening of who answers, keys and a time that end the talk.
-//     A destination that stands for several (call.Directory) rings all of its own, in its own order.
+//     A destination that stands for several (an agent, call.Agent.Groupcall) rings all of its own, in its own order.
 //   - Destinations of connect and call that variables made unusable, or that cannot be
 //     called, hinder none of the others; each has a record that tells why. anonymous that
 //     is left out is auto: who asked not to be shown is not shown.

@@ -12,8 +12,8 @@ var known = func() map[string]bool {
 			destination.target destination.target_name destination.type direction master_call_id digits journey_id
 			status hangup_by hangup_reason sip_code cause code sentence ring_ms talk_ms recording_ids flow_position
 			tm_create tm_progressing tm_hangup`,
-		"queue":                "id name detail",
-		"queuecall":            "id timeout_wait timeout_service",
+		"queue":                "id name detail waiting agents",
+		"queuecall":            "id timeout_wait timeout_service position estimated_wait",
 		"recording":            "id reference_type reference_id format recording_name filenames",
 		"transcribe":           "id language direction text",
 		"aicall":               "id ai_id ai_engine_model confbridge_id stt_language pipecatcall_id",

@@ -6,7 +6,7 @@
 // [Calls] or [Flows], and give the big one, [Store]. Two drivers live here:
 // [Memory], for tests and small servers, and [Files], blobs in a directory. Others
 // are modules of their own, such as store/sqlite. [Keys] is for drivers that remember
-// idempotency keys, too, [Voicemails] for those that keep voice messages, as both of these do.
+// idempotency keys, too, [Voicemails] and [Queuecalls] for those that keep voice messages and stays in queues, as memory and SQLite do.
 //
 //	db := store.Memory()
 //	defer db.Close()

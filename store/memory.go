@@ -11,7 +11,7 @@ import (
 // MemoryConfig sets the limits of a MemoryStore. The zero value is fine.
 type MemoryConfig struct {
 	// KeepCalls is how many finished calls (status hangup) are kept, with their traces and
-	// as many ended recordings and groupcalls; the oldest go first. 0: 10,000; negative: all. Calls that are
+	// as many ended recordings, groupcalls and queuecalls; the oldest go first. 0: 10,000; negative: all. Calls that are
 	// not over are always kept.
 	KeepCalls int
 	// Blobs keeps the files; nil: memory does, up to BlobBytes. Closing it is the caller's.
@@ -38,6 +38,7 @@ type MemoryStore struct {
 	groupcalls shelf[Groupcall]
 	voicemails shelf[Voicemail]
 	mailboxes  map[string]Mailbox
+	queuecalls shelf[Queuecall]
 	flows      map[string]*Flow
 	flowOrder  ordered
 	traces     map[string][]byte
@@ -66,6 +67,7 @@ func NewMemory(cfg MemoryConfig) *MemoryStore {
 		groupcalls: shelf[Groupcall]{rows: map[string]*Groupcall{}},
 		voicemails: shelf[Voicemail]{rows: map[string]*Voicemail{}},
 		mailboxes:  map[string]Mailbox{},
+		queuecalls: shelf[Queuecall]{rows: map[string]*Queuecall{}},
 		flows:      map[string]*Flow{},
 		traces:     map[string][]byte{},
 	}
@@ -404,7 +406,7 @@ func (m *MemoryStore) Close() error {
 	defer m.mu.Unlock()
 	m.closed = true
 	m.calls, m.recordings, m.flows, m.traces = nil, nil, nil, nil
-	m.groupcalls, m.voicemails, m.mailboxes = shelf[Groupcall]{}, shelf[Voicemail]{}, nil
+	m.groupcalls, m.queuecalls, m.voicemails, m.mailboxes = shelf[Groupcall]{}, shelf[Queuecall]{}, shelf[Voicemail]{}, nil
 	m.callOrder, m.ended, m.recOrder, m.recEnded, m.flowOrder, m.loose = nil, nil, nil, nil, nil, nil
 	return nil
 }

@@ -25,7 +25,7 @@ var replayable = map[string]bool{
 	"digits_receive": true, "digits_send": true, "recording_start": true, "recording_stop": true, "sleep": true, "stop": true,
 	"branch": true, "goto": true, "condition_variable": true, "condition_datetime": true, "condition_expression": true,
 	"condition_call_digits": true, "condition_call_status": true, "variable_set": true, "block": true, "mute": true,
-	"connect": true, "call": true, "conference_join": true, "confbridge_join": true, "fetch": true, "fetch_flow": true,
+	"connect": true, "call": true, "conference_join": true, "confbridge_join": true, "queue_join": true, "fetch": true, "fetch_flow": true,
 	"webhook_send": true, "empty": true, "voicemail": true, "voicemail_main": true, "amd": true,
 }
 
@@ -60,6 +60,7 @@ var (
 	_ action.Dialer       = (*replayLeg)(nil)
 	_ action.Bridger      = (*replayLeg)(nil)
 	_ action.Conferencer  = (*replayLeg)(nil)
+	_ action.Queuer       = (*replayLeg)(nil)
 	_ action.DigitSender  = (*replayLeg)(nil)
 	_ action.Muter        = (*replayLeg)(nil)
 	_ action.FlowFinder   = (*replayLeg)(nil)
@@ -150,6 +151,16 @@ func (l *replayLeg) JoinBridge(ctx context.Context, id string) error {
 
 func (l *replayLeg) JoinConference(ctx context.Context, id string) error {
 	return l.did(ctx, "conference", id, nil)
+}
+
+// JoinQueue comes to what it came to, with the variables that the wait flow set.
+func (l *replayLeg) JoinQueue(ctx context.Context, id string) (action.Queued, error) {
+	var got call.QueuedNote
+	err := l.did(ctx, "queue", id, &got)
+	for name, value := range got.Vars {
+		_ = l.vars.Set(name, value) // it was within the limits
+	}
+	return got.Queued, err
 }
 
 func (l *replayLeg) SendDigits(ctx context.Context, digits string, _, _ time.Duration) error {

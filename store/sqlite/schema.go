@@ -101,6 +101,20 @@ var migrations = [][]string{{
 		id TEXT PRIMARY KEY,
 		body TEXT NOT NULL
 	)`,
+}, {
+	`CREATE TABLE queuecalls (
+		id TEXT PRIMARY KEY,
+		tm_create BIGINT NOT NULL,
+		status TEXT NOT NULL,
+		queue_id TEXT NOT NULL,
+		reference_id TEXT NOT NULL,
+		service_agent_id TEXT NOT NULL,
+		body TEXT NOT NULL
+	)`,
+	`CREATE INDEX queuecalls_tm ON queuecalls (tm_create, id)`,
+	`CREATE INDEX queuecalls_queue ON queuecalls (queue_id, tm_create, id)`,
+	`CREATE INDEX queuecalls_reference ON queuecalls (reference_id, tm_create, id)`,
+	`CREATE INDEX queuecalls_agent ON queuecalls (service_agent_id, tm_create, id) WHERE service_agent_id <> ''`,
 }}
 
 // migrate brings the file to the newest version, in one transaction.

@@ -23,6 +23,7 @@ type write struct {
 type statements struct {
 	putCall, changeCall, dropMeta, addMeta, dropCall, dropTrace *sql.Stmt
 	putRecording, dropRecording, putGroupcall, dropGroupcall    *sql.Stmt
+	putQueuecall, dropQueuecall                                 *sql.Stmt
 	getFlow, putFlow, dropFlow, putTrace                        *sql.Stmt
 	getKey, putKey, dropKey, dropKeys                           *sql.Stmt
 	putVoicemail, dropVoicemail, putMailbox                     *sql.Stmt
@@ -55,6 +56,10 @@ func (p *statements) prepare(ctx context.Context, conn *sql.Conn) error {
 			ON CONFLICT (id) DO UPDATE SET tm_create = excluded.tm_create, mailbox_id = excluded.mailbox_id, status = excluded.status, body = excluded.body`},
 		{&p.dropVoicemail, `DELETE FROM voicemails WHERE id = ?`},
 		{&p.putMailbox, `INSERT INTO mailboxes (id, body) VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET body = excluded.body`},
+		{&p.putQueuecall, `INSERT INTO queuecalls (id, tm_create, status, queue_id, reference_id, service_agent_id, body) VALUES (?, ?, ?, ?, ?, ?, ?)
+			ON CONFLICT (id) DO UPDATE SET tm_create = excluded.tm_create, status = excluded.status, queue_id = excluded.queue_id,
+			reference_id = excluded.reference_id, service_agent_id = excluded.service_agent_id, body = excluded.body`},
+		{&p.dropQueuecall, `DELETE FROM queuecalls WHERE id = ?`},
 		{&p.getFlow, `SELECT rev, tm_create FROM flows WHERE id = ?`},
 		{&p.putFlow, `INSERT INTO flows (id, tm_create, tm_update, rev, name, detail, body) VALUES (?, ?, ?, ?, ?, ?, ?)
 			ON CONFLICT (id) DO UPDATE SET tm_update = excluded.tm_update, rev = excluded.rev, name = excluded.name,

@@ -41,6 +41,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"Recordings", testRecordings},
 		{"Groupcalls", testGroupcalls},
 		{"Voicemails", testVoicemails},
+		{"Queuecalls", testQueuecalls},
 		{"Flows", testFlows},
 		{"FlowRevisions", testFlowRevisions},
 		{"FlowWritersRace", testFlowWritersRace},
@@ -242,6 +243,7 @@ func RunReopen(t *testing.T, open func(t *testing.T, dir string) store.Store) {
 		if err := s.PutGroupcall(t.Context(), group); err != nil {
 			t.Fatal(err)
 		}
+		putQueuecall(t, s, fullQueuecall("stay"))
 		flow, err := s.PutFlow(t.Context(), store.Flow{ID: "flow", Body: []byte("{ }")})
 		if err != nil {
 			t.Fatal(err)
@@ -268,6 +270,7 @@ func RunReopen(t *testing.T, open func(t *testing.T, dir string) store.Store) {
 		if d := cmp.Diff(clean(t, rec), gotRec); err != nil || d != "" {
 			t.Errorf("Recording: %v (-want +got):\n%s", err, d)
 		}
+		wantQueuecall(t, s, fullQueuecall("stay"))
 		gotGroup, err := s.Groupcall(t.Context(), "group")
 		if d := cmp.Diff(clean(t, group), gotGroup); err != nil || d != "" {
 			t.Errorf("Groupcall: %v (-want +got):\n%s", err, d)
