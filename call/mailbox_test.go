@@ -283,6 +283,7 @@ func TestCallBack(t *testing.T) {
 				c.Say(calltest.Tone(500, 3*time.Second))
 				time.Sleep(3 * time.Second)
 				c.Hangup(t)
+				synctest.Wait() // until the message is stored
 				p, _ := o.owner(t)
 				a := p.Dial(t, "900")
 				time.Sleep(1500 * time.Millisecond)
