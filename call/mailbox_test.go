@@ -346,3 +346,32 @@ func TestMailboxOfAnExtension(t *testing.T) {
 		}
 	})
 }
+
+// TestProgramMarksMessages has a program mark a message as heard, as new, and delete it; the lamp follows.
+func TestProgramMarksMessages(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := openOffice(t, nil)
+		_, lamp := o.owner(t)
+		wantLamp(t, lamp, 0, 0)
+		o.leave(t, 500, 3*time.Second)
+		wantLamp(t, lamp, 1, 0)
+		v := o.inbox(t, "200")[0]
+		for _, c := range []struct {
+			status     string
+			newer, old int
+		}{{store.VoicemailSaved, 0, 1}, {store.VoicemailNew, 1, 0}, {store.VoicemailDeleted, 0, 0}} {
+			time.Sleep(2 * time.Second)
+			if err := o.MarkVoicemail(t.Context(), v.ID, c.status); err != nil {
+				t.Fatal(err)
+			}
+			wantLamp(t, lamp, c.newer, c.old)
+		}
+		recs, _, err := o.store.ListRecordings(t.Context(), store.RecordingFilter{})
+		if len(o.inbox(t, "200")) != 0 || len(recs) != 0 || err != nil {
+			t.Errorf("what was deleted is there still: %+v, %v", recs, err)
+		}
+		if err := o.MarkVoicemail(t.Context(), v.ID, store.VoicemailSaved); !errors.Is(err, store.ErrNotFound) {
+			t.Errorf("%v", err)
+		}
+	})
+}

@@ -249,12 +249,7 @@ func (o *openMailbox) sound(ctx context.Context, id string) (media.Source, error
 }
 
 func (o *openMailbox) mark(ctx context.Context, id, status string) error {
-	switch status {
-	case store.VoicemailNew, store.VoicemailSaved, store.VoicemailDeleted:
-	default:
-		return fmt.Errorf("call: message %.40q: there is no status %.40q", id, status)
-	}
-	return o.call.engine.change(ctx, &o.box, o.db, id, func(v *store.Voicemail) { v.Status = status })
+	return o.call.engine.mark(ctx, &o.box, o.db, id, status)
 }
 
 func (o *openMailbox) recordGreeting(ctx context.Context, opt action.MessageOptions) (got action.TakenMessage, err error) {
