@@ -118,8 +118,8 @@ func TestMailboxClosesAfterWrongPINs(t *testing.T) {
 		if try("432143") {
 			t.Error("a PIN opens after too many wrong ones")
 		}
-		c := p.Dial(t, "900")
 		o.heard()
+		c := p.Dial(t, "900")
 		time.Sleep(time.Second)
 		if got := o.heard(); !strings.HasPrefix(got, "New messages") {
 			t.Errorf("its own phone hears %q", got)

@@ -283,6 +283,7 @@ func TestCallBack(t *testing.T) {
 				c.Say(calltest.Tone(500, 3*time.Second))
 				time.Sleep(3 * time.Second)
 				c.Hangup(t)
+				synctest.Wait() // until the message is stored
 				p, _ := o.owner(t)
 				a := p.Dial(t, "900")
 				time.Sleep(1500 * time.Millisecond)
@@ -342,6 +343,35 @@ func TestMailboxOfAnExtension(t *testing.T) {
 		leave()
 		if got := o.heard(); !strings.Contains(got, "This mailbox is full.") || len(o.inbox(t, "204")) != 2 {
 			t.Errorf("said: %q", got)
+		}
+	})
+}
+
+// TestProgramMarksMessages has a program mark a message as heard, as new, and delete it; the lamp follows.
+func TestProgramMarksMessages(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := openOffice(t, nil)
+		_, lamp := o.owner(t)
+		wantLamp(t, lamp, 0, 0)
+		o.leave(t, 500, 3*time.Second)
+		wantLamp(t, lamp, 1, 0)
+		v := o.inbox(t, "200")[0]
+		for _, c := range []struct {
+			status     string
+			newer, old int
+		}{{store.VoicemailSaved, 0, 1}, {store.VoicemailNew, 1, 0}, {store.VoicemailDeleted, 0, 0}} {
+			time.Sleep(2 * time.Second)
+			if err := o.MarkVoicemail(t.Context(), v.ID, c.status); err != nil {
+				t.Fatal(err)
+			}
+			wantLamp(t, lamp, c.newer, c.old)
+		}
+		recs, _, err := o.store.ListRecordings(t.Context(), store.RecordingFilter{})
+		if len(o.inbox(t, "200")) != 0 || len(recs) != 0 || err != nil {
+			t.Errorf("what was deleted is there still: %+v, %v", recs, err)
+		}
+		if err := o.MarkVoicemail(t.Context(), v.ID, store.VoicemailSaved); !errors.Is(err, store.ErrNotFound) {
+			t.Errorf("%v", err)
 		}
 	})
 }

@@ -172,6 +172,36 @@ func (e *Engine) change(ctx context.Context, box *Mailbox, db store.Voicemails, 
 	return e.tellMessages(ctx, box, db)
 }
 
+// MarkVoicemail gives a message another status, as a program does that shows messages: store.VoicemailNew, VoicemailSaved, or VoicemailDeleted,
+// which removes it for good. The lamps of its mailbox are told. store.ErrNotFound, action.ErrNoMailbox.
+func (e *Engine) MarkVoicemail(ctx context.Context, id, status string) error {
+	db, ok := e.cfg.Store.(store.Voicemails)
+	if !ok {
+		return errNoStore
+	}
+	v, err := db.Voicemail(ctx, id)
+	if err != nil {
+		return err
+	}
+	box, db, err := e.findMailbox(ctx, v.MailboxID)
+	if err != nil {
+		return err
+	}
+	if err := e.mark(ctx, &box, db, id, status); err != nil || status != store.VoicemailDeleted {
+		return err
+	}
+	return e.sweep(ctx, &box, db, true)
+}
+
+// mark gives a message of box a status.
+func (e *Engine) mark(ctx context.Context, box *Mailbox, db store.Voicemails, id, status string) error {
+	switch status {
+	case store.VoicemailNew, store.VoicemailSaved, store.VoicemailDeleted:
+		return e.change(ctx, box, db, id, func(v *store.Voicemail) { v.Status = status })
+	}
+	return fmt.Errorf("call: message %.40q: there is no status %.40q", id, status)
+}
+
 // sweep removes what was deleted from a mailbox, by its owner or by its age.
 func (e *Engine) sweep(ctx context.Context, box *Mailbox, db store.Voicemails, deleted bool) error {
 	give, err := e.mailroom.of(box.ID).take(ctx)

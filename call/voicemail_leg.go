@@ -185,6 +185,9 @@ func (c *Call) openBox(ctx context.Context, id, pin string) (*openMailbox, error
 	if id == "" {
 		id = own
 	}
+	if id == "" {
+		return nil, action.ErrMailboxClosed
+	}
 	box, db, err := c.engine.findMailbox(ctx, id)
 	known := err == nil
 	if err != nil && !errors.Is(err, action.ErrNoMailbox) {
@@ -249,12 +252,7 @@ func (o *openMailbox) sound(ctx context.Context, id string) (media.Source, error
 }
 
 func (o *openMailbox) mark(ctx context.Context, id, status string) error {
-	switch status {
-	case store.VoicemailNew, store.VoicemailSaved, store.VoicemailDeleted:
-	default:
-		return fmt.Errorf("call: message %.40q: there is no status %.40q", id, status)
-	}
-	return o.call.engine.change(ctx, &o.box, o.db, id, func(v *store.Voicemail) { v.Status = status })
+	return o.call.engine.mark(ctx, &o.box, o.db, id, status)
 }
 
 func (o *openMailbox) recordGreeting(ctx context.Context, opt action.MessageOptions) (got action.TakenMessage, err error) {
@@ -274,12 +272,15 @@ func (o *openMailbox) recordGreeting(ctx context.Context, opt action.MessageOpti
 		return got, err
 	}
 	defer give()
-	old := o.seen.Greeting
+	before, err := o.db.Mailbox(keeping, o.box.ID)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return got, err
+	}
 	if err := o.db.PutMailbox(keeping, store.Mailbox{ID: o.box.ID, GreetingRecordingID: rec.ID, TmUpdate: store.At(time.Now())}); err != nil {
 		return got, err
 	}
 	o.seen.Greeting, got.Kept = rec.ID, true
-	return got, c.engine.dropRecording(keeping, old)
+	return got, c.engine.dropRecording(keeping, before.GreetingRecordingID)
 }
 
 func (o *openMailbox) close(ctx context.Context) error {

@@ -228,7 +228,7 @@ func ends(vars map[string]string) (from PhoneConfig, user string) {
 func (c *scripted) config(beyond *flowtest.World) call.Config {
 	peers := c.peers.phone.Addr()
 	return call.Config{
-		Deps: beyond.Deps(), Store: store.Memory(),
+		Deps: beyond.Deps(), Store: store.Memory(), Mailboxes: noMailboxes{},
 		FlowByID: func(ctx context.Context, id string) (flow.Program, error) {
 			p, err := beyond.FlowByID(ctx, id)
 			if errors.Is(err, action.ErrNoFlow) { // what becomes of calls that the flow places is not scripted
@@ -253,6 +253,13 @@ func (c *scripted) config(beyond *flowtest.World) call.Config {
 			}
 		},
 	}
+}
+
+// noMailboxes are those of a script without a mailbox line; those with one are not playable.
+type noMailboxes struct{}
+
+func (noMailboxes) Mailbox(context.Context, string) (m call.Mailbox, ok bool, err error) {
+	return m, false, nil
 }
 
 // run is the flow, on the goroutine that the engine has for it.

@@ -209,6 +209,7 @@ func testEndedContext(t *testing.T, s store.Store) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(cause)
 	wantAllErr(t, ctx, s, cause)
+	wantVoicemailErr(t, ctx, s, cause)
 	// Nothing of it happened.
 	_, err := s.Call(t.Context(), "new")
 	wantErr(t, err, store.ErrNotFound, "Call after PutCall with an ended context")
@@ -224,6 +225,7 @@ func testClose(t *testing.T, s store.Store) {
 		}
 	}
 	wantAllErr(t, t.Context(), s, store.ErrClosed)
+	wantVoicemailErr(t, t.Context(), s, store.ErrClosed)
 }
 
 // RunReopen checks that what was stored is there after Close and a second open of dir.
@@ -252,6 +254,7 @@ func RunReopen(t *testing.T, open func(t *testing.T, dir string) store.Store) {
 			t.Fatal(err)
 		}
 		writeBlob(t, s, "a/b.wav", "RIFF")
+		leaveVoicemail(t, s)
 		if err := s.Close(); err != nil {
 			t.Fatalf("Close: %v", err)
 		}
@@ -263,6 +266,7 @@ func RunReopen(t *testing.T, open func(t *testing.T, dir string) store.Store) {
 			}
 		}()
 		wantCall(t, s, fullCall("kept"))
+		wantVoicemail(t, s)
 		if got := len(list(t, s, store.CallFilter{})); got != 21 {
 			t.Errorf("%d calls after the second open, want 21", got)
 		}
