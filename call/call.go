@@ -48,6 +48,7 @@ type Call struct {
 	leg     atomic.Pointer[MediaLeg]    // nil before the first offer/answer
 	bridge  atomic.Pointer[Confbridge]  // that the call is in
 	stepNow atomic.Pointer[runningStep] // nil: none that takes time
+	holding atomic.Bool                 // its peer holds it
 
 	// The loop: whoever posts the first input starts a goroutine that consumes until
 	// the queue is empty, so that a call at rest costs no stack.
@@ -59,6 +60,7 @@ type Call struct {
 	recorder      *recording     // guarded by mu; the one that runs
 	transcription *transcription // guarded by mu; the one that runs
 	closing       bool           // guarded by mu; no recording is to run any more
+	holder        string         // guarded by mu; the other one of a talk, whose peer holds it
 
 	// Owned by the loop. stateMu lets others take a Snapshot between two steps.
 	stateMu sync.Mutex
@@ -66,8 +68,9 @@ type Call struct {
 	trace   []byte // JSON lines: a third of what the values would hold
 	seq     int
 	timers  []*time.Timer
-	way     int   // of out.ways
-	line    *line // of the trunk, whose channel it has; nil: none
+	way     int    // of out.ways
+	calm    func() // ends the music that is played; nil: none is
+	line    *line  // of the trunk, whose channel it has; nil: none
 
 	program    flow.Program   // set before the flow starts
 	from       *flow.Position // where program, a *flow.Flow, goes on; nil: at its start
@@ -258,6 +261,21 @@ func (c *Call) perform(e *Effect) (in Input, ok bool) {
 		}
 	case DoMute:
 		c.mute(media.Direction(e.Text))
+	case DoMusic:
+		c.music(e.Text != "off")
+	case DoOffer:
+		return c.offer(e.Body)
+	case DoWithdraw:
+		if l := c.leg.Load(); l != nil {
+			(*l).Withdraw()
+		}
+	case DoLink:
+		return Input{Kind: KindLink, Link: &LinkInput{What: e.For, Detail: e.Text}}, true
+	case DoPartners:
+		c.holding.Store(e.Text != "off")
+		if b := c.bridge.Load(); b != nil {
+			b.consoleAll()
+		}
 	case DoHangUp:
 		if other, ok := c.engine.Call(e.Text); ok {
 			other.hangUp(masterEnded)

@@ -71,6 +71,7 @@ func (b *Confbridge) enter(c *Call) error {
 	b.mu.Lock()
 	b.members[c] = make(chan struct{})
 	b.mu.Unlock()
+	b.consoleAll()
 	c.post(Input{Kind: KindBridge, Bridge: &BridgeInput{ID: b.id, Type: b.kind, Event: "joined"}})
 	return nil
 }
@@ -85,6 +86,8 @@ func (b *Confbridge) leave(c *Call) {
 		close(b.members[c])
 		delete(b.members, c)
 		b.mu.Unlock()
+		c.console("")
+		b.consoleAll()
 		c.post(Input{Kind: KindBridge, Bridge: &BridgeInput{ID: b.id, Type: b.kind, Event: "leaved"}})
 	}
 	b.entry.Unlock()

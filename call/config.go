@@ -92,6 +92,8 @@ type Config struct {
 	// Ringback is the country whose tone an answered caller hears while connect rings
 	// elsewhere, as in package media/tone. "": us.
 	Ringback string
+	// MusicOnHold is what somebody hears who is on hold. The zero value: a quiet tune of our own.
+	MusicOnHold MusicOnHold
 	// OpenRooms makes a conference, or bridge, of any name at the moment that somebody joins it; it
 	// ends with its last member. Else only those can be joined that the program has made.
 	OpenRooms bool

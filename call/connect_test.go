@@ -328,7 +328,7 @@ func TestHoldOfOneSide(t *testing.T) {
 		a.Hangup(t)
 		h.stop()
 		types := h.eventTypes()
-		if !slices.Contains(types, "call_hold") || !slices.Contains(types, "call_unhold") {
+		if !slices.Contains(types, "call_held") || !slices.Contains(types, "call_unheld") {
 			t.Errorf("events %v", types)
 		}
 	})

@@ -19,6 +19,11 @@ const (
 	DoCancel      Do = "cancel"       // give the call that rings up, with Text as Reason header
 	DoTell        Do = "tell"         // tell who placed the call: Text is "ringing", "early", "answered" or "ended"
 	DoMute        Do = "mute"         // Text is what is silent now: "", "in", "out" or "both"
+	DoMusic       Do = "music"        // play music on hold to the peer, or, where Text is "off", no more
+	DoOffer       Do = "offer"        // offer the peer Body; where that cannot be done now, it gives a "sip" input that says so
+	DoWithdraw    Do = "withdraw"     // forget the offer that the peer has refused
+	DoLink        Do = "link"         // note the link For, with the detail Text; gives a "link" input
+	DoPartners    Do = "partners"     // the call's peer holds it, or, where Text is "off", does not any more: who talks with it is to know
 	DoHangUp      Do = "hang_up"      // end the chained call Text
 	DoNegotiate   Do = "negotiate"    // meet Body (an offer, or an answer when For is "ack") with our media, which is new when For is "dial", for trunk Text; gives a "negotiated" input
 	DoVerify      Do = "verify"       // run Config.Verify, then Config.Route

@@ -70,6 +70,8 @@ func (in *Input) payload() (key string, v any) {
 		return "transcription", in.Transcription
 	case in.Note != nil:
 		return "note", in.Note
+	case in.Link != nil:
+		return "link", in.Link
 	case in.Stats != nil:
 		return "stats", in.Stats
 	case in.State != nil:
@@ -113,6 +115,8 @@ func (in *Input) whole() bool {
 		return in.Transcription != nil
 	case KindNote:
 		return in.Note != nil
+	case KindLink:
+		return in.Link != nil
 	case KindRestored:
 		return in.State != nil
 	case KindClosed: // the sums are there only where there was media
@@ -129,6 +133,8 @@ func (c *Command) whole() bool {
 		return c.Record != nil
 	case "mute":
 		return c.Mute != nil
+	case "hold", "moh", "silence":
+		return c.Switch != nil
 	}
 	return true
 }

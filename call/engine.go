@@ -63,6 +63,9 @@ type Engine struct {
 
 	rooms rooms
 
+	tuneOnce sync.Once
+	ownTune  *media.Clip // made when the first one is on hold
+
 	mu         sync.Mutex
 	calls      map[string]*Call      // guarded by mu
 	groupcalls map[string]*Groupcall // guarded by mu

@@ -35,6 +35,7 @@ const (
 	KindRecording     Kind = "recording"     // Recording: one has started or ended
 	KindTranscription Kind = "transcription" // Transcription: one has started or ended, or a text is there
 	KindNote          Kind = "note"          // Note: what a flow's step got from outside (HTTP, speech, prompts)
+	KindLink          Kind = "link"          // Link: the call is linked to something else
 	KindRestored      Kind = "restored"      // State: the call is taken up from a Snapshot
 	KindClosed        Kind = "media_close"   // Media of the call is closed; Stats has its sums
 )
@@ -62,6 +63,7 @@ type Input struct {
 	Recording     *RecordingInput     `json:"recording,omitempty"`
 	Transcription *TranscriptionInput `json:"transcription,omitempty"`
 	Note          *Note               `json:"note,omitempty"`
+	Link          *LinkInput          `json:"link,omitempty"`
 	Stats         *rtp.Stats          `json:"stats,omitempty"`
 	State         *State              `json:"state,omitempty"`
 
@@ -129,7 +131,7 @@ type FlowInput struct {
 
 // NegotiatedInput is the result of an offer/answer exchange of purpose For.
 type NegotiatedInput struct {
-	For   string `json:"for"`             // "answer", "early", "offer", "ack", "prack", "refresh"; of a call of ours "dial", "early_answer", "dial_answer"
+	For   string `json:"for"`             // "answer", "early", "offer", "ack", "prack", "refresh", "hold", "hold_answer"; of a call of ours "dial", "early_answer", "dial_answer"
 	Offer int    `json:"offer,omitempty"` // the re-INVITE, UPDATE or PRACK it is about
 	Body  string `json:"body,omitempty"`  // what goes to the peer
 	Code  string `json:"code,omitempty"`  // one of the Code constants when it failed
@@ -140,13 +142,20 @@ type NegotiatedInput struct {
 // reply is found.
 type Command struct {
 	Ref    int               `json:"ref"`
-	Name   string            `json:"name"` // "answer", "early", "hangup", "record", "record_stop", "metadata", "chain", "mute"
+	Name   string            `json:"name"` // "answer", "early", "hangup", "record", "record_stop", "metadata", "chain", "mute", "hold", "moh", "silence"
 	Ending *action.Ending    `json:"ending,omitempty"`
 	End    *End              `json:"end,omitempty"`
 	Record *RecordCommand    `json:"record,omitempty"`
 	Values map[string]string `json:"values,omitempty"`
 	CallID string            `json:"call_id,omitempty"` // of "chain"
 	Mute   *MuteCommand      `json:"mute,omitempty"`
+	Switch *SwitchCommand    `json:"switch,omitempty"` // of "hold", "moh" and "silence"
+}
+
+// SwitchCommand turns something on or off.
+type SwitchCommand struct {
+	On        bool   `json:"on"`
+	Direction string `json:"direction,omitempty"` // of a hold: "sendonly" where there is music, or "inactive"
 }
 
 // MuteCommand silences a direction, or ends that.

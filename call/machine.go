@@ -67,6 +67,8 @@ type State struct {
 	Silent       bool          `json:"silent,omitempty"`       // the peer gives no sign, whether it should or not
 	SilenceTold  bool          `json:"silence_told,omitempty"` // there was an event about that
 
+	Controls
+
 	MediaClosed bool `json:"media_closed,omitempty"`
 	Finished    bool `json:"finished,omitempty"`
 
@@ -95,6 +97,7 @@ func (m *Machine) Snapshot() State {
 	s.WaitEarly = append([]int(nil), s.WaitEarly...)
 	s.WaitRecord = append([]int(nil), s.WaitRecord...)
 	s.WaitStop = append([]int(nil), s.WaitStop...)
+	s.HoldQueue = slices.Clone(s.HoldQueue)
 	return s
 }
 
@@ -143,6 +146,8 @@ func (m *Machine) Step(in *Input) []Effect {
 		m.recording(in)
 	case KindTranscription:
 		m.transcribed(in)
+	case KindLink:
+		m.linked(in)
 	case KindClosed:
 		m.mediaClosed(in)
 	}
@@ -247,10 +252,8 @@ func (m *Machine) signal(in *Input) {
 		if m.st.Phase != PhaseEnded {
 			m.do(Effect{Do: DoNegotiate, For: "prack", Body: string(e.Body)})
 		}
-	case sip.EventAnswer: // to the re-INVITE of the session timer: the peer has changed its side
-		if e.Local && len(e.Body) > 0 && m.st.Phase != PhaseEnded {
-			m.do(Effect{Do: DoNegotiate, For: "refresh", Body: string(e.Body)})
-		}
+	case sip.EventAnswer:
+		m.offerAnswered(in)
 	case sip.EventLost:
 		end := End{By: "local", Reason: store.ReasonFailed, Status: 200, Cause: 102, Code: CodeSessionLost}
 		switch e.Status {
@@ -291,9 +294,9 @@ func (m *Machine) media(in *Input) {
 	case rtp.EventMediaResume:
 		m.heard()
 	case rtp.EventHold:
-		m.emit("call_hold")
+		m.held(in.At, true)
 	case rtp.EventResume:
-		m.emit("call_unhold")
+		m.held(in.At, false)
 	}
 }
 
@@ -319,7 +322,7 @@ func (m *Machine) negotiated(in *Input) {
 		m.do(e)
 		return
 	}
-	if n.For == "refresh" || m.dialled(in) || m.st.Phase == PhaseEnded {
+	if n.For == "refresh" || m.dialled(in) || m.st.Phase == PhaseEnded || m.holdNegotiated(in) {
 		return
 	}
 	if n.Error != "" {
@@ -402,6 +405,8 @@ func (m *Machine) timer(in *Input) {
 		}
 	case "media":
 		m.silent(in.At)
+	case "hold":
+		m.holdAgain()
 	case "max_duration":
 		m.end(in.At, End{By: "local", Reason: store.ReasonTimeout, Status: 200, Cause: 16,
 			Code: CodeMaxDuration, Sentence: "the call reached the longest time that a call may take"})
@@ -423,6 +428,7 @@ func (m *Machine) end(at store.Time, e End) {
 	for _, refs := range []*[]int{&m.st.WaitAnswer, &m.st.WaitEarly} {
 		m.reply(refs, "the call has ended")
 	}
+	m.holdEnds()
 	m.do(Effect{Do: DoCancelFlow}) // also where Verify or Route still runs; first, lest it goes on when what is chained ends
 	for _, id := range r.ChainedCallIDs {
 		m.do(Effect{Do: DoHangUp, Text: id})

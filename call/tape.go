@@ -191,6 +191,32 @@ func (c *Call) Mute(ctx context.Context, d media.Direction, on bool) error {
 	return err
 }
 
+// Hold puts the peer on hold, or takes it off again: it is told so by SIP (RFC 3264 8.4), hears Config.MusicOnHold and nothing else,
+// and is not heard. A peer that refuses to be held (488) is held all the same, on our side only. Hold returns when the
+// peer has answered. Only an answered call can be held.
+func (c *Call) Hold(ctx context.Context, on bool) error {
+	start := time.Now()
+	err := c.setHold(ctx, on)
+	c.noted(ctx, start, Note{What: "hold", Target: fmt.Sprint(on)}, err)
+	return err
+}
+
+// MOH lets the peer hear Config.MusicOnHold, or ends that; what it says is heard as before.
+func (c *Call) MOH(ctx context.Context, on bool) error {
+	start := time.Now()
+	err := c.setSwitch(ctx, "moh", on)
+	c.noted(ctx, start, Note{What: "moh", Target: fmt.Sprint(on)}, err)
+	return err
+}
+
+// Silence lets the peer hear nothing, or ends that; what it says is heard as before.
+func (c *Call) Silence(ctx context.Context, on bool) error {
+	start := time.Now()
+	err := c.setSwitch(ctx, "silence", on)
+	c.noted(ctx, start, Note{What: "silence", Target: fmt.Sprint(on)}, err)
+	return err
+}
+
 // FlowByID finds a flow for fetch_flow.
 func (c *Call) FlowByID(ctx context.Context, id string) (action.Program, error) {
 	start := time.Now()
