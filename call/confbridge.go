@@ -220,6 +220,13 @@ func (c *Call) sendDigits(ctx context.Context, digits string, duration, interval
 }
 
 func (c *Call) setMute(ctx context.Context, d media.Direction, on bool) error {
+	switch d {
+	case "":
+		d = media.Both
+	case media.In, media.Out, media.Both:
+	default:
+		return fmt.Errorf("call: mute: direction %.20q is not in, out or both", d)
+	}
 	return c.command(ctx, Command{Name: "mute", Mute: &MuteCommand{Direction: d, On: on}})
 }
 
@@ -302,4 +309,13 @@ func checkRoom(id string) error {
 		return fmt.Errorf("call: %.40q cannot be the name of a room: 1 to %d bytes without control characters", id, maxRoomID)
 	}
 	return nil
+}
+
+// Bridge tells what the bridge does that the call is in; false: it is in none.
+func (c *Call) Bridge() (media.BridgeStats, bool) {
+	b := c.bridge.Load()
+	if b == nil {
+		return media.BridgeStats{}, false
+	}
+	return b.media.Stats(), true
 }
