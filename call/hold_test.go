@@ -3,6 +3,7 @@ package call_test
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -301,6 +302,54 @@ func TestBothHold(t *testing.T) {
 	})
 }
 
+// TestHoldInARoom: who is on hold, of either side, is neither heard nor hears the room, and the room goes on.
+func TestHoldInARoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := open(t, map[string]string{"blue": roomFlow}, func(c *call.Config) { c.OpenRooms = true }, holdTone(holdHz))
+		hz := []float64{500, 800, 1000}
+		var phones []*calltest.PhoneCall
+		var calls []*call.Call
+		seen := map[string]bool{}
+		for _, f := range hz {
+			c := calltest.NewPhone(t, h.net, calltest.PhoneConfig{}).Dial(t, "blue")
+			c.Say(calltest.Tone(f, time.Minute))
+			phones = append(phones, c)
+			for live := range h.Calls() {
+				if !seen[live.ID()] {
+					seen[live.ID()] = true
+					calls = append(calls, live)
+				}
+			}
+		}
+		check := func(what string, want [3][]float64) {
+			t.Helper()
+			time.Sleep(200 * time.Millisecond)
+			var from [3]int
+			for i, p := range phones {
+				from[i] = len(p.Heard())
+			}
+			time.Sleep(time.Second)
+			for i, p := range phones {
+				pcm := p.Heard()
+				onlyHears(t, fmt.Sprintf("%s: phone %d", what, i), pcm[min(from[i], len(pcm)):], want[i]...)
+			}
+		}
+		check("before", [3][]float64{{800, 1000}, {500, 1000}, {500, 800}})
+		if err := calls[0].Hold(t.Context(), true); err != nil {
+			t.Fatal(err)
+		}
+		check("one is held", [3][]float64{{holdHz}, {1000}, {800}})
+		phones[1].Reinvite(t, "sendonly")
+		check("another one holds", [3][]float64{{holdHz}, {}, {}})
+		if err := calls[0].Hold(t.Context(), false); err != nil {
+			t.Fatal(err)
+		}
+		phones[1].Reinvite(t, "sendrecv")
+		check("after", [3][]float64{{800, 1000}, {500, 1000}, {500, 800}})
+		phones[0].Hangup(t)
+	})
+}
+
 // TestHoldMeetsOtherThings: two at once, an offer of the peer, and the end of the call.
 func TestHoldMeetsOtherThings(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -440,14 +489,14 @@ func TestMuteOfOneDirection(t *testing.T) {
 // TestMusicWhileAnActionPlays: the prompt waits, and goes on where it was; what is heard has neither hole nor jump.
 func TestMusicWhileAnActionPlays(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := open(t, map[string]string{"100": `[{"type":"answer"},{"type":"play","option":{"stream_urls":["http://tone/400","http://tone/700"]}}]`}, holdTone(holdHz))
+		h := open(t, map[string]string{"100": `[{"type":"answer"},{"type":"play","option":{"stream_urls":["http://tone/219","http://tone/219"]}}]`}, holdTone(137)) // not whole within a frame
 		a := calltest.NewPhone(t, h.net, calltest.PhoneConfig{}).Dial(t, "100")
-		time.Sleep(500 * time.Millisecond)
+		time.Sleep(530 * time.Millisecond)
 		live := h.up(t)
 		if err := live.MOH(t.Context(), true); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(3 * time.Second)
+		time.Sleep(3070 * time.Millisecond)
 		if err := live.MOH(t.Context(), false); err != nil {
 			t.Fatal(err)
 		}
@@ -456,7 +505,7 @@ func TestMusicWhileAnActionPlays(t *testing.T) {
 		if rest := time.Since(begun); rest < 1400*time.Millisecond || rest > 1800*time.Millisecond {
 			t.Errorf("after the music the prompt lasted %v, want what was left of it: 1.5 s", rest)
 		}
-		smooth(t, a.Heard(), 700)
+		smooth(t, a.Heard(), 219)
 		packets := a.Packets()
 		for i := 1; i < len(packets); i++ {
 			if d := packets[i].Timestamp - packets[i-1].Timestamp; packets[i].Sequence != packets[i-1].Sequence+1 || d != 160 && !packets[i].Marker {
@@ -473,7 +522,7 @@ func smooth(t *testing.T, pcm []int16, hz float64) {
 	for _, v := range pcm {
 		peak = max(peak, int(v), -int(v))
 	}
-	most := float64(peak) * 2 * 3.1416 * hz / 8000 * 1.3 // with what G.711 makes of it
+	most := float64(peak) * 2 * math.Pi * hz / 8000 * 1.15 // with what G.711 makes of it
 	for i := 1; i < len(pcm); i++ {
 		if d := float64(pcm[i]) - float64(pcm[i-1]); d > most || d < -most {
 			t.Errorf("a step of %v at sample %d, more than %v", d, i, most)
