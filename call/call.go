@@ -57,10 +57,11 @@ type Call struct {
 	running       bool    // guarded by mu
 	lastRef       int     // guarded by mu
 	replies       map[int]chan string
-	recorder      *recording     // guarded by mu; the one that runs
-	transcription *transcription // guarded by mu; the one that runs
-	closing       bool           // guarded by mu; no recording is to run any more
-	holder        string         // guarded by mu; the other one of a talk, whose peer holds it
+	recorder      *recording                        // guarded by mu; the one that runs
+	transcription *transcription                    // guarded by mu; the one that runs
+	closing       bool                              // guarded by mu; no recording is to run any more
+	into          map[*context.CancelCauseFunc]bool // guarded by mu; what is played into the call, nil: nothing
+	holder        string                            // guarded by mu; the other one of a talk, whose peer holds it
 
 	// Owned by the loop. stateMu lets others take a Snapshot between two steps.
 	stateMu sync.Mutex

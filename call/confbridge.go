@@ -216,7 +216,7 @@ func (c *Call) sendDigits(ctx context.Context, digits string, duration, interval
 	if err != nil {
 		return err
 	}
-	return whyEnded(ctx, p.Play(ctx, tones.Source(p.Rate())))
+	return whyEnded(ctx, p.PlayOver(ctx, tones.Source(p.Rate()))) // what else is played waits
 }
 
 func (c *Call) setMute(ctx context.Context, d media.Direction, on bool) error {

@@ -225,7 +225,9 @@ func TestHoldByAPeer(t *testing.T) {
 		t.Run(way, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				h := open(t, map[string]string{"100": connectTo("", "", 1)}, outbound, holdTone(holdHz),
-					func(c *call.Config) { c.MediaTimeout = call.MediaTimeout{After: 5 * time.Second, Action: call.MediaHangup} })
+					func(c *call.Config) {
+						c.MediaTimeout = call.MediaTimeout{After: 5 * time.Second, Action: call.MediaHangup}
+					})
 				k := newTalk(t, h)
 				if _, status := k.b.Reinvite(t, way); status != 200 {
 					t.Fatalf("answered %d", status)

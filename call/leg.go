@@ -61,6 +61,14 @@ func (c *Call) play(ctx context.Context, src media.Source) error {
 		}
 		return err
 	}
+	if now, ok := ctx.Value(stepKey{}).(*runningStep); ok && fromContext(ctx) == c {
+		now.plays.Add(1)
+		defer now.plays.Add(-1)
+	} else { // it goes on beside the steps
+		var done func()
+		ctx, done = c.stoppable(ctx)
+		defer done()
+	}
 	return whyEnded(ctx, p.Play(ctx, src))
 }
 

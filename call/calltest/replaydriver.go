@@ -244,7 +244,7 @@ func (r *replay) feed(in *call.Input, leg *replayLeg, hangup context.CancelCause
 		leg.endStep(action.ErrContinue)
 	case "stop":
 		hangup(call.ErrStopped)
-	case "program", "vars", "background", "follow":
+	case "program", "vars", "background", "follow", "play_into", "talk_into":
 	default:
 		if r.program != nil {
 			return r.give(in, *n)
