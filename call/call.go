@@ -50,6 +50,8 @@ type Call struct {
 	stepNow atomic.Pointer[runningStep] // nil: none that takes time
 	holding atomic.Bool                 // its peer holds it
 
+	supervises atomic.Pointer[supervising] // what it does as a supervisor's call; nil: it is none
+
 	// The loop: whoever posts the first input starts a goroutine that consumes until
 	// the queue is empty, so that a call at rest costs no stack.
 	mu            sync.Mutex
@@ -60,6 +62,7 @@ type Call struct {
 	recorder      *recording                        // guarded by mu; the one that runs
 	transcription *transcription                    // guarded by mu; the one that runs
 	closing       bool                              // guarded by mu; no recording is to run any more
+	moved         chan struct{}                     // guarded by mu; closed when it enters a bridge; nil: nobody waits for that
 	into          map[*context.CancelCauseFunc]bool // guarded by mu; what is played into the call, nil: nothing
 	holder        string                            // guarded by mu; the other one of a talk, whose peer holds it
 

@@ -64,7 +64,7 @@ func (b *Confbridge) enter(c *Call) error {
 	case !c.bridge.CompareAndSwap(nil, b):
 		return fmt.Errorf("call: join bridge %s: %w", b.id, media.ErrBridged)
 	}
-	if err := b.media.Join((*l).Port()); err != nil {
+	if err := b.putIn(c, (*l).Port()); err != nil {
 		c.bridge.CompareAndSwap(b, nil)
 		return fmt.Errorf("call: join bridge %s: %w", b.id, err)
 	}
@@ -73,6 +73,7 @@ func (b *Confbridge) enter(c *Call) error {
 	b.mu.Unlock()
 	b.consoleAll()
 	c.post(Input{Kind: KindBridge, Bridge: &BridgeInput{ID: b.id, Type: b.kind, Event: "joined"}})
+	c.hasMoved()
 	return nil
 }
 
@@ -92,6 +93,7 @@ func (b *Confbridge) leave(c *Call) {
 	}
 	b.entry.Unlock()
 	if in {
+		b.unsupervised(c)
 		b.reap()
 	}
 }
@@ -99,7 +101,7 @@ func (b *Confbridge) leave(c *Call) {
 // reap ends a bridge that has no more purpose.
 func (b *Confbridge) reap() {
 	b.mu.Lock()
-	left := len(b.members)
+	left := b.talkers()
 	over := !b.closed && (b.auto && left == 0 || b.kind == store.TypeConnect && b.settled && left < 2)
 	b.mu.Unlock()
 	if over {
@@ -181,18 +183,22 @@ func (b *Confbridge) digit(from *Call, d string, info bool) {
 	b.mu.Lock()
 	var others []*Call
 	for c := range b.members {
-		if c != from {
+		if c != from && c.supervises.Load() == nil {
 			others = append(others, c)
 		}
 	}
-	keys := b.keys
+	if from.supervises.Load() != nil { // its keys are for nobody
+		b.mu.Unlock()
+		return
+	}
+	keys, crosses := b.keys, b.crosses()
 	b.mu.Unlock()
 	if keys != nil {
 		keys(from, d)
 	}
 	for _, c := range others {
 		l := c.leg.Load()
-		if l == nil || !info && (*l).Events() {
+		if l == nil || !info && crosses && (*l).Events() {
 			continue
 		}
 		b.engine.wg.Go(func() {

@@ -94,6 +94,9 @@ type Config struct {
 	Ringback string
 	// MusicOnHold is what somebody hears who is on hold. The zero value: a quiet tune of our own.
 	MusicOnHold MusicOnHold
+	// Supervise says whether supervisor may hear, and be heard in, what target talks: nil allows it, the error tells why not.
+	// Nil: the program may (Call.Supervise), a flow may not.
+	Supervise func(ctx context.Context, supervisor, target *Call, mode SuperviseMode) error
 	// OpenRooms makes a conference, or bridge, of any name at the moment that somebody joins it; it
 	// ends with its last member. Else only those can be joined that the program has made.
 	OpenRooms bool

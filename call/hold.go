@@ -120,9 +120,12 @@ func (b *Confbridge) consoleAll() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for c := range b.members {
+		if c.supervises.Load() != nil {
+			continue // it hears what there is
+		}
 		holder := ""
 		for other := range b.members {
-			if other != c && other.holding.Load() {
+			if other != c && other.holding.Load() && other.supervises.Load() == nil {
 				holder = other.id
 			}
 		}

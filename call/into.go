@@ -126,7 +126,7 @@ func (c *Call) ears(who Ears) ([]*media.Port, error) {
 	}
 	if who == EarsOthers || who == EarsAll {
 		b := c.bridge.Load()
-		if b == nil {
+		if b == nil || c.supervises.Load() != nil { // a supervisor is in it for nobody to know
 			return nil, fmt.Errorf("call: play: %w", ErrNotInBridge)
 		}
 		for _, other := range b.others(c) {
@@ -150,7 +150,7 @@ func (b *Confbridge) others(c *Call) []*Call {
 	defer b.mu.Unlock()
 	var list []*Call
 	for m := range b.members {
-		if m != c {
+		if m != c && m.supervises.Load() == nil {
 			list = append(list, m)
 		}
 	}
