@@ -62,6 +62,7 @@ type Call struct {
 	recorder      *recording                        // guarded by mu; the one that runs
 	transcription *transcription                    // guarded by mu; the one that runs
 	closing       bool                              // guarded by mu; no recording is to run any more
+	programs      map[string]flow.Program           // guarded by mu; of redirects, by key
 	moved         chan struct{}                     // guarded by mu; closed when it enters a bridge; nil: nobody waits for that
 	into          map[*context.CancelCauseFunc]bool // guarded by mu; what is played into the call, nil: nothing
 	holder        string                            // guarded by mu; the other one of a talk, whose peer holds it
@@ -76,7 +77,10 @@ type Call struct {
 	calm    func() // ends the music that is played; nil: none is
 	line    *line  // of the trunk, whose channel it has; nil: none
 
-	program    flow.Program   // set before the flow starts
+	program    flow.Program // set before the flow starts; what runs
+	first      flow.Program // that ran first
+	run        run
+	steps      stepSeq
 	from       *flow.Position // where program, a *flow.Flow, goes on; nil: at its start
 	cancelFlow context.CancelCauseFunc
 	flowCtx    context.Context
@@ -291,7 +295,11 @@ func (c *Call) perform(e *Effect) (in Input, ok bool) {
 		return c.negotiate(e), true
 	case DoVerify: // the INVITE's own goroutine goes on with it: Engine.admit
 	case DoStartFlow:
-		c.engine.wg.Go(c.runFlow)
+		c.begin(e.For)
+	case DoRedirect:
+		if c.run.cancel != nil {
+			c.run.cancel(ErrRedirected)
+		}
 	case DoCancelFlow:
 		c.cancelFlow(action.ErrHangup)
 	case DoDigit:
@@ -392,7 +400,7 @@ func (c *Call) answerCommand(ref int, text string) {
 }
 
 // runFlow is the flow's goroutine.
-func (c *Call) runFlow() {
+func (c *Call) runFlow(ctx context.Context) {
 	in := FlowInput{}
 	c.vars.Define(varReferenceData, func() string { return referenceData(c.Record()) })
 	if f, ok := c.program.(*flow.Flow); ok {
@@ -401,15 +409,21 @@ func (c *Call) runFlow() {
 			c.vars.Define(varFlowID, func() string { return id })
 		}
 	}
-	c.noteVars()
-	if c.out != nil && c.out.mayRun != nil && !c.out.mayRun(c) {
+	first := c.first == nil // else it is that of a redirect
+	if first {
+		c.noteVars()
+	}
+	if first && c.out != nil && c.out.mayRun != nil && !c.out.mayRun(c) {
 		c.program = flow.Func(func(context.Context, action.Leg) error { return nil }) // it did not run, as the trace has to say
+	}
+	if first {
+		c.first = c.program
 	}
 	program := c.program
 	if f, ok := program.(*flow.Flow); ok && c.from != nil {
 		program = flow.Func(func(ctx context.Context, leg action.Leg) error { return f.RunFrom(ctx, leg, *c.from) })
 	}
-	if err := runGuarded(withCall(c.flowCtx, c), program, c); err != nil && c.flowCtx.Err() == nil {
+	if err := runGuarded(withCall(ctx, c), program, c); err != nil && ctx.Err() == nil {
 		in.Error, in.Fatal = err.Error(), true
 		c.log().Warn("flow failed", "err", err)
 	}

@@ -72,7 +72,7 @@ func (k *connecting) prepare() (stop func()) {
 		h.ring = t
 	}
 	h.shows = func(dest address.Address) (source, otherwise address.Address) { return c.shows(k.o.Source, rec, dest) }
-	h.base = outgoing{anonymous: c.hides(k.o.Anonymous), earlyMedia: k.o.EarlyMedia, prefer: c.codecOf(), program: flow.Func(k.leg)}
+	h.base = outgoing{connects: true, anonymous: c.hides(k.o.Anonymous), earlyMedia: k.o.EarlyMedia, prefer: c.codecOf(), program: flow.Func(k.leg)}
 	h.inherit(c)
 	if d := c.dialog.Load(); rec.Direction == store.DirectionIncoming && d != nil {
 		// One less than the caller's request had left: a circle of calls comes to an end.

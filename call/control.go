@@ -31,6 +31,7 @@ type stepKey struct{}
 // StepContext lets Continue and Skip end a step.
 func (c *Call) StepContext(ctx context.Context, s flow.Step) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(ctx)
+	s = c.steps.of(s)
 	now := &runningStep{id: s.ID, typ: s.Type, seq: s.Seq, cancel: cancel}
 	ctx = context.WithValue(ctx, stepKey{}, now)
 	c.stepNow.Store(now)

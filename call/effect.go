@@ -27,17 +27,18 @@ const (
 	DoHangUp      Do = "hang_up"      // end the chained call Text
 	DoNegotiate   Do = "negotiate"    // meet Body (an offer, or an answer when For is "ack") with our media, which is new when For is "dial", for trunk Text; gives a "negotiated" input
 	DoVerify      Do = "verify"       // run Config.Verify, then Config.Route
-	DoStartFlow   Do = "start_flow"
-	DoCancelFlow  Do = "cancel_flow" // end the flow's context with action.ErrHangup
-	DoDigit       Do = "digit"       // put Text into the digit buffer
-	DoRecord      Do = "record"      // start recording Text
-	DoRecordStop  Do = "record_stop" // stop recording Text
-	DoOnEnd       Do = "on_end_flow" // run flow Text for what has ended
-	DoTimer       Do = "timer"       // give a "timer" input named Text after Delay
-	DoCloseMedia  Do = "close_media" // stop recordings, free the ports; gives a "media_close" input
-	DoEmit        Do = "emit"        // tell the observer: event Text
-	DoReply       Do = "reply"       // command Ref is done; Text is its error, if any
-	DoFinish      Do = "finish"      // store the record, then run flow Text, if any; nothing comes after it
+	DoStartFlow   Do = "start_flow"   // that of the redirect For, if any
+	DoRedirect    Do = "redirect"     // end the flow's run with ErrRedirected, not the call
+	DoCancelFlow  Do = "cancel_flow"  // end the flow's context with action.ErrHangup
+	DoDigit       Do = "digit"        // put Text into the digit buffer
+	DoRecord      Do = "record"       // start recording Text
+	DoRecordStop  Do = "record_stop"  // stop recording Text
+	DoOnEnd       Do = "on_end_flow"  // run flow Text for what has ended
+	DoTimer       Do = "timer"        // give a "timer" input named Text after Delay
+	DoCloseMedia  Do = "close_media"  // stop recordings, free the ports; gives a "media_close" input
+	DoEmit        Do = "emit"         // tell the observer: event Text
+	DoReply       Do = "reply"        // command Ref is done; Text is its error, if any
+	DoFinish      Do = "finish"       // store the record, then run flow Text, if any; nothing comes after it
 )
 
 // Effect is something that a call's loop wants done. Effects are values so that a

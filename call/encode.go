@@ -135,6 +135,8 @@ func (c *Command) whole() bool {
 		return c.Mute != nil
 	case "hold", "moh", "silence":
 		return c.Switch != nil
+	case "redirect":
+		return c.Flow != nil
 	}
 	return true
 }

@@ -150,7 +150,9 @@ func TestHoldOfAPeer(t *testing.T) {
 				}
 				versions(t, k.b.Answers())
 				k.a.Hangup(t)
-				h.stop()
+				for _, rec := range h.records(t) {
+					checkReplay(t, h, rec)
+				}
 				types := h.eventTypes()
 				if n := len(slices.DeleteFunc(types, func(s string) bool { return s != "call_held" && s != "call_unheld" })); n != 2 {
 					t.Errorf("%d events of hold", n)

@@ -127,6 +127,8 @@ type FlowInput struct {
 	Error      string `json:"error,omitempty"`
 	Fatal      bool   `json:"fatal,omitempty"`       // it ended because of a fault of its own
 	OnComplete string `json:"on_complete,omitempty"` // id of the flow that follows
+	Key        string `json:"key,omitempty"`         // of a "redirect": by which the program is found
+	Source     string `json:"source,omitempty"`      // of a "redirect": the flow itself
 }
 
 // NegotiatedInput is the result of an offer/answer exchange of purpose For.
@@ -142,7 +144,7 @@ type NegotiatedInput struct {
 // reply is found.
 type Command struct {
 	Ref    int               `json:"ref"`
-	Name   string            `json:"name"` // "answer", "early", "hangup", "record", "record_stop", "metadata", "chain", "mute", "hold", "moh", "silence"
+	Name   string            `json:"name"` // "answer", "early", "hangup", "record", "record_stop", "metadata", "chain", "mute", "hold", "moh", "silence", "redirect"
 	Ending *action.Ending    `json:"ending,omitempty"`
 	End    *End              `json:"end,omitempty"`
 	Record *RecordCommand    `json:"record,omitempty"`
@@ -150,6 +152,7 @@ type Command struct {
 	CallID string            `json:"call_id,omitempty"` // of "chain"
 	Mute   *MuteCommand      `json:"mute,omitempty"`
 	Switch *SwitchCommand    `json:"switch,omitempty"` // of "hold", "moh" and "silence"
+	Flow   *FlowInput        `json:"flow,omitempty"`   // of "redirect"
 }
 
 // SwitchCommand turns something on or off.

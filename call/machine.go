@@ -44,6 +44,8 @@ type State struct {
 	HasMedia bool   `json:"has_media,omitempty"`
 
 	FlowRuns     bool           `json:"flow_runs,omitempty"`
+	Redirect     *Redirecting   `json:"redirect,omitempty"`    // waits for the end of the flow that runs; never changed, only replaced
+	NextFlow     string         `json:"next_flow,omitempty"`   // key of the program that a redirect has put in the place of the first one
 	Position     *flow.Position `json:"position,omitempty"`    // of the step that runs
 	Stack        []flow.Frame   `json:"stack,omitempty"`       // flows within the flow; never changed, only replaced
 	OnComplete   string         `json:"on_complete,omitempty"` // flow that runs once the call is over
@@ -382,6 +384,9 @@ func (m *Machine) stepEnded(in *Input) {
 }
 
 func (m *Machine) flowEnded(in *Input) {
+	if m.redirected() {
+		return
+	}
 	m.st.FlowRuns = false
 	m.st.OnComplete = in.Flow.OnComplete
 	end := End{By: "local", Reason: store.ReasonNormal, Cause: 16, Status: 200, Code: CodeFlowEnded, Sentence: "the flow came to its end"}
@@ -429,6 +434,7 @@ func (m *Machine) end(at store.Time, e End) {
 		m.reply(refs, "the call has ended")
 	}
 	m.holdEnds()
+	m.redirectEnds()
 	m.do(Effect{Do: DoCancelFlow}) // also where Verify or Route still runs; first, lest it goes on when what is chained ends
 	for _, id := range r.ChainedCallIDs {
 		m.do(Effect{Do: DoHangUp, Text: id})

@@ -47,6 +47,8 @@ func (m *Machine) command(in *Input) {
 		m.mute(c)
 	case "hold":
 		m.hold(in.At, HoldWaits{Ref: c.Ref, SwitchCommand: *c.Switch})
+	case "redirect":
+		m.redirect(in.At, c)
 	case "moh", "silence":
 		m.turnTo(in.At, c)
 	default:

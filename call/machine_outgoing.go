@@ -96,7 +96,7 @@ func (m *Machine) up(at store.Time) {
 func (m *Machine) startFlow() {
 	if !m.st.FlowStarted {
 		m.st.FlowStarted, m.st.FlowRuns = true, true
-		m.do(Effect{Do: DoStartFlow})
+		m.do(Effect{Do: DoStartFlow, For: m.st.NextFlow})
 	}
 }
 

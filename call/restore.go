@@ -86,6 +86,7 @@ func (m *Machine) restored(in *Input) {
 		m.recording(&Input{At: in.At, Recording: &RecordingInput{ID: st.Recording, Event: "ended", Reason: "lost"}})
 	}
 	st.Transcribing = ""
+	st.Redirect, st.NextFlow = nil, ""
 	m.restoreControls()
 	st.Silent, st.SilenceTold = false, false // the new media leg listens anew
 	if st.FlowRuns {

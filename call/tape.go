@@ -39,7 +39,7 @@ func asJSON(v any) json.RawMessage {
 // wholeTrace is the trace of a call that is over, with its flow: whoever reads it later must not depend on what that
 // flow has become.
 func (c *Call) wholeTrace() []byte {
-	f, ok := c.program.(*flow.Flow)
+	f, ok := c.first.(*flow.Flow)
 	if !ok {
 		return c.Trace()
 	}
