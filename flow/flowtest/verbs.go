@@ -58,6 +58,8 @@ func init() { // not a literal: the verbs that are tried make a World, which kno
 		"assistant": {set: func(w *World, args string) error { w.replies = append(w.replies, args); return checkReply(args) }},
 		"send":      {set: func(w *World, args string) error { w.sends = append(w.sends, args); return checkSend(args) }},
 		"queue":     {set: setQueue},
+		"orbit":     {set: setOrbit},
+		"rings":     {set: func(w *World, args string) error { w.rings[args] = true; return nil }},
 		"machine": {set: func(w *World, args string) (err error) {
 			f, err := fields(args, 2, "machine TIME VERDICT")
 			if err == nil {
@@ -286,7 +288,7 @@ func setQueue(w *World, args string) error {
 	return err
 }
 
-var capabilities = strings.Fields("answer hangup play echo digits connect bridge conference follow listen transcription queue external speaker prompts")
+var capabilities = strings.Fields("answer hangup play echo digits connect bridge conference follow listen transcription queue park pickup external speaker prompts")
 
 func checkCapability(name string) error {
 	for _, c := range capabilities {

@@ -41,7 +41,9 @@ type World struct {
 	prompts     map[string]prompt
 	recordings  []tape
 	queues      map[string]queue
-	verdict     string // of the answering machine detector: human, machine, notsure, error; "": never comes
+	orbits      map[string]orbit
+	rings       map[string]bool // extensions
+	verdict     string          // of the answering machine detector: human, machine, notsure, error; "": never comes
 	verdictAt   time.Duration
 	servers     []answer // by URL
 	registry    *action.Registry
@@ -89,7 +91,7 @@ func emptyWorld() *World {
 	w := &World{
 		log: newLog(), peers: make(map[string]Peer), conferences: make(map[string]bool), flows: make(map[string]string),
 		programs: make(map[string]string), faults: make(map[string]string), prompts: make(map[string]prompt),
-		queues: make(map[string]queue),
+		queues: make(map[string]queue), orbits: make(map[string]orbit), rings: make(map[string]bool),
 	}
 	w.start = w.log.start
 	_ = w.vars.Set(varActiveflow, ActiveflowID) // within all limits
