@@ -452,6 +452,7 @@ func (c *Call) finish(onComplete string) {
 	}
 	c.cancelFlow(action.ErrHangup)
 	c.hangUpLine()
+	c.engine.orbits.forget(c)
 	c.engine.wg.Go(func() {
 		defer close(c.done)
 		defer c.engine.forget(c)

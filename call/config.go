@@ -94,6 +94,8 @@ type Config struct {
 	Ringback string
 	// MusicOnHold is what somebody hears who is on hold. The zero value: a quiet tune of our own.
 	MusicOnHold MusicOnHold
+	// Parking says where calls are parked. The zero value: the orbits 701 to 720, for two minutes.
+	Parking Parking
 	// Supervise says whether supervisor may hear, and be heard in, what target talks: nil allows it, the error tells why not.
 	// Nil: the program may (Call.Supervise), a flow may not.
 	Supervise func(ctx context.Context, supervisor, target *Call, mode SuperviseMode) error

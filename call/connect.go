@@ -36,6 +36,7 @@ func (c *Call) connect(ctx context.Context, o action.ConnectOptions) (action.Con
 	defer k.bridge.close()
 	defer k.stopRingback()
 	defer k.handOver()
+	defer k.hunt.refusePickups()
 	if stop := k.prepare(); stop != nil {
 		defer stop()
 	}
@@ -54,7 +55,8 @@ type connecting struct {
 
 	early    *Call // whose early media the caller hears
 	ringback func()
-	handed   bool // the hunt has another owner
+	handed   bool       // the hunt has another owner
+	picked   *answering // who answered in place of the legs; nil: a leg did
 
 	joined time.Time // zero: never
 	parted time.Time
@@ -155,7 +157,14 @@ func (k *connecting) run(ctx context.Context) (action.Connected, error) {
 			k.hunt.giveUp(nil, connectEnd)
 			return k.result(nil), err
 		}
+		if n.what == "pickup" {
+			if r, ok, err := k.pickedUp(ctx, n); ok {
+				return r, err
+			}
+			continue
+		}
 		if winner := k.hunt.take(ctx, n); winner != nil {
+			k.hunt.refusePickups()
 			k.handOver()
 			return k.talk(ctx, winner)
 		}
@@ -250,7 +259,7 @@ func (k *connecting) talk(ctx context.Context, leg *Call) (action.Connected, err
 		err = errors.Join(k.bridge.enter(leg), k.bridge.enter(k.call))
 	}
 	if err != nil {
-		leg.hangUp(connectEnd)
+		k.drop(leg, connectEnd)
 		if ctx.Err() != nil {
 			return k.result(leg), context.Cause(ctx)
 		}
@@ -261,15 +270,17 @@ func (k *connecting) talk(ctx context.Context, leg *Call) (action.Connected, err
 	}
 	k.joined = time.Now()
 	k.bridge.settle()
-	close(leg.out.joined)
-	if leg.isEnding() { // before it could notice that it is in a bridge
+	if k.picked == nil {
+		close(leg.out.joined)
+	}
+	if leg.isEnding() || k.picked != nil && k.picked.hasLeft() { // before it could notice that it is in a bridge
 		k.bridge.leave(leg)
 	}
 	ctx, cut := context.WithCancelCause(ctx)
 	defer cut(nil)
 	part := func(end *End) {
 		if k.cut.CompareAndSwap(nil, end) {
-			leg.hangUp(*end) // first: what parts the two ends its flow, too
+			k.drop(leg, *end) // first: what parts the two ends its flow, too
 			cut(errTalkOver)
 		}
 	}
@@ -287,9 +298,9 @@ func (k *connecting) talk(ctx context.Context, leg *Call) (action.Connected, err
 	err = k.bridge.waitThen(ctx, k.call, func() {
 		// Before the bridge ends, which ends the flow of leg for no reason.
 		if k.call.isEnding() {
-			leg.hangUp(masterEnded)
+			k.drop(leg, masterEnded)
 		} else {
-			leg.hangUp(connectEnd)
+			k.drop(leg, connectEnd)
 		}
 	})
 	k.parted = time.Now()

@@ -61,7 +61,8 @@ type Engine struct {
 	cut     chan struct{}
 	cutOnce sync.Once
 
-	rooms rooms
+	rooms  rooms
+	orbits orbits
 
 	tuneOnce sync.Once
 	ownTune  *media.Clip // made when the first one is on hold
@@ -85,7 +86,7 @@ func New(cfg Config) (*Engine, error) {
 	if cfg.RingTimeout < 0 {
 		errs = append(errs, errors.New("call: Config.RingTimeout cannot be negative"))
 	}
-	errs = append(errs, cfg.Overload.check(), cfg.MediaTimeout.check(), cfg.Outbound.check("call: Config.Outbound"), checkTrunks("call: Config.Trunks", cfg.Trunks), checkRoutes("call: Config.Routes", cfg.Routes, cfg.Trunks))
+	errs = append(errs, cfg.Overload.check(), cfg.Parking.check(), cfg.MediaTimeout.check(), cfg.Outbound.check("call: Config.Outbound"), checkTrunks("call: Config.Trunks", cfg.Trunks), checkRoutes("call: Config.Routes", cfg.Routes, cfg.Trunks))
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}

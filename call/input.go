@@ -211,7 +211,7 @@ type StepInput struct {
 // Note is something that a flow's step learned from outside, when it did: what a replay of the flow gives it again.
 type Note struct {
 	// "http", "speech", "prompt"; of the leg "answer", "hangup", "play", "record", "record_stop", "connect", "dial",
-	// "bridge", "conference", "digits_send", "mute", "hold", "moh", "silence", "flow_by_id", "follow"; "skip", "continue", "stop", "play_into" and "talk_into" from the
+	// "bridge", "conference", "digits_send", "mute", "hold", "moh", "silence", "park", "pickup", "flow_by_id", "follow"; "skip", "continue", "stop", "play_into" and "talk_into" from the
 	// program; "background" for what failed after its step; "program" for the flow itself, "vars" for variables
 	// that the program gave it.
 	What   string          `json:"what"`

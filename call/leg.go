@@ -23,6 +23,8 @@ var (
 	_ action.Conferencer = (*Call)(nil)
 	_ action.DigitSender = (*Call)(nil)
 	_ action.Muter       = (*Call)(nil)
+	_ action.Parker      = (*Call)(nil)
+	_ action.Picker      = (*Call)(nil)
 
 	_ action.FlowFinder   = (*Call)(nil)
 	_ action.Follower     = (*Call)(nil)

@@ -229,12 +229,24 @@ func (m *Machine) turnTo(at store.Time, c *Command) {
 
 // linked notes what of a link changes the call itself: the other one of a talk is held by its peer.
 func (m *Machine) linked(in *Input) {
-	if l := in.Link; l.What == "moh" && l.CallID != "" && m.st.Phase != PhaseEnded {
+	l, r := in.Link, &m.st.Record
+	switch {
+	case m.st.Phase == PhaseEnded:
+		r.Orbit = ""
+	case l.What == "moh" && l.CallID != "":
 		m.st.Console = l.CallID
 		if l.Detail == "off" {
 			m.st.Console = ""
 		}
 		m.sound()
+	case l.What == "park" && l.Detail == "":
+		r.Orbit, r.TmUpdate = l.Room, in.At
+		m.sound()
+		m.emit("call_parked")
+	case r.Orbit != "" && r.Orbit == l.Room && (l.What == "park" || l.What == "pickup"):
+		r.Orbit, r.TmUpdate = "", in.At
+		m.sound()
+		m.emit("call_unparked")
 	}
 }
 
@@ -244,7 +256,7 @@ func (m *Machine) sound() {
 		m.st.Silenced = d
 		m.do(Effect{Do: DoMute, Text: string(d)})
 	}
-	music := m.st.Hold == string(sdp.SendOnly) || m.st.Hold == holdRefused || m.st.Record.MOH || m.st.Console != ""
+	music := m.st.Hold == string(sdp.SendOnly) || m.st.Hold == holdRefused || m.st.Record.MOH || m.st.Console != "" || m.st.Record.Orbit != ""
 	if music == m.st.Music {
 		return
 	}
@@ -276,7 +288,7 @@ func (m *Machine) silenced() media.Direction {
 // restoreControls brings a call that was taken up to where it was: its new media leg knows nothing of it. What waited waits no
 // more, and whether somebody else's peer holds it is found out anew.
 func (m *Machine) restoreControls() {
-	m.st.HoldQueue, m.st.Console = nil, ""
+	m.st.HoldQueue, m.st.Console, m.st.Record.Orbit = nil, "", "" // it parks anew
 	m.st.Silenced, m.st.Music = "", false
 	m.sound()
 }

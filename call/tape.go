@@ -217,6 +217,25 @@ func (c *Call) Silence(ctx context.Context, on bool) error {
 	return err
 }
 
+// Park lets the call wait in an orbit, with music, until another one picks it up (Pickup). It answers the call, and returns when the
+// two have parted, or nobody came in time, which is no error: Parked tells. From outside of the call's flow, see Engine.Park.
+func (c *Call) Park(ctx context.Context, o action.ParkOptions) (action.Parked, error) {
+	start := time.Now()
+	got, err := c.park(ctx, o)
+	c.noted(ctx, start, Note{What: "park", Target: o.Orbit, Result: asJSON(got)}, err)
+	return got, err
+}
+
+// Pickup answers the call and joins it with one that is parked in an orbit, or with the caller for whom an extension rings: its
+// phones are given up as answered elsewhere. It returns when the two have parted. Who may dial what leads to it is the
+// flow's to say.
+func (c *Call) Pickup(ctx context.Context, o action.PickupOptions) (action.Picked, error) {
+	start := time.Now()
+	got, err := c.pickup(ctx, o)
+	c.noted(ctx, start, Note{What: "pickup", Target: o.Orbit + o.Extension, Result: asJSON(got)}, err)
+	return got, err
+}
+
 // FlowByID finds a flow for fetch_flow.
 func (c *Call) FlowByID(ctx context.Context, id string) (action.Program, error) {
 	start := time.Now()

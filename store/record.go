@@ -68,6 +68,7 @@ type Call struct {
 	HoldBy         string            `json:"hold_by,omitempty"`        // local: we hold the peer; remote: it holds us; both
 	MOH            bool              `json:"moh,omitempty"`            // the peer hears music
 	Silence        bool              `json:"silence,omitempty"`        // the peer hears nothing
+	Orbit          string            `json:"orbit,omitempty"`          // where it is parked
 	HangupBy       string            `json:"hangup_by,omitempty"`      // empty while alive
 	HangupReason   string            `json:"hangup_reason,omitempty"`  // empty while alive
 
