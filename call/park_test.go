@@ -172,6 +172,7 @@ func TestPickupFromOutside(t *testing.T) {
 		h := open(t, map[string]string{"park": `[{"type":"park","option":{"orbit":"a"}},{"type":"play","option":{"stream_urls":["http://tone/400"]}}]`, "200": waiting}, holdTone(holdHz))
 		a := calltest.NewPhone(t, h.net, calltest.PhoneConfig{}).Dial(t, "park")
 		parked := h.up(t)
+		time.Sleep(time.Second)
 		b := calltest.NewPhone(t, h.net, calltest.PhoneConfig{User: "b"}).Dial(t, "200")
 		var picker *call.Call
 		for c := range h.Calls() {
