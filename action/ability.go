@@ -24,6 +24,8 @@ const (
 	CanConference Ability = "a leg with action.Conferencer"
 	CanSendDigits Ability = "a leg with action.DigitSender"
 	CanMute       Ability = "a leg with action.Muter"
+	CanPark       Ability = "a leg with action.Parker"
+	CanPickUp     Ability = "a leg with action.Picker"
 	CanFindFlows  Ability = "a leg with action.FlowFinder (an engine with Config.FlowByID)"
 	CanFollow     Ability = "a leg with action.Follower (an engine with Config.FlowByID)"
 	CanTellStatus Ability = "a leg with action.Stater"
@@ -99,7 +101,7 @@ func (a Abilities) Without(list ...Ability) Abilities {
 // everything could do.
 func AllAbilities() Abilities {
 	return AbilitiesOf(CanAnswer, CanHangup, CanPlay, CanDigits, CanEcho, CanRecord, CanConnect, CanDial, CanBridge,
-		CanConference, CanSendDigits, CanMute, CanFindFlows, CanFollow, CanTellStatus, CanListen, CanTranscribe,
+		CanConference, CanSendDigits, CanMute, CanPark, CanPickUp, CanFindFlows, CanFollow, CanTellStatus, CanListen, CanTranscribe,
 		CanReadRecord, CanDetect, CanQueue, CanFork, CanMailbox, HasPrompts, HasSpeaker, HasBeep, HasHTTP, HasExpressions,
 		HasTranscriber, HasRecordingTranscriber, HasAssistant, HasMessages, HasMail, HasConversations, HasCases)
 }
@@ -144,6 +146,8 @@ func LegAbilities(leg Leg) Abilities {
 	has[Conferencer](a, leg, CanConference)
 	has[DigitSender](a, leg, CanSendDigits)
 	has[Muter](a, leg, CanMute)
+	has[Parker](a, leg, CanPark)
+	has[Picker](a, leg, CanPickUp)
 	has[FlowFinder](a, leg, CanFindFlows)
 	has[Follower](a, leg, CanFollow)
 	has[Stater](a, leg, CanTellStatus)

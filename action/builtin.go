@@ -1,7 +1,7 @@
 package action
 
 // Builtin returns a registry with all of VoIPBIN's actions, under their names of today and older ones,
-// and with condition_expression, voicemail and voicemail_main. They work with d: an action that needs something that d, or the leg, lacks
+// and with condition_expression, park, pickup, voicemail and voicemail_main. They work with d: an action that needs something that d, or the leg, lacks
 // is refused by flow.Check. What each does, and where it differs from VoIPBIN, is in the
 // documentation of package flow.
 func Builtin(d Deps) *Registry {
@@ -20,6 +20,8 @@ func Builtin(d Deps) *Registry {
 	Register[gotoAction](r, "goto")
 	Register[hangup](r, "hangup")
 	Register[mute](r, "mute")
+	Register[park](r, "park")
+	Register[pickup](r, "pickup")
 	r.Add("play", func() Action { return &play{deps: d} })
 	Register[recordingStart](r, "recording_start")
 	Register[recordingStop](r, "recording_stop")

@@ -12,7 +12,7 @@ func TestBuiltinNames(t *testing.T) {
 	want := strings.Fields(`ai_summary ai_talk ai_task amd answer beep block branch call case_create condition_call_digits
 		condition_call_status condition_datetime condition_expression condition_variable confbridge_join conference_join connect
 		conversation_send digits_receive digits_send echo email_send empty external_media_start external_media_stop fetch
-		fetch_flow goto hangup message_send mute play queue_join recording_start recording_stop sleep stop stream_echo talk
+		fetch_flow goto hangup message_send mute park pickup play queue_join recording_start recording_stop sleep stop stream_echo talk
 		transcribe_recording transcribe_start transcribe_stop variable_set voicemail voicemail_main webhook_send`)
 	r := Builtin(Deps{})
 	var names, old []string

@@ -13,7 +13,8 @@ import (
 // what every call can, what Config.Deps brings, recording where there is a Store, and queues where there are Agents.
 func (c *Config) Abilities() action.Abilities {
 	a := action.AbilitiesOf(action.CanAnswer, action.CanHangup, action.CanPlay, action.CanDigits, action.CanEcho,
-		action.CanBridge, action.CanConference, action.CanSendDigits, action.CanMute, action.CanListen, action.CanTellStatus, action.CanDetect)
+		action.CanBridge, action.CanConference, action.CanSendDigits, action.CanMute, action.CanPark, action.CanPickUp, action.CanListen, action.CanTellStatus,
+		action.CanDetect)
 	if c.Outbound.any() || c.Extensions != nil || c.Agents != nil {
 		a[action.CanConnect], a[action.CanDial] = true, true
 	}

@@ -22,9 +22,18 @@ type Activeflow struct {
 	ReferenceID      string           `json:"reference_id"`
 	OnCompleteFlowID string           `json:"on_complete_flow_id,omitempty"`
 	CurrentAction    *ExecutedAction  `json:"current_action,omitempty"`
-	ExecutedActions  []ExecutedAction `json:"executed_actions"` // that have ended, oldest first
+	ExecutedActions  []ExecutedAction `json:"executed_actions"`    // that have ended, oldest first
+	Redirects        []Redirection    `json:"redirects,omitempty"` // oldest first; the flow before ended with the action before
 	TmCreate         store.Time       `json:"tm_create,omitzero"`
 	TmUpdate         store.Time       `json:"tm_update,omitzero"`
+}
+
+// Redirection is a flow that took the place of the one that ran (Call.Redirect).
+type Redirection struct {
+	FlowID    string     `json:"flow_id,omitempty"`
+	Name      string     `json:"name,omitempty"`
+	Execution int        `json:"execution"` // of the last action before it
+	Tm        store.Time `json:"tm"`
 }
 
 // ExecutedAction is one execution of an action. ID and Execution are its stamp.
@@ -67,6 +76,17 @@ func (a *Activeflow) take(in *Input) {
 		a.ID, a.ReferenceID, a.FlowID, a.TmCreate, a.Status = r.ActiveflowID, r.ID, r.FlowID, r.TmCreate, ActiveflowRunning
 	case KindRouted:
 		a.FlowID, a.Status = in.Flow.ID, ActiveflowRunning
+	case KindCommand:
+		if f := in.Command.Flow; in.Command.Name == "redirect" && f != nil {
+			r := Redirection{FlowID: f.ID, Name: f.Name, Tm: in.At}
+			if n := len(a.ExecutedActions); n > 0 {
+				r.Execution = a.ExecutedActions[n-1].Execution
+			}
+			if a.CurrentAction != nil {
+				r.Execution = a.CurrentAction.Execution
+			}
+			a.Redirects, a.FlowID = append(a.Redirects, r), f.ID
+		}
 	case KindStarted:
 		a.Status = ActiveflowRunning
 		a.CurrentAction = &ExecutedAction{

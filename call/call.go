@@ -49,6 +49,9 @@ type Call struct {
 	bridge  atomic.Pointer[Confbridge]  // that the call is in
 	stepNow atomic.Pointer[runningStep] // nil: none that takes time
 	waiting atomic.Pointer[hold]        // what it hears while it waits in a queue; nil: it does not
+	holding atomic.Bool                 // its peer holds it
+
+	supervises atomic.Pointer[supervising] // what it does as a supervisor's call; nil: it is none
 
 	// The loop: whoever posts the first input starts a goroutine that consumes until
 	// the queue is empty, so that a call at rest costs no stack.
@@ -57,12 +60,16 @@ type Call struct {
 	running       bool  // guarded by mu
 	lastRef       int   // guarded by mu
 	replies       map[int]chan string
-	recorder      *recording     // guarded by mu; the one that runs
-	transcription *transcription // guarded by mu; the one that runs
-	closing       bool           // guarded by mu; no recording is to run any more
-	hiding        bool           // guarded by mu; digits are not to be kept
-	hidden        string         // guarded by mu; those whose inputs wait for the loop
-	hiddenEnd     bool           // guarded by mu; a key that is down is one of them
+	recorder      *recording                        // guarded by mu; the one that runs
+	transcription *transcription                    // guarded by mu; the one that runs
+	closing       bool                              // guarded by mu; no recording is to run any more
+	hiding        bool                              // guarded by mu; digits are not to be kept
+	hidden        string                            // guarded by mu; those whose inputs wait for the loop
+	hiddenEnd     bool                              // guarded by mu; a key that is down is one of them
+	programs      map[string]flow.Program           // guarded by mu; of redirects, by key
+	moved         chan struct{}                     // guarded by mu; closed when it enters a bridge; nil: nobody waits for that
+	into          map[*context.CancelCauseFunc]bool // guarded by mu; what is played into the call, nil: nothing
+	holder        string                            // guarded by mu; the other one of a talk, whose peer holds it
 
 	// Owned by the loop. stateMu lets others take a Snapshot between two steps.
 	stateMu sync.Mutex
@@ -71,10 +78,14 @@ type Call struct {
 	seq     int
 	now     store.Time // of the input that the loop is at
 	timers  []*time.Timer
-	way     int   // of out.ways
-	line    *line // of the trunk, whose channel it has; nil: none
+	way     int    // of out.ways
+	calm    func() // ends the music that is played; nil: none is
+	line    *line  // of the trunk, whose channel it has; nil: none
 
-	program    flow.Program   // set before the flow starts
+	program    flow.Program // set before the flow starts; what runs
+	first      flow.Program // that ran first
+	run        run
+	steps      stepSeq
 	from       *flow.Position // where program, a *flow.Flow, goes on; nil: at its start
 	cancelFlow context.CancelCauseFunc
 	flowCtx    context.Context
@@ -268,6 +279,21 @@ func (c *Call) perform(e *Effect) (in Input, ok bool) {
 		}
 	case DoMute:
 		c.mute(media.Direction(e.Text))
+	case DoMusic:
+		c.music(e.Text != "off")
+	case DoOffer:
+		return c.offer(e.Body)
+	case DoWithdraw:
+		if l := c.leg.Load(); l != nil {
+			(*l).Withdraw()
+		}
+	case DoLink:
+		return Input{Kind: KindLink, Link: &LinkInput{What: e.For, Detail: e.Text}}, true
+	case DoPartners:
+		c.holding.Store(e.Text != "off")
+		if b := c.bridge.Load(); b != nil {
+			b.consoleAll()
+		}
 	case DoHangUp:
 		if other, ok := c.engine.Call(e.Text); ok {
 			other.hangUp(masterEnded)
@@ -279,7 +305,11 @@ func (c *Call) perform(e *Effect) (in Input, ok bool) {
 		return c.negotiate(e), true
 	case DoVerify: // the INVITE's own goroutine goes on with it: Engine.admit
 	case DoStartFlow:
-		c.engine.wg.Go(c.runFlow)
+		c.begin(e.For)
+	case DoRedirect:
+		if c.run.cancel != nil {
+			c.run.cancel(ErrRedirected)
+		}
 	case DoCancelFlow:
 		c.cancelFlow(action.ErrHangup)
 	case DoDigit:
@@ -384,7 +414,7 @@ func (c *Call) answerCommand(ref int, text string) {
 }
 
 // runFlow is the flow's goroutine.
-func (c *Call) runFlow() {
+func (c *Call) runFlow(ctx context.Context) {
 	in := FlowInput{}
 	c.vars.Define(varReferenceData, func() string { return referenceData(c.Record()) })
 	if f, ok := c.program.(*flow.Flow); ok {
@@ -393,15 +423,21 @@ func (c *Call) runFlow() {
 			c.vars.Define(varFlowID, func() string { return id })
 		}
 	}
-	c.noteVars()
-	if c.out != nil && c.out.mayRun != nil && !c.out.mayRun(c) {
+	first := c.first == nil // else it is that of a redirect
+	if first {
+		c.noteVars()
+	}
+	if first && c.out != nil && c.out.mayRun != nil && !c.out.mayRun(c) {
 		c.program = flow.Func(func(context.Context, action.Leg) error { return nil }) // it did not run, as the trace has to say
+	}
+	if first {
+		c.first = c.program
 	}
 	program := c.program
 	if f, ok := program.(*flow.Flow); ok && c.from != nil {
 		program = flow.Func(func(ctx context.Context, leg action.Leg) error { return f.RunFrom(ctx, leg, *c.from) })
 	}
-	if err := runGuarded(withCall(c.flowCtx, c), program, c); err != nil && c.flowCtx.Err() == nil {
+	if err := runGuarded(withCall(ctx, c), program, c); err != nil && ctx.Err() == nil {
 		in.Error, in.Fatal = err.Error(), true
 		c.log().Warn("flow failed", "err", err)
 	}
@@ -430,6 +466,7 @@ func (c *Call) finish(onComplete string) {
 	}
 	c.cancelFlow(action.ErrHangup)
 	c.hangUpLine()
+	c.engine.orbits.forget(c)
 	c.engine.wg.Go(func() {
 		defer close(c.done)
 		defer c.engine.forget(c)

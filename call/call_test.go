@@ -35,7 +35,7 @@ type house struct {
 type tonePrompts struct{}
 
 func (tonePrompts) OpenPrompt(_ context.Context, _, ref string) (media.Source, error) {
-	hz := map[string]float64{"http://tone/400": 400, "http://tone/700": 700}[ref]
+	hz := map[string]float64{"http://tone/400": 400, "http://tone/700": 700, "http://tone/219": 219}[ref]
 	if hz == 0 {
 		return nil, errors.New("no such tone")
 	}

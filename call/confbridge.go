@@ -64,14 +64,16 @@ func (b *Confbridge) enter(c *Call) error {
 	case !c.bridge.CompareAndSwap(nil, b):
 		return fmt.Errorf("call: join bridge %s: %w", b.id, media.ErrBridged)
 	}
-	if err := b.media.Join((*l).Port()); err != nil {
+	if err := b.putIn(c, (*l).Port()); err != nil {
 		c.bridge.CompareAndSwap(b, nil)
 		return fmt.Errorf("call: join bridge %s: %w", b.id, err)
 	}
 	b.mu.Lock()
 	b.members[c] = make(chan struct{})
 	b.mu.Unlock()
+	b.consoleAll()
 	c.post(Input{Kind: KindBridge, Bridge: &BridgeInput{ID: b.id, Type: b.kind, Event: "joined"}})
+	c.hasMoved()
 	return nil
 }
 
@@ -85,10 +87,13 @@ func (b *Confbridge) leave(c *Call) {
 		close(b.members[c])
 		delete(b.members, c)
 		b.mu.Unlock()
+		c.console("")
+		b.consoleAll()
 		c.post(Input{Kind: KindBridge, Bridge: &BridgeInput{ID: b.id, Type: b.kind, Event: "leaved"}})
 	}
 	b.entry.Unlock()
 	if in {
+		b.unsupervised(c)
 		b.reap()
 	}
 }
@@ -96,7 +101,7 @@ func (b *Confbridge) leave(c *Call) {
 // reap ends a bridge that has no more purpose.
 func (b *Confbridge) reap() {
 	b.mu.Lock()
-	left := len(b.members)
+	left := b.talkers()
 	over := !b.closed && (b.auto && left == 0 || b.kind == store.TypeConnect && b.settled && left < 2)
 	b.mu.Unlock()
 	if over {
@@ -178,18 +183,22 @@ func (b *Confbridge) digit(from *Call, d string, info bool) {
 	b.mu.Lock()
 	var others []*Call
 	for c := range b.members {
-		if c != from {
+		if c != from && c.supervises.Load() == nil {
 			others = append(others, c)
 		}
 	}
-	keys := b.keys
+	if from.supervises.Load() != nil { // its keys are for nobody
+		b.mu.Unlock()
+		return
+	}
+	keys, crosses := b.keys, b.crosses()
 	b.mu.Unlock()
 	if keys != nil {
 		keys(from, d)
 	}
 	for _, c := range others {
 		l := c.leg.Load()
-		if l == nil || !info && (*l).Events() {
+		if l == nil || !info && crosses && (*l).Events() {
 			continue
 		}
 		b.engine.wg.Go(func() {
@@ -213,10 +222,17 @@ func (c *Call) sendDigits(ctx context.Context, digits string, duration, interval
 	if err != nil {
 		return err
 	}
-	return whyEnded(ctx, p.Play(ctx, tones.Source(p.Rate())))
+	return whyEnded(ctx, p.PlayOver(ctx, tones.Source(p.Rate()))) // what else is played waits
 }
 
 func (c *Call) setMute(ctx context.Context, d media.Direction, on bool) error {
+	switch d {
+	case "":
+		d = media.Both
+	case media.In, media.Out, media.Both:
+	default:
+		return fmt.Errorf("call: mute: direction %.20q is not in, out or both", d)
+	}
 	return c.command(ctx, Command{Name: "mute", Mute: &MuteCommand{Direction: d, On: on}})
 }
 
@@ -299,4 +315,13 @@ func checkRoom(id string) error {
 		return fmt.Errorf("call: %.40q cannot be the name of a room: 1 to %d bytes without control characters", id, maxRoomID)
 	}
 	return nil
+}
+
+// Bridge tells what the bridge does that the call is in; false: it is in none.
+func (c *Call) Bridge() (media.BridgeStats, bool) {
+	b := c.bridge.Load()
+	if b == nil {
+		return media.BridgeStats{}, false
+	}
+	return b.media.Stats(), true
 }

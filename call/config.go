@@ -106,6 +106,13 @@ type Config struct {
 	// Ringback is the country whose tone an answered caller hears while connect rings
 	// elsewhere, as in package media/tone. "": us.
 	Ringback string
+	// MusicOnHold is what somebody hears who is on hold. The zero value: a quiet tune of our own.
+	MusicOnHold MusicOnHold
+	// Parking says where calls are parked. The zero value: the orbits 701 to 720, for two minutes.
+	Parking Parking
+	// Supervise says whether supervisor may hear, and be heard in, what target talks: nil allows it, the error tells why not.
+	// Nil: the program may (Call.Supervise), a flow may not.
+	Supervise func(ctx context.Context, supervisor, target *Call, mode SuperviseMode) error
 	// OpenRooms makes a conference, or bridge, of any name at the moment that somebody joins it; it
 	// ends with its last member. Else only those can be joined that the program has made.
 	OpenRooms bool

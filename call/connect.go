@@ -41,6 +41,7 @@ func (c *Call) connectWith(ctx context.Context, o action.ConnectOptions, joined 
 	defer k.bridge.close()
 	defer k.stopRingback()
 	defer k.handOver()
+	defer k.hunt.refusePickups()
 	if stop := k.prepare(); stop != nil {
 		defer stop()
 	}
@@ -59,7 +60,8 @@ type connecting struct {
 
 	early    *Call // whose early media the caller hears
 	ringback func()
-	handed   bool // the hunt has another owner
+	handed   bool       // the hunt has another owner
+	picked   *answering // who answered in place of the legs; nil: a leg did
 
 	onJoined func(leg *Call) // nil: nobody wants to know
 
@@ -79,7 +81,7 @@ func (k *connecting) prepare() (stop func()) {
 		h.ring = t
 	}
 	h.shows = func(dest address.Address) (source, otherwise address.Address) { return c.shows(k.o.Source, rec, dest) }
-	h.base = outgoing{anonymous: c.hides(k.o.Anonymous), earlyMedia: k.o.EarlyMedia, prefer: c.codecOf(), program: flow.Func(k.leg)}
+	h.base = outgoing{connects: true, anonymous: c.hides(k.o.Anonymous), earlyMedia: k.o.EarlyMedia, prefer: c.codecOf(), program: flow.Func(k.leg)}
 	h.inherit(c)
 	h.hops(c, &rec)
 	method := store.RingAll
@@ -155,7 +157,14 @@ func (k *connecting) run(ctx context.Context) (action.Connected, error) {
 			k.hunt.giveUp(nil, connectEnd)
 			return k.result(nil), err
 		}
+		if n.what == "pickup" {
+			if r, ok, err := k.pickedUp(ctx, n); ok {
+				return r, err
+			}
+			continue
+		}
 		if winner := k.hunt.take(ctx, n); winner != nil {
+			k.hunt.refusePickups()
 			k.handOver()
 			return k.talk(ctx, winner)
 		}
@@ -250,7 +259,7 @@ func (k *connecting) talk(ctx context.Context, leg *Call) (action.Connected, err
 		err = errors.Join(k.bridge.enter(leg), k.bridge.enter(k.call))
 	}
 	if err != nil {
-		leg.hangUp(connectEnd)
+		k.drop(leg, connectEnd)
 		if ctx.Err() != nil {
 			return k.result(leg), context.Cause(ctx)
 		}
@@ -264,15 +273,17 @@ func (k *connecting) talk(ctx context.Context, leg *Call) (action.Connected, err
 	if k.onJoined != nil {
 		k.onJoined(leg)
 	}
-	close(leg.out.joined)
-	if leg.isEnding() { // before it could notice that it is in a bridge
+	if k.picked == nil {
+		close(leg.out.joined)
+	}
+	if leg.isEnding() || k.picked != nil && k.picked.hasLeft() { // before it could notice that it is in a bridge
 		k.bridge.leave(leg)
 	}
 	ctx, cut := context.WithCancelCause(ctx)
 	defer cut(nil)
 	part := func(end *End) {
 		if k.cut.CompareAndSwap(nil, end) {
-			leg.hangUp(*end) // first: what parts the two ends its flow, too
+			k.drop(leg, *end) // first: what parts the two ends its flow, too
 			cut(errTalkOver)
 		}
 	}
@@ -290,9 +301,9 @@ func (k *connecting) talk(ctx context.Context, leg *Call) (action.Connected, err
 	err = k.bridge.waitThen(ctx, k.call, func() {
 		// Before the bridge ends, which ends the flow of leg for no reason.
 		if k.call.isEnding() {
-			leg.hangUp(masterEnded)
+			k.drop(leg, masterEnded)
 		} else {
-			leg.hangUp(connectEnd)
+			k.drop(leg, connectEnd)
 		}
 	})
 	k.parted = time.Now()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 
 	"github.com/callbin/callbin/action"
 	"github.com/callbin/callbin/flow"
@@ -21,12 +22,18 @@ type runningStep struct {
 	id, typ string
 	seq     int
 	cancel  context.CancelCauseFunc
+	plays   atomic.Int32 // sounds that it plays
 }
+
+// stepKey is where the context of a step has its runningStep.
+type stepKey struct{}
 
 // StepContext lets Continue and Skip end a step.
 func (c *Call) StepContext(ctx context.Context, s flow.Step) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(ctx)
+	s = c.steps.of(s)
 	now := &runningStep{id: s.ID, typ: s.Type, seq: s.Seq, cancel: cancel}
+	ctx = context.WithValue(ctx, stepKey{}, now)
 	c.stepNow.Store(now)
 	return ctx, func() {
 		c.stepNow.CompareAndSwap(now, nil)

@@ -19,20 +19,26 @@ const (
 	DoCancel      Do = "cancel"       // give the call that rings up, with Text as Reason header
 	DoTell        Do = "tell"         // tell who placed the call: Text is "ringing", "early", "answered" or "ended"
 	DoMute        Do = "mute"         // Text is what is silent now: "", "in", "out" or "both"
+	DoMusic       Do = "music"        // play music on hold to the peer, or, where Text is "off", no more
+	DoOffer       Do = "offer"        // offer the peer Body; where that cannot be done now, it gives a "sip" input that says so
+	DoWithdraw    Do = "withdraw"     // forget the offer that the peer has refused
+	DoLink        Do = "link"         // note the link For, with the detail Text; gives a "link" input
+	DoPartners    Do = "partners"     // the call's peer holds it, or, where Text is "off", does not any more: who talks with it is to know
 	DoHangUp      Do = "hang_up"      // end the chained call Text
 	DoNegotiate   Do = "negotiate"    // meet Body (an offer, or an answer when For is "ack") with our media, which is new when For is "dial", for trunk Text; gives a "negotiated" input
 	DoVerify      Do = "verify"       // run Config.Verify, then Config.Route
-	DoStartFlow   Do = "start_flow"
-	DoCancelFlow  Do = "cancel_flow" // end the flow's context with action.ErrHangup
-	DoDigit       Do = "digit"       // put Text into the digit buffer
-	DoRecord      Do = "record"      // start recording Text
-	DoRecordStop  Do = "record_stop" // stop recording Text
-	DoOnEnd       Do = "on_end_flow" // run flow Text for what has ended
-	DoTimer       Do = "timer"       // give a "timer" input named Text after Delay
-	DoCloseMedia  Do = "close_media" // stop recordings, free the ports; gives a "media_close" input
-	DoEmit        Do = "emit"        // tell the observer: event Text
-	DoReply       Do = "reply"       // command Ref is done; Text is its error, if any
-	DoFinish      Do = "finish"      // store the record, then run flow Text, if any; nothing comes after it
+	DoStartFlow   Do = "start_flow"   // that of the redirect For, if any
+	DoRedirect    Do = "redirect"     // end the flow's run with ErrRedirected, not the call
+	DoCancelFlow  Do = "cancel_flow"  // end the flow's context with action.ErrHangup
+	DoDigit       Do = "digit"        // put Text into the digit buffer
+	DoRecord      Do = "record"       // start recording Text
+	DoRecordStop  Do = "record_stop"  // stop recording Text
+	DoOnEnd       Do = "on_end_flow"  // run flow Text for what has ended
+	DoTimer       Do = "timer"        // give a "timer" input named Text after Delay
+	DoCloseMedia  Do = "close_media"  // stop recordings, free the ports; gives a "media_close" input
+	DoEmit        Do = "emit"         // tell the observer: event Text
+	DoReply       Do = "reply"        // command Ref is done; Text is its error, if any
+	DoFinish      Do = "finish"       // store the record, then run flow Text, if any; nothing comes after it
 )
 
 // Effect is something that a call's loop wants done. Effects are values so that a

@@ -133,6 +133,10 @@ func (c *Command) whole() bool {
 		return c.Record != nil
 	case "mute":
 		return c.Mute != nil
+	case "hold", "moh", "silence":
+		return c.Switch != nil
+	case "redirect":
+		return c.Flow != nil
 	}
 	return true
 }

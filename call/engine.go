@@ -66,6 +66,10 @@ type Engine struct {
 	events   *eventLog
 	mailroom mailroom
 	desk     desk
+	orbits   orbits
+
+	tuneOnce sync.Once
+	ownTune  *media.Clip // made when the first one is on hold
 
 	mu         sync.Mutex
 	calls      map[string]*Call      // guarded by mu
@@ -94,7 +98,7 @@ func New(cfg Config) (*Engine, error) {
 	if cfg.EventHistory < 0 || cfg.QualityInterval < 0 {
 		errs = append(errs, errors.New("call: Config.EventHistory and QualityInterval cannot be negative"))
 	}
-	errs = append(errs, cfg.Overload.check(), cfg.MediaTimeout.check(), cfg.Outbound.check("call: Config.Outbound"), checkTrunks("call: Config.Trunks", cfg.Trunks), checkRoutes("call: Config.Routes", cfg.Routes, cfg.Trunks))
+	errs = append(errs, cfg.Overload.check(), cfg.Parking.check(), cfg.MediaTimeout.check(), cfg.Outbound.check("call: Config.Outbound"), checkTrunks("call: Config.Trunks", cfg.Trunks), checkRoutes("call: Config.Routes", cfg.Routes, cfg.Trunks))
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}

@@ -37,15 +37,18 @@ type hunt struct {
 
 	mu    sync.Mutex
 	inbox []notice      // guarded by mu
+	deaf  bool          // guarded by mu; pickups come too late
 	wake  chan struct{} // of who waits for a notice
 }
 
 // notice is what a leg, or the program, tells.
 type notice struct {
 	leg  *Call      // nil: the program
-	what string     // of a leg as in DoTell, "screening" or "accepted"; of the program "hangup" and "expired"
+	what string     // of a leg as in DoTell, "screening" or "accepted"; of the program "hangup" and "expired"; of another call "pickup", in place of leg
 	of   *Groupcall // of "hangup" and "expired"
 	end  End        // of "hangup" and "expired"
+
+	pickup *answering // of "pickup"
 }
 
 func newHunt(e *Engine) *hunt {
@@ -193,6 +196,7 @@ func (h *hunt) dial(ctx context.Context, g *Groupcall, dest address.Address, ref
 		o.rooted = up.of
 	}
 	o.source, o.otherwise = h.shows(dest)
+	o.hunt = h
 	o.timeout, o.tell, o.refused = cmp.Or(g.each, h.ring), h.hear, cmp.Or(o.refused, refused)
 	if g.told {
 		o.groupcall = g.id

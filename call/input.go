@@ -128,11 +128,13 @@ type FlowInput struct {
 	Error      string `json:"error,omitempty"`
 	Fatal      bool   `json:"fatal,omitempty"`       // it ended because of a fault of its own
 	OnComplete string `json:"on_complete,omitempty"` // id of the flow that follows
+	Key        string `json:"key,omitempty"`         // of a "redirect": by which the program is found
+	Source     string `json:"source,omitempty"`      // of a "redirect": the flow itself
 }
 
 // NegotiatedInput is the result of an offer/answer exchange of purpose For.
 type NegotiatedInput struct {
-	For   string `json:"for"`             // "answer", "early", "offer", "ack", "prack", "refresh"; of a call of ours "dial", "early_answer", "dial_answer"
+	For   string `json:"for"`             // "answer", "early", "offer", "ack", "prack", "refresh", "hold", "hold_answer"; of a call of ours "dial", "early_answer", "dial_answer"
 	Offer int    `json:"offer,omitempty"` // the re-INVITE, UPDATE or PRACK it is about
 	Body  string `json:"body,omitempty"`  // what goes to the peer
 	Code  string `json:"code,omitempty"`  // one of the Code constants when it failed
@@ -143,13 +145,21 @@ type NegotiatedInput struct {
 // reply is found.
 type Command struct {
 	Ref    int               `json:"ref"`
-	Name   string            `json:"name"` // "answer", "early", "hangup", "record", "record_stop", "metadata", "chain", "mute"
+	Name   string            `json:"name"` // "answer", "early", "hangup", "record", "record_stop", "metadata", "chain", "mute", "hold", "moh", "silence", "redirect"
 	Ending *action.Ending    `json:"ending,omitempty"`
 	End    *End              `json:"end,omitempty"`
 	Record *RecordCommand    `json:"record,omitempty"`
 	Values map[string]string `json:"values,omitempty"`
 	CallID string            `json:"call_id,omitempty"` // of "chain"
 	Mute   *MuteCommand      `json:"mute,omitempty"`
+	Switch *SwitchCommand    `json:"switch,omitempty"` // of "hold", "moh" and "silence"
+	Flow   *FlowInput        `json:"flow,omitempty"`   // of "redirect"
+}
+
+// SwitchCommand turns something on or off.
+type SwitchCommand struct {
+	On        bool   `json:"on"`
+	Direction string `json:"direction,omitempty"` // of a hold: "sendonly" where there is music, or "inactive"
 }
 
 // MuteCommand silences a direction, or ends that.
@@ -203,8 +213,8 @@ type StepInput struct {
 // Note is something that a flow's step learned from outside, when it did: what a replay of the flow gives it again.
 type Note struct {
 	// "http", "speech", "prompt"; of the leg "answer", "hangup", "play", "record", "record_stop", "connect", "dial",
-	// "bridge", "conference", "queue", "digits_send", "mute", "flow_by_id", "follow", "voicemail", "mailbox...", "amd"; "wait" for a step of the flow of
-	// a queue that plays to who waits; "skip", "continue" and "stop" from the
+	// "bridge", "conference", "queue", "digits_send", "mute", "hold", "moh", "silence", "park", "pickup", "flow_by_id", "follow", "voicemail", "mailbox...",
+	// "amd"; "wait" for a step of the flow of a queue that plays to who waits; "skip", "continue", "stop", "play_into" and "talk_into" from the
 	// program; "background" for what failed after its step; "program" for the flow itself, "vars" for variables
 	// that the program gave it.
 	What   string          `json:"what"`

@@ -23,6 +23,8 @@ var (
 	_ action.Conferencer = (*Call)(nil)
 	_ action.DigitSender = (*Call)(nil)
 	_ action.Muter       = (*Call)(nil)
+	_ action.Parker      = (*Call)(nil)
+	_ action.Picker      = (*Call)(nil)
 
 	_ action.FlowFinder   = (*Call)(nil)
 	_ action.Follower     = (*Call)(nil)
@@ -60,6 +62,14 @@ func (c *Call) play(ctx context.Context, src media.Source) error {
 			cl.Close()
 		}
 		return err
+	}
+	if now, ok := ctx.Value(stepKey{}).(*runningStep); ok && fromContext(ctx) == c {
+		now.plays.Add(1)
+		defer now.plays.Add(-1)
+	} else { // it goes on beside the steps
+		var done func()
+		ctx, done = c.stoppable(ctx)
+		defer done()
 	}
 	return whyEnded(ctx, p.Play(ctx, src))
 }

@@ -2,6 +2,7 @@ package call
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -43,6 +44,8 @@ type State struct {
 	HasMedia bool   `json:"has_media,omitempty"`
 
 	FlowRuns     bool           `json:"flow_runs,omitempty"`
+	Redirect     *Redirecting   `json:"redirect,omitempty"`    // waits for the end of the flow that runs; never changed, only replaced
+	NextFlow     string         `json:"next_flow,omitempty"`   // key of the program that a redirect has put in the place of the first one
 	Position     *flow.Position `json:"position,omitempty"`    // of the step that runs
 	Stack        []flow.Frame   `json:"stack,omitempty"`       // flows within the flow; never changed, only replaced
 	OnComplete   string         `json:"on_complete,omitempty"` // flow that runs once the call is over
@@ -67,6 +70,8 @@ type State struct {
 	MediaTimeout MediaTimeout  `json:"media_timeout,omitzero"`
 	Silent       bool          `json:"silent,omitempty"`       // the peer gives no sign, whether it should or not
 	SilenceTold  bool          `json:"silence_told,omitempty"` // there was an event about that
+
+	Controls
 
 	MediaClosed bool `json:"media_closed,omitempty"`
 	Finished    bool `json:"finished,omitempty"`
@@ -96,6 +101,7 @@ func (m *Machine) Snapshot() State {
 	s.WaitEarly = append([]int(nil), s.WaitEarly...)
 	s.WaitRecord = append([]int(nil), s.WaitRecord...)
 	s.WaitStop = append([]int(nil), s.WaitStop...)
+	s.HoldQueue = slices.Clone(s.HoldQueue)
 	return s
 }
 
@@ -143,6 +149,7 @@ func (m *Machine) Step(in *Input) []Effect {
 		m.transcribed(in)
 	case KindLink:
 		m.st.Linked.take(in.Link)
+		m.linked(in)
 	case KindQuality:
 		m.tellQuality(in, false)
 	case KindClosed:
@@ -249,10 +256,8 @@ func (m *Machine) signal(in *Input) {
 		if m.st.Phase != PhaseEnded {
 			m.do(Effect{Do: DoNegotiate, For: "prack", Body: string(e.Body)})
 		}
-	case sip.EventAnswer: // to the re-INVITE of the session timer: the peer has changed its side
-		if e.Local && len(e.Body) > 0 && m.st.Phase != PhaseEnded {
-			m.do(Effect{Do: DoNegotiate, For: "refresh", Body: string(e.Body)})
-		}
+	case sip.EventAnswer:
+		m.offerAnswered(in)
 	case sip.EventLost:
 		end := End{By: "local", Reason: store.ReasonFailed, Status: 200, Cause: 102, Code: CodeSessionLost}
 		switch e.Status {
@@ -298,11 +303,9 @@ func (m *Machine) media(in *Input) {
 	case rtp.EventMediaResume:
 		m.heard()
 	case rtp.EventHold:
-		m.st.Linked.Held = true
-		m.emit("call_hold")
+		m.held(in.At, true)
 	case rtp.EventResume:
-		m.st.Linked.Held = false
-		m.emit("call_unhold")
+		m.held(in.At, false)
 	}
 }
 
@@ -327,7 +330,7 @@ func (m *Machine) negotiated(in *Input) {
 		m.do(e)
 		return
 	}
-	if n.For == "refresh" || m.dialled(in) || m.st.Phase == PhaseEnded {
+	if n.For == "refresh" || m.dialled(in) || m.st.Phase == PhaseEnded || m.holdNegotiated(in) {
 		return
 	}
 	if n.Error != "" {
@@ -373,6 +376,9 @@ func (m *Machine) accept(at store.Time, body string) {
 }
 
 func (m *Machine) flowEnded(in *Input) {
+	if m.redirected() {
+		return
+	}
 	m.st.FlowRuns = false
 	m.st.OnComplete = in.Flow.OnComplete
 	m.tellFlow("activeflow_deleted", in)
@@ -397,6 +403,8 @@ func (m *Machine) timer(in *Input) {
 		}
 	case "media":
 		m.silent(in.At)
+	case "hold":
+		m.holdAgain()
 	case "max_duration":
 		m.end(in.At, End{By: "local", Reason: store.ReasonTimeout, Status: 200, Cause: 16,
 			Code: CodeMaxDuration, Sentence: "the call reached the longest time that a call may take"})
@@ -419,6 +427,8 @@ func (m *Machine) end(at store.Time, e End) {
 	for _, refs := range []*[]int{&m.st.WaitAnswer, &m.st.WaitEarly} {
 		m.reply(refs, "the call has ended")
 	}
+	m.holdEnds()
+	m.redirectEnds()
 	m.do(Effect{Do: DoCancelFlow}) // also where Verify or Route still runs; first, lest it goes on when what is chained ends
 	for _, id := range r.ChainedCallIDs {
 		m.do(Effect{Do: DoHangUp, Text: id})

@@ -45,6 +45,12 @@ func (m *Machine) command(in *Input) {
 		m.emit("call_updated")
 	case "mute":
 		m.mute(c)
+	case "hold":
+		m.hold(in.At, HoldWaits{Ref: c.Ref, SwitchCommand: *c.Switch})
+	case "redirect":
+		m.redirect(in.At, c)
+	case "moh", "silence":
+		m.turnTo(in.At, c)
 	default:
 		m.do(Effect{Do: DoReply, Ref: c.Ref, Text: fmt.Sprintf("unknown command %q", c.Name)})
 	}
@@ -114,7 +120,8 @@ func (m *Machine) mute(c *Command) {
 		d = media.Out
 	}
 	m.st.Record.MuteDirection = string(d)
-	m.do(Effect{Do: DoMute, Text: string(d)})
+	m.st.Silenced = m.silenced()
+	m.do(Effect{Do: DoMute, Text: string(m.st.Silenced)})
 	m.do(Effect{Do: DoReply, Ref: c.Ref})
 	m.emit("call_updated")
 }

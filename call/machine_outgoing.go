@@ -97,7 +97,7 @@ func (m *Machine) startFlow(in *Input) {
 	if !m.st.FlowStarted {
 		m.st.FlowStarted, m.st.FlowRuns = true, true
 		m.tellFlow("activeflow_created", in)
-		m.do(Effect{Do: DoStartFlow})
+		m.do(Effect{Do: DoStartFlow, For: m.st.NextFlow})
 	}
 }
 

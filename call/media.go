@@ -12,6 +12,7 @@ import (
 	"github.com/callbin/callbin/media"
 	"github.com/callbin/callbin/media/codec"
 	"github.com/callbin/callbin/media/rtp"
+	"github.com/callbin/callbin/media/sdp"
 )
 
 // MediaLeg is the sound of one call: an RTP leg, and whatever else Config.Media makes.
@@ -19,6 +20,10 @@ import (
 type MediaLeg interface {
 	// Offer returns an SDP offer of ours (RFC 3264), for an INVITE that had none.
 	Offer() ([]byte, error)
+	// OfferAs is Offer with another direction of ours (RFC 3264 8.4), which counts once the peer has answered; Withdraw
+	// gives it up where that has refused.
+	OfferAs(d sdp.Direction) ([]byte, error)
+	Withdraw()
 	// Answer answers an SDP offer, the first one or a later one. A refused offer
 	// leaves the session as it was.
 	Answer(offer []byte) (answer []byte, err error)
@@ -160,8 +165,8 @@ func (c *Call) openLeg(offer string) (MediaLeg, error) {
 		return nil, err
 	}
 	c.leg.Store(&l)
-	if d := c.machine.st.Record.MuteDirection; d != "" { // on the loop, which owns the machine
-		c.mute(media.Direction(d))
+	if d := c.machine.st.Silenced; d != "" { // on the loop, which owns the machine
+		c.mute(d)
 	}
 	return l, nil
 }
@@ -182,7 +187,9 @@ func (c *Call) negotiate(e *Effect) Input {
 	}
 	var body []byte
 	switch {
-	case e.For == "early_answer", e.For == "dial_answer":
+	case e.For == "hold":
+		body, err = l.OfferAs(sdp.Direction(e.Text))
+	case e.For == "early_answer", e.For == "dial_answer", e.For == "hold_answer":
 		err = l.TakeAnswer([]byte(e.Body))
 	case e.For == "ack" && e.Body == "":
 		err = errors.New("call: the ACK brings no answer to our offer")

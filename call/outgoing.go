@@ -168,7 +168,9 @@ type outgoing struct {
 	tell                func(c *Call, s string) // what becomes of it; on its loop: must not block
 	mayRun              func(c *Call) bool      // asked before program begins; nil: it may
 	groupcall           string                  // that it is a leg of; "": none
-	joined              chan struct{}           // of a leg of connect: closed when it is in the bridge
+	hunt                *hunt                   // that it is a leg of; nil: of none
+	connects            bool                    // it is a leg of a connect
+	joined              chan struct{}           // of such a one: closed when it is in the bridge
 
 	over func(c *Call) // when the record is stored
 

@@ -58,6 +58,7 @@ func (e *Engine) Restore(s Snapshot, p flow.Program) (*Call, error) {
 		}
 		c.leg.Store(&l)
 	}
+	c.holding.Store(s.State.Held)
 	d, err := e.sip.Restore(s.Dialog, c.sipEvent)
 	if err != nil {
 		if l := c.leg.Load(); l != nil {
@@ -88,6 +89,8 @@ func (m *Machine) restored(in *Input) {
 		m.recording(&Input{At: in.At, Recording: &RecordingInput{ID: st.Recording, Event: "ended", Reason: "lost"}})
 	}
 	st.Transcribing = ""
+	st.Redirect, st.NextFlow = nil, ""
+	m.restoreControls()
 	st.Silent, st.SilenceTold = false, false // the new media leg listens anew
 	if st.FlowRuns {
 		m.do(Effect{Do: DoStartFlow})

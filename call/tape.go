@@ -41,7 +41,7 @@ func (c *Call) wholeTrace(w *work) []byte {
 	c.stateMu.Lock()
 	defer c.stateMu.Unlock()
 	w.trace = c.trace.appendTo(w.trace[:0])
-	if f, ok := c.program.(*flow.Flow); ok && c.trace.size < MaxTrace {
+	if f, ok := c.first.(*flow.Flow); ok && c.trace.size < MaxTrace {
 		in := Input{Seq: c.seq + 1, At: store.At(time.Now()), Kind: KindNote, Note: &Note{What: "program", Target: f.Name(), Body: string(f.Source())}}
 		if text, err := w.line.of(&in); err == nil {
 			w.trace = append(w.trace, text...)
@@ -177,6 +177,51 @@ func (c *Call) Mute(ctx context.Context, d media.Direction, on bool) error {
 	err := c.setMute(ctx, d, on)
 	c.noted(ctx, start, Note{What: "mute", Target: fmt.Sprintf("%s %t", d, on)}, err)
 	return err
+}
+
+// Hold puts the peer on hold, or takes it off again: it is told so by SIP (RFC 3264 8.4), hears Config.MusicOnHold and nothing else,
+// and is not heard. A peer that refuses to be held (488) is held all the same, on our side only. Hold returns when the
+// peer has answered. Only an answered call can be held.
+func (c *Call) Hold(ctx context.Context, on bool) error {
+	start := time.Now()
+	err := c.setHold(ctx, on)
+	c.noted(ctx, start, Note{What: "hold", Target: fmt.Sprint(on)}, err)
+	return err
+}
+
+// MOH lets the peer hear Config.MusicOnHold, or ends that; what it says is heard as before.
+func (c *Call) MOH(ctx context.Context, on bool) error {
+	start := time.Now()
+	err := c.setSwitch(ctx, "moh", on)
+	c.noted(ctx, start, Note{What: "moh", Target: fmt.Sprint(on)}, err)
+	return err
+}
+
+// Silence lets the peer hear nothing, or ends that; what it says is heard as before.
+func (c *Call) Silence(ctx context.Context, on bool) error {
+	start := time.Now()
+	err := c.setSwitch(ctx, "silence", on)
+	c.noted(ctx, start, Note{What: "silence", Target: fmt.Sprint(on)}, err)
+	return err
+}
+
+// Park lets the call wait in an orbit, with music, until another one picks it up (Pickup). It answers the call, and returns when the
+// two have parted, or nobody came in time, which is no error: Parked tells. From outside of the call's flow, see Engine.Park.
+func (c *Call) Park(ctx context.Context, o action.ParkOptions) (action.Parked, error) {
+	start := time.Now()
+	got, err := c.park(ctx, o)
+	c.noted(ctx, start, Note{What: "park", Target: o.Orbit, Result: asJSON(got)}, err)
+	return got, err
+}
+
+// Pickup answers the call and joins it with one that is parked in an orbit, or with the caller for whom an extension rings: its
+// phones are given up as answered elsewhere. It returns when the two have parted. Who may dial what leads to it is the
+// flow's to say.
+func (c *Call) Pickup(ctx context.Context, o action.PickupOptions) (action.Picked, error) {
+	start := time.Now()
+	got, err := c.pickup(ctx, o)
+	c.noted(ctx, start, Note{What: "pickup", Target: o.Orbit + o.Extension, Result: asJSON(got)}, err)
+	return got, err
 }
 
 // FlowByID finds a flow for fetch_flow.

@@ -2,6 +2,7 @@ package call
 
 import (
 	"context"
+	"errors"
 
 	"github.com/callbin/callbin/action"
 	"github.com/callbin/callbin/flow"
@@ -27,13 +28,13 @@ func StepEnded(s flow.Step, o action.Outcome, err error) *StepInput {
 
 // ActionStarted notes that a step begins.
 func (c *Call) ActionStarted(s flow.Step) {
-	c.post(Input{Kind: KindStarted, Step: StepStarted(s)})
+	c.post(Input{Kind: KindStarted, Step: StepStarted(c.steps.of(s))})
 }
 
 // ActionEnded notes how a step ended.
 func (c *Call) ActionEnded(s flow.Step, o action.Outcome, err error) {
-	c.post(Input{Kind: KindEnded, Step: StepEnded(s, o, err)})
-	if err != nil && c.flowCtx.Err() == nil {
+	c.post(Input{Kind: KindEnded, Step: StepEnded(c.steps.of(s), o, err)})
+	if err != nil && c.flowCtx.Err() == nil && !errors.Is(err, ErrRedirected) {
 		c.log().Warn("step failed", "step", s.ID, "type", s.Type, "err", err)
 	}
 }

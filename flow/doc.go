@@ -232,6 +232,12 @@
 //	mute                   drops what the caller says, hears, or both; goes on at once
 //	  +direction           (both in out; default both) in is what the peer says, out what it hears
 //	  +off                 ends the muting
+//	+park                  answers, and waits with music until somebody picks the call up and the two have parted; else it times out
+//	  +orbit               where it waits, as 701; empty: a free number of the engine's
+//	  +timeout             (ms; default 0) until it goes on alone; 0: the engine's
+//	+pickup                answers, and joins the call with one that is parked, or that rings elsewhere, until the two have parted
+//	  +orbit               where the parked call waits; this or extension
+//	  +extension           that rings, and is answered in its place
 //	play                   plays files, until their end; does not answer
 //	  stream_urls          (required) file:, http: or https: URLs of WAV files, played one after another
 //	queue_join             puts the call into a queue; refused by Check until the engine can do it
@@ -311,7 +317,7 @@
 // The leg keeps the digits that the caller presses. digits_receive takes them one by one.
 // Those that were pressed during the play, talk or beep before it count (type-ahead),
 // also the one that ended a talk; older ones do not: play, talk and beep begin with an
-// empty buffer. So do sleep, echo, connect, confbridge_join, conference_join and
+// empty buffer. So do sleep, echo, connect, confbridge_join, conference_join, park, pickup and
 // digits_send, and what was pressed during one of these does not count later. When one of
 // all these ends, the last digit that was pressed during it is put into
 // voipbin.call.digits, so that a branch may follow directly. Actions in which no time

@@ -80,7 +80,9 @@ func NewBridge(o BridgeOptions) *Bridge {
 
 // Join makes p a member and returns when it is one. It returns ErrClosed when the port or
 // the bridge is closed, and ErrBridged when p is in a bridge already.
-func (b *Bridge) Join(p *Port) error {
+func (b *Bridge) Join(p *Port) error { return b.join(p, Audience{}, nil) }
+
+func (b *Bridge) join(p *Port, a Audience, near *Port) error {
 	if !p.bridge.CompareAndSwap(nil, b) {
 		select {
 		case <-p.closed:
@@ -95,23 +97,26 @@ func (b *Bridge) Join(p *Port) error {
 		p.bridge.Store(nil)
 		return ErrClosed
 	}
-	pt := b.partFor(p)
+	pt := b.partFor(p, near)
 	p.move(pt.shard)
 	err := ErrClosed
 	p.Do(func() {
 		if !p.ended {
-			pt.add(p)
+			pt.add(p, a)
 			err = nil
 		}
 	})
 	return err
 }
 
-// partFor is the part that p is to live on. b.mu is held.
-func (b *Bridge) partFor(p *Port) *part {
+// partFor is the part that p is to live on, that of near where there is one. b.mu is held.
+func (b *Bridge) partFor(p, near *Port) *part {
 	shard := p.Shard()
-	if b.home != nil && b.count.Load() < roomHome {
+	if b.home != nil && b.count.Load() < roomHome && near == nil {
 		return b.home
+	}
+	if near != nil {
+		shard = near.Shard()
 	}
 	parts := *b.parts.Load()
 	for _, pt := range parts {

@@ -77,6 +77,9 @@ func (c *Clip) At(rateHz int) (*Clip, error) {
 // costs no copy of the sound.
 func (c *Clip) Source() Source { return &clipSource{clip: c} }
 
+// Loop returns a new reader of the clip that begins anew at its end, for ever. An empty clip ends at once.
+func (c *Clip) Loop() Source { return &clipSource{clip: c, loop: len(c.pcm) > 0} }
+
 // EncodeFunc encodes one frame, as codec.Encoder's method Encode does.
 type EncodeFunc func(dst []byte, pcm []int16) (n int, err error)
 
@@ -173,6 +176,7 @@ type clipSource struct {
 	clip    *Clip
 	encoded *encodedClip
 	pos     int // the next sample
+	loop    bool
 }
 
 func (s *clipSource) Rate() int { return s.clip.rate }
@@ -180,6 +184,10 @@ func (s *clipSource) Rate() int { return s.clip.rate }
 func (s *clipSource) ReadFrame(dst []int16) (int, error) {
 	n := copy(dst[:min(len(dst), FrameLen(s.clip.rate))], s.clip.pcm[s.pos:])
 	if s.pos += n; s.pos == len(s.clip.pcm) {
+		if s.loop {
+			s.pos = 0
+			return n, nil
+		}
 		return n, io.EOF
 	}
 	return n, nil
@@ -201,6 +209,9 @@ func (s *clipSource) NextEncoded() ([]byte, error) {
 	// Frames are counted in time, because the codec's rate may differ from the clip's.
 	size := FrameLen(s.clip.rate)
 	i := (s.pos + size - 1) / size
+	if i >= len(s.encoded.ends) && s.loop {
+		i = 0
+	}
 	if i >= len(s.encoded.ends) {
 		s.pos = len(s.clip.pcm)
 		return nil, io.EOF

@@ -111,7 +111,7 @@ func (pt *part) tick(frame uint64) {
 func (m *member) hear(frame uint64) {
 	p := m.port
 	defer p.survive()
-	m.n, m.spoke, m.said = 0, false, nil
+	m.n, m.spoke, m.said, m.aside = 0, false, nil, nil
 	if p.pulling {
 		p.line.Receive()
 	}
@@ -126,6 +126,12 @@ func (m *member) hear(frame uint64) {
 	x := &m.part.mix
 	if !x.wanted || passed {
 		return // it was heard already, or nobody wants it
+	}
+	if m.audience.secret() {
+		if v := m.voice(); m.audience.Only != nil {
+			m.aside = v
+		}
+		return
 	}
 	if n > 0 {
 		m.spoke = true
@@ -202,7 +208,7 @@ func (pt *part) finish() {
 	x.due = false
 	pt.exchange.stop(pt.shard)
 	for _, m := range pt.members {
-		if m.down != nil && m.said != nil {
+		if m.down != nil && (m.said != nil || m.coached) {
 			if m.talk == 0 {
 				m.down.follow(m.group.down) // until now it heard what its group did
 			}
@@ -262,14 +268,17 @@ func (m *member) speakMix(frame uint64) []int16 {
 		}
 		m.wait = 0
 	}
-	if m.said == nil && m.talk == 0 {
+	if m.said == nil && m.talk == 0 && !m.coached {
 		return m.group.speak(m, frame)
 	}
 	sc := &p.shard.scratch
 	out := sc.out[:len(x.sum)]
-	if m.said == nil {
+	switch {
+	case m.coached:
+		out = m.speakCoached(out)
+	case m.said == nil:
 		copy(out, x.clipped())
-	} else {
+	default:
 		out = x.without(out, m.said)
 	}
 	if m.down != nil {
@@ -290,7 +299,7 @@ func (pt *part) tapMix() {
 	x := &pt.mix
 	for _, m := range pt.members {
 		// Those that passed as packets are not in it.
-		if m.said == nil && m.n == len(x.sum) && m.rate == m.mixRate && !silent(m.in) {
+		if m.said == nil && !m.audience.secret() && m.n == len(x.sum) && m.rate == m.mixRate && !silent(m.in) {
 			x.add(m.in)
 			x.clean = false
 		}

@@ -23,6 +23,7 @@ type part struct {
 	exchange exchange
 
 	members []*member
+	asides  []*member // that only one hears
 	groups  []*group
 	mix     mix
 	ended   bool // what was played to all ended in this frame
@@ -53,7 +54,11 @@ type member struct {
 	up, down      *Resampler
 	tail          int // frames until up has forgotten what was said
 	talk          int // frames until down hears the same as the group's
-	group         *group
+
+	audience Audience
+	aside    []int16 // what it says that only one hears, at the rate of the mix; nil: nothing
+	coached  bool    // it is such a one
+	group    *group
 }
 
 func newPart(b *Bridge, shard *Shard, id int) *part {
@@ -64,7 +69,7 @@ func newPart(b *Bridge, shard *Shard, id int) *part {
 }
 
 // add makes p, which lives on the part's shard, a member.
-func (pt *part) add(p *Port) {
+func (pt *part) add(p *Port, a Audience) {
 	pt.finish()
 	c := &pt.shard.clock
 	c.unsettle(&p.beat)
@@ -73,7 +78,7 @@ func (pt *part) add(p *Port) {
 	} else {
 		c.settled[pt.beat.slot]++ // once for each member: what counts is the work in a slot
 	}
-	m := &member{part: pt, port: p}
+	m := &member{part: pt, port: p, audience: a}
 	p.member = m
 	pt.members = append(pt.members, m)
 	pt.size.Add(1)
@@ -114,6 +119,7 @@ func (pt *part) changed() {
 func (pt *part) update() {
 	pt.finish()
 	pt.tune()
+	pt.coach()
 	b := pt.b
 	all := int(b.count.Load())
 	playing, tapped := b.playing.Load(), b.tapped.Load()
@@ -130,7 +136,7 @@ func (pt *part) update() {
 		p := m.port
 		live := p.format.Load() != nil && !p.ended
 		was := m.passed
-		m.passed = two && !playing && p.play == nil && passes(m.other.port, p)
+		m.passed = two && !playing && p.play == nil && !m.other.audience.secret() && passes(m.other.port, p)
 		m.mixed = live && !m.passed && p.play == nil && (all > 1 || playing)
 		switch {
 		case !m.mixed:
@@ -155,7 +161,7 @@ func (pt *part) update() {
 				forward, passing = o.port.line, true
 				held = o.wasMixed
 			}
-			if b.digits {
+			if b.digits && !m.audience.secret() && !o.audience.secret() {
 				keys = o.port.line
 			}
 		}

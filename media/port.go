@@ -1,10 +1,8 @@
 package media
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"io"
 	"runtime/debug"
 	"slices"
 	"sync"
@@ -42,18 +40,13 @@ type Port struct {
 	forward   PacketWriter // packets go there untouched
 	pulling   bool         // packets are read once a frame, not on arrival
 	echo      bool
-	uneven    bool    // packets of the peer are not of the agreed length
-	muted     [2]bool // in, out
-	play      *playing
+	uneven    bool     // packets of the peer are not of the agreed length
+	muted     [2]bool  // in, out
+	play      *playing // what is heard: the highest of layers
+	layers    [layerCount]*playing
+	fading    *playing // covered by play in this frame, or nil
 	taps      []*tapping
 	member    *member // of a bridge; nil: none
-}
-
-type playing struct {
-	src  Source        // at the port's rate
-	enc  EncodedSource // may be nil
-	form *Format       // that enc is prepared for
-	done chan error    // room for one: the shard never waits
 }
 
 type tapping struct{ Tap }
@@ -72,56 +65,6 @@ func (p *Port) Rate() int {
 		return f.Rate
 	}
 	return p.fallback
-}
-
-// Play sends src to the peer and returns nil once its last frame has been sent, or the
-// error of src. When ctx ends it stops within one frame and returns context.Cause(ctx).
-// A second Play replaces the first, which returns ErrReplaced; ErrClosed means that
-// the port was closed. A src of another rate is resampled. The first frame goes out at
-// the port's next slot, at most 20 ms away; before the line is set up Play waits. An Echo rests
-// while something is played. Play always closes a src that is an io.Closer.
-func (p *Port) Play(ctx context.Context, src Source) error {
-	err := p.playOut(ctx, src)
-	if cerr := closeSource(src); err == nil {
-		err = cerr
-	}
-	return err
-}
-
-func (p *Port) playOut(ctx context.Context, src Source) error {
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	form := p.format.Load()
-	pl := &playing{done: make(chan error, 1)}
-	if e, ok := src.(EncodedSource); ok && form != nil && form.NewEncoder != nil {
-		if err := e.PrepareEncoded(form.Codec, form.Rate, form.NewEncoder); err == nil {
-			pl.enc, pl.form = e, form
-		} // else it can still be read as PCM
-	}
-	pl.src = Resample(src, p.Rate())
-	p.Post(func() {
-		if p.ended {
-			pl.done <- ErrClosed
-			return
-		}
-		p.stop(ErrReplaced)
-		p.play = pl
-		p.update()
-	})
-	select {
-	case err := <-pl.done:
-		return err
-	case <-ctx.Done():
-	}
-	// The source may be read at this moment: wait until the shard has let go of it.
-	p.Post(func() {
-		if p.play == pl {
-			p.stop(context.Cause(ctx))
-			p.update()
-		}
-	})
-	return <-pl.done
 }
 
 // Echo sends the peer's audio back, or ends that; in a bridge it rests. While nobody taps the port and
@@ -178,8 +121,10 @@ func (p *Port) Close() { p.Do(p.End) }
 func (p *Port) SetFormat(f *Format) {
 	old := p.format.Swap(f)
 	p.uneven = false
-	if p.play != nil && f != nil && (old == nil || old.Rate != f.Rate) {
-		p.play.src = Resample(p.play.src, f.Rate)
+	for _, pl := range p.layers {
+		if pl != nil && f != nil && (old == nil || old.Rate != f.Rate) {
+			pl.src = Resample(pl.src, f.Rate)
+		}
 	}
 	p.update()
 }
@@ -198,7 +143,7 @@ func (p *Port) End() {
 	}
 	p.ended = true
 	p.echo = false
-	p.stop(ErrClosed)
+	p.stopAll(ErrClosed)
 	clear(p.taps)
 	p.taps = nil
 	if p.member != nil {
@@ -211,14 +156,6 @@ func (p *Port) End() {
 
 // Done is closed when the port has been closed.
 func (p *Port) Done() <-chan struct{} { return p.closed }
-
-// stop ends what is played with err.
-func (p *Port) stop(err error) {
-	if p.play != nil {
-		p.play.done <- err
-		p.play = nil
-	}
-}
 
 // update brings the line and the clock in step with what is wanted.
 func (p *Port) update() {
@@ -267,7 +204,7 @@ func (p *Port) safeTick(frame uint64) {
 func (p *Port) survive() {
 	if r := recover(); r != nil {
 		p.shard.log.Error("media: a source or tap panicked; its port is closed", "err", r, "stack", string(debug.Stack()))
-		p.stop(fmt.Errorf("media: panic while playing: %v", r))
+		p.stopAll(fmt.Errorf("media: panic while playing: %v", r))
 		p.End()
 	}
 }
@@ -298,35 +235,6 @@ func (p *Port) tick(frame uint64) {
 // frameLen is the number of samples of a frame at the present rate.
 func (p *Port) frameLen() int { return min(FrameLen(p.Rate()), frameMax) }
 
-// playFrame sends a frame of what is played, and returns it in buf as far as taps see it.
-func (p *Port) playFrame(frame uint64, buf []int16) []int16 {
-	pl, form := p.play, p.format.Load()
-	if form == nil {
-		return nil
-	}
-	if pl.form == form && len(p.taps) == 0 && !p.muted[1] {
-		payload, err := pl.enc.NextEncoded()
-		if len(payload) > 0 {
-			p.line.WriteEncoded(frame, payload)
-		}
-		p.played(err)
-		return nil
-	}
-	n, err := fill(pl.src, buf)
-	if n > 0 {
-		clear(buf[n:])
-		if p.muted[1] {
-			clear(buf)
-		}
-		p.line.WriteFrame(frame, buf)
-	}
-	p.played(err)
-	if n == 0 {
-		return nil
-	}
-	return buf
-}
-
 func (p *Port) tapFrame(frame uint64, in, out []int16) {
 	if p.muted[1] {
 		out = nil
@@ -334,27 +242,4 @@ func (p *Port) tapFrame(frame uint64, in, out []int16) {
 	for _, t := range p.taps {
 		t.Tick(frame, in, out)
 	}
-}
-
-// fill reads a whole frame where the source gives shorter pieces.
-func fill(src Source, dst []int16) (n int, err error) {
-	for n < len(dst) {
-		k, err := src.ReadFrame(dst[n:])
-		n += k
-		if err != nil || k == 0 {
-			return n, err
-		}
-	}
-	return n, nil
-}
-
-func (p *Port) played(err error) {
-	if err == nil {
-		return
-	}
-	if errors.Is(err, io.EOF) {
-		err = nil
-	}
-	p.stop(err)
-	p.update()
 }

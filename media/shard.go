@@ -150,6 +150,7 @@ type Scratch struct {
 	Forward Packet     // one on its way to another line
 	Key     Key        // a key press on its way there
 	in, out [frameMax]int16
+	tail    [frameMax]int16 // of what fades out
 	silence [frameMax]int16 // never written
 }
 

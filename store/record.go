@@ -65,6 +65,10 @@ type Call struct {
 	Metadata       map[string]string `json:"metadata,omitempty"`
 	Direction      string            `json:"direction,omitempty"`
 	MuteDirection  string            `json:"mute_direction,omitempty"` // in, out, both
+	HoldBy         string            `json:"hold_by,omitempty"`        // local: we hold the peer; remote: it holds us; both
+	MOH            bool              `json:"moh,omitempty"`            // the peer hears music
+	Silence        bool              `json:"silence,omitempty"`        // the peer hears nothing
+	Orbit          string            `json:"orbit,omitempty"`          // where it is parked
 	HangupBy       string            `json:"hangup_by,omitempty"`      // empty while alive
 	HangupReason   string            `json:"hangup_reason,omitempty"`  // empty while alive
 

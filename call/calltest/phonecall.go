@@ -47,6 +47,8 @@ type PhoneCall struct {
 	offers    []string // guarded by mu; all SDP that came
 	direction string   // guarded by mu; of the last of them
 	wish      string   // guarded by mu; the direction that we want
+	stubborn  int      // guarded by mu; offers within the call are refused with it; 0: they are not
+	old       bool     // guarded by mu; our SDP has the address 0.0.0.0, as RFC 2543 holds
 	version   int      // guarded by mu; of our SDP
 	described string   // guarded by mu; our SDP as version 0
 }
@@ -203,6 +205,13 @@ func (c *PhoneCall) renegotiate(s *served) {
 	c.mu.Unlock()
 	ok := m.reply(200)
 	ok.set("Contact", c.contact())
+	c.mu.Lock()
+	stubborn := c.stubborn
+	c.mu.Unlock()
+	if stubborn != 0 {
+		c.phone.respond(s, m.reply(stubborn))
+		return
+	}
 	if m.body != "" && !c.takeSDP(m.body, true) {
 		c.phone.respond(s, m.reply(488))
 		return
@@ -242,6 +251,9 @@ func (c *PhoneCall) sdp(answer bool) string {
 	port := int(c.sound.addr.Port())
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.old {
+		host = "0.0.0.0"
+	}
 	direction := c.wish
 	if answer {
 		direction = meet(c.wish, c.direction)

@@ -229,6 +229,29 @@ func newReplay(trace []call.Input, cfg ReplayConfig) (*replay, error) {
 	return r, nil
 }
 
+// redirected is the flow of the last redirect before input i.
+func (r *replay) redirected(i int) (flow.Program, error) {
+	for ; i >= 0; i-- {
+		c := r.trace[i].Command
+		if c == nil || c.Name != "redirect" || c.Flow == nil {
+			continue
+		}
+		text := []byte(c.Flow.Source)
+		if len(text) == 0 {
+			break
+		}
+		if f := r.cfg.Flows[c.Flow.ID]; c.Flow.ID != "" && f != nil {
+			text = f
+		}
+		f, err := flow.Parse(text, flow.ParseOptions{Registry: r.registry, Name: c.Flow.Name, Dir: "/", Lenient: true})
+		if err != nil {
+			return nil, fmt.Errorf("the flow of a redirect cannot be read: %w", err)
+		}
+		return f, nil
+	}
+	return nil, errors.New("the call was redirected to a program that is no flow")
+}
+
 func (r *replay) flowName() string {
 	for i := range r.trace {
 		if n := r.trace[i].Note; n != nil && n.What == "program" {
@@ -248,8 +271,8 @@ func (r *replay) runsFlow() bool {
 }
 
 // runFlow is the flow's goroutine.
-func (r *replay) runFlow(ctx context.Context, leg *replayLeg) {
-	err := guardedRun(ctx, r.program, leg)
+func (r *replay) runFlow(ctx context.Context, program flow.Program, leg *replayLeg) {
+	err := guardedRun(ctx, program, leg)
 	in := call.Input{Kind: call.KindFlowEnded, Flow: &call.FlowInput{}}
 	if err != nil && ctx.Err() == nil {
 		in.Flow.Error, in.Flow.Fatal = err.Error(), true

@@ -68,6 +68,7 @@ func (r *replay) run(ctx context.Context) (*Replayed, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	flowCtx, hangup := context.WithCancelCause(ctx)
 	defer hangup(nil)
+	redirect, started := hangup, 0 // redirect ends the flow that runs
 	leg := newReplayLeg(ctx, r, vars)
 	r.sleepUntil(r.start)
 	var pending *observed
@@ -120,10 +121,23 @@ func (r *replay) run(ctx context.Context) (*Replayed, error) {
 				leg.Put(e.Text)
 			case call.DoCancelFlow:
 				hangup(action.ErrHangup)
+			case call.DoRedirect:
+				redirect(call.ErrRedirected)
 			case call.DoStartFlow:
-				if r.program != nil {
-					flowDone.Go(func() { r.runFlow(flowCtx, leg) })
+				if r.program == nil {
+					break
 				}
+				program := r.program
+				if started > 0 { // the flow of a redirect
+					if program, err = r.redirected(i); err != nil {
+						return nil, err
+					}
+				}
+				started++
+				ctx, end := context.WithCancelCause(flowCtx)
+				defer end(nil)
+				redirect = end
+				flowDone.Go(func() { r.runFlow(ctx, program, leg) })
 			}
 		}
 		if d := r.feed(in, leg, hangup); d != nil {
@@ -244,7 +258,7 @@ func (r *replay) feed(in *call.Input, leg *replayLeg, hangup context.CancelCause
 		leg.endStep(action.ErrContinue)
 	case "stop":
 		hangup(call.ErrStopped)
-	case "program", "vars", "background", "follow", "wait":
+	case "program", "vars", "background", "follow", "wait", "play_into", "talk_into":
 	default:
 		if r.program != nil {
 			return r.give(in, *n)

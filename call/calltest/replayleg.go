@@ -26,7 +26,7 @@ var replayable = map[string]bool{
 	"branch": true, "goto": true, "condition_variable": true, "condition_datetime": true, "condition_expression": true,
 	"condition_call_digits": true, "condition_call_status": true, "variable_set": true, "block": true, "mute": true,
 	"connect": true, "call": true, "conference_join": true, "confbridge_join": true, "queue_join": true, "fetch": true, "fetch_flow": true,
-	"webhook_send": true, "empty": true, "voicemail": true, "voicemail_main": true, "amd": true,
+	"webhook_send": true, "empty": true, "park": true, "pickup": true, "voicemail": true, "voicemail_main": true, "amd": true,
 }
 
 // replayLeg is the leg of a replay: every use of it comes to what it came to then.
@@ -63,6 +63,8 @@ var (
 	_ action.Queuer       = (*replayLeg)(nil)
 	_ action.DigitSender  = (*replayLeg)(nil)
 	_ action.Muter        = (*replayLeg)(nil)
+	_ action.Parker       = (*replayLeg)(nil)
+	_ action.Picker       = (*replayLeg)(nil)
 	_ action.FlowFinder   = (*replayLeg)(nil)
 	_ action.Follower     = (*replayLeg)(nil)
 	_ action.Stater       = (*replayLeg)(nil)
@@ -171,6 +173,16 @@ func (l *replayLeg) Mute(ctx context.Context, d media.Direction, on bool) error 
 	return l.did(ctx, "mute", fmt.Sprintf("%s %t", d, on), nil)
 }
 
+func (l *replayLeg) Park(ctx context.Context, o action.ParkOptions) (got action.Parked, err error) {
+	err = l.did(ctx, "park", o.Orbit, &got)
+	return got, err
+}
+
+func (l *replayLeg) Pickup(ctx context.Context, o action.PickupOptions) (got action.Picked, err error) {
+	err = l.did(ctx, "pickup", o.Orbit+o.Extension, &got)
+	return got, err
+}
+
 func (l *replayLeg) FlowByID(ctx context.Context, id string) (action.Program, error) {
 	if err := l.did(ctx, "flow_by_id", id, nil); err != nil {
 		return nil, err
@@ -275,7 +287,7 @@ func (e *recordedError) Error() string { return e.text }
 
 // known are errors that flows tell apart. They stand in the text of what wraps them.
 var known = []error{
-	action.ErrNoFlow, action.ErrNoConference, action.ErrNoQueue, action.ErrTimeout, action.ErrHangup, action.ErrSkip,
+	action.ErrNoFlow, action.ErrNoConference, action.ErrNoQueue, action.ErrNoOrbit, action.ErrTimeout, action.ErrHangup, action.ErrSkip,
 	action.ErrContinue, action.ErrBusy, action.ErrNoMailbox, action.ErrMailboxFull, action.ErrMailboxClosed, context.DeadlineExceeded, context.Canceled, errors.ErrUnsupported,
 }
 

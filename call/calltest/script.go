@@ -40,12 +40,33 @@ func (c *PhoneCall) Vanish() {
 	}
 }
 
+// OldHold is the Direction of Reinvite with which phones of RFC 2543 hold: "sendrecv", with the address 0.0.0.0.
+const OldHold = "0.0.0.0"
+
+// Want says what the phone answers to offers that come within the call: the direction that it wants, as "inactive" for one
+// that does not want to be played to on hold.
+func (c *PhoneCall) Want(direction string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.wish = direction
+}
+
+// RefuseOffers has the phone refuse offers that come within the call with status, such as 488; 0 ends that.
+func (c *PhoneCall) RefuseOffers(status int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.stubborn = status
+}
+
 // Reinvite offers direction anew ("sendonly" is hold, "sendrecv" ends it) and returns the direction and
 // status of the answer. The phone keeps to what comes out: on "inactive" or "recvonly" it sends nothing.
 func (c *PhoneCall) Reinvite(t testing.TB, direction string) (answered string, status int) {
 	t.Helper()
 	c.mu.Lock()
 	before := c.wish
+	if c.old = direction == OldHold; c.old {
+		direction = "sendrecv"
+	}
 	c.wish = direction
 	c.mu.Unlock()
 	m, err := c.exchange("INVITE", c.sdp(false))

@@ -60,13 +60,15 @@
 //	queue ID answers TIME  an agent of the queue answers; leaves: the caller leaves it without
 //	mailbox ID [PIN]       there is such a mailbox, which the PIN opens, and a caller that is the extension of that name
 //	message MAILBOX TIME [SOURCE]   a new message of that length is in it
+//	orbit ID picked TIME   whom the flow parks there somebody picks up; orbit ID waits: a call waits there for pickup
+//	rings EXTENSION        it rings at the extension, for pickup
 //	machine TIME VERDICT   what amd finds out, and when: human, machine, notsure, error
 //	assistant TIME TEXT|TEXT   the next turn of the assistant, a part each TIME, with END behind it the last one; or error,
 //	                       hang
 //	send HOW               what becomes of the next message, mail or case: the time it takes, or error, hang
 //	recording ID TEXT      the call has such a recording; a transcriber finds TEXT in it, or error, hang
 //	leg CAPABILITY FAULT   what becomes of each use: fails, hangs, panics, takes TIME; of answer hangup play echo digits
-//	                       connect bridge conference follow listen transcription queue external speaker prompts mailbox
+//	                       connect bridge conference follow listen transcription queue park pickup external speaker prompts mailbox
 //	status STATUS          of the call, for condition_call_status
 //	begin ID               the flow begins at an action
 //	date 2000-12-31 23:59  when the call comes, UTC; without a line it is midnight of 2000-01-01

@@ -60,6 +60,8 @@ func init() { // not a literal: the verbs that are tried make a World, which kno
 		"queue":     {set: setQueue},
 		"mailbox":   {set: setMailbox},
 		"message":   {set: setMessage},
+		"orbit":     {set: setOrbit},
+		"rings":     {set: func(w *World, args string) error { w.rings[args] = true; return nil }},
 		"machine": {set: func(w *World, args string) (err error) {
 			f, err := fields(args, 2, "machine TIME VERDICT")
 			if err == nil {
@@ -288,7 +290,7 @@ func setQueue(w *World, args string) error {
 	return err
 }
 
-var capabilities = strings.Fields("answer hangup play echo digits connect bridge conference follow listen transcription queue external speaker prompts mailbox")
+var capabilities = strings.Fields("answer hangup play echo digits connect bridge conference follow listen transcription queue park pickup external speaker prompts mailbox")
 
 func checkCapability(name string) error {
 	for _, c := range capabilities {

@@ -42,7 +42,9 @@ type World struct {
 	recordings  []tape
 	queues      map[string]queue
 	mailboxes   map[string]*mailbox
-	verdict     string // of the answering machine detector: human, machine, notsure, error; "": never comes
+	orbits      map[string]orbit
+	rings       map[string]bool // extensions
+	verdict     string          // of the answering machine detector: human, machine, notsure, error; "": never comes
 	verdictAt   time.Duration
 	servers     []answer // by URL
 	registry    *action.Registry
@@ -91,7 +93,7 @@ func emptyWorld() *World {
 	w := &World{
 		log: newLog(), peers: make(map[string]Peer), conferences: make(map[string]bool), flows: make(map[string]string),
 		programs: make(map[string]string), faults: make(map[string]string), prompts: make(map[string]prompt),
-		queues: make(map[string]queue), mailboxes: make(map[string]*mailbox),
+		queues: make(map[string]queue), mailboxes: make(map[string]*mailbox), orbits: make(map[string]orbit), rings: make(map[string]bool),
 	}
 	w.start = w.log.start
 	_ = w.vars.Set(varActiveflow, ActiveflowID) // within all limits

@@ -35,6 +35,9 @@ type Leg struct {
 	last    []byte        // our last description; guarded by mu
 	offered []byte        // our last offer, until one of the peer; guarded by mu
 	events  bool          // key presses can be sent; guarded by mu
+	mux     bool          // RTCP was agreed to come by the port of RTP; guarded by mu
+	own     sdp.Direction // what we want, as last agreed; guarded by mu
+	wish    sdp.Direction // and as offered said; guarded by mu
 	id      uint64        // o= session id
 	keys    chan struct{} // held by SendDigits; room for one
 }
@@ -81,7 +84,7 @@ func (l *Leg) local() sdp.Local {
 	}
 	return sdp.Local{
 		IP: ip, Port: int(l.number), Codecs: l.codecs(), DTMF: !l.f.cfg.NoDTMF,
-		SessionID: l.id, Version: 1, Last: l.last,
+		SessionID: l.id, Version: 1, Last: l.last, Direction: l.own, RTCPMux: l.mux,
 	}
 }
 
@@ -90,15 +93,37 @@ func (l *Leg) local() sdp.Local {
 func (l *Leg) Offer() ([]byte, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	return l.offer(l.own)
+}
+
+// OfferAs is Offer with another direction of ours: SendOnly and Inactive put the peer on hold, SendRecv ends that
+// (RFC 3264 8.4). It counts from the peer's answer on, for what the peer offers later, too; Withdraw gives it up.
+func (l *Leg) OfferAs(d sdp.Direction) ([]byte, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.offer(d)
+}
+
+// offer makes an offer. l.mu is held.
+func (l *Leg) offer(d sdp.Direction) ([]byte, error) {
 	if l.closed {
 		return nil, errClosed
 	}
-	b, err := sdp.Offer(l.local())
+	local := l.local()
+	local.Direction = d
+	b, err := sdp.Offer(local)
 	if err != nil {
 		return nil, fmt.Errorf("rtp: make offer: %w", err)
 	}
-	l.last, l.offered = b, b
+	l.last, l.offered, l.wish = b, b, d
 	return b, nil
+}
+
+// Withdraw forgets an offer that the peer has refused: the session stays as it was.
+func (l *Leg) Withdraw() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.offered = nil
 }
 
 // Answer answers an SDP offer, the first one or that of a re-INVITE, and puts it into
@@ -127,7 +152,7 @@ func (l *Leg) Answer(offer []byte) ([]byte, error) {
 
 // agree puts n into effect. l.mu is held.
 func (l *Leg) agree(n sdp.Negotiated) {
-	l.events = n.DTMFRate > 0
+	l.events, l.mux = n.DTMFRate > 0, n.RTCPMux
 	l.port.Post(func() { l.s.apply(n) })
 }
 
@@ -155,7 +180,18 @@ func (l *Leg) TakeAnswer(answer []byte) error {
 	if err != nil {
 		return fmt.Errorf("rtp: take answer: %w", err)
 	}
-	l.agree(n)
+	l.own = l.wish
+	if l.own.Sends() && l.own.Receives() {
+		l.agree(n)
+		return nil
+	}
+	// Whether it is on hold is not the answer's to say: one that does not want to be played to, and one that holds us as
+	// well, both have to answer inactive (RFC 6337 5.3).
+	l.events, l.mux = n.DTMFRate > 0, n.RTCPMux
+	l.port.Post(func() {
+		n.OnHold = l.s.n.OnHold
+		l.s.apply(n)
+	})
 	return nil
 }
 

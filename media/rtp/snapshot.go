@@ -19,6 +19,8 @@ type LegState struct {
 	ID      uint64 `json:"id"`                // of o=
 	Last    []byte `json:"last,omitempty"`    // our last SDP
 	Offered []byte `json:"offered,omitempty"` // our offer, unless one of the peer came after it
+	Own     string `json:"own,omitempty"`     // the direction that we want
+	Wish    string `json:"wish,omitempty"`    // and that of Offered
 
 	SSRC uint32    `json:"ssrc"`
 	Seq  uint16    `json:"seq"`
@@ -58,7 +60,8 @@ type FormatState struct {
 func (l *Leg) Snapshot() LegState {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	st := LegState{V6: l.cfg.V6, Plain: l.cfg.PlainAddress, Port: l.number, ID: l.id, Last: l.last, Offered: l.offered}
+	st := LegState{V6: l.cfg.V6, Plain: l.cfg.PlainAddress, Port: l.number, ID: l.id, Last: l.last, Offered: l.offered,
+		Own: string(l.own), Wish: string(l.wish)}
 	l.port.Do(func() {
 		s := l.s
 		now := s.shard.Now()
@@ -105,7 +108,8 @@ func (f *Factory) Restore(st LegState, cfg LegConfig) (*Leg, error) {
 	}
 	l := newLeg(f, cfg, h, st.Port, w)
 	l.id, l.last, l.offered = st.ID, st.Last, st.Offered
-	l.events = n.DTMFRate > 0
+	l.own, l.wish = sdp.Direction(st.Own), sdp.Direction(st.Wish)
+	l.events, l.mux = n.DTMFRate > 0, n.RTCPMux
 	l.port.Post(func() {
 		s := l.s
 		s.ssrc, s.seq, s.timeBase = st.SSRC, st.Seq, st.Time
