@@ -49,6 +49,9 @@ type Call struct {
 	bridge  atomic.Pointer[Confbridge]  // that the call is in
 	stepNow atomic.Pointer[runningStep] // nil: none that takes time
 
+	extension atomic.Pointer[string]   // of ours, that is at the far end and has proved it; nil: none
+	transfer  atomic.Pointer[Transfer] // that it takes part in; nil: none
+
 	// The loop: whoever posts the first input starts a goroutine that consumes until
 	// the queue is empty, so that a call at rest costs no stack.
 	mu            sync.Mutex
@@ -56,9 +59,10 @@ type Call struct {
 	running       bool    // guarded by mu
 	lastRef       int     // guarded by mu
 	replies       map[int]chan string
-	recorder      *recording     // guarded by mu; the one that runs
-	transcription *transcription // guarded by mu; the one that runs
-	closing       bool           // guarded by mu; no recording is to run any more
+	recorder      *recording            // guarded by mu; the one that runs
+	transcription *transcription        // guarded by mu; the one that runs
+	closing       bool                  // guarded by mu; no recording is to run any more
+	refers        map[string]*referring // guarded by mu; who waits for a REFER of ours
 
 	// Owned by the loop. stateMu lets others take a Snapshot between two steps.
 	stateMu sync.Mutex
@@ -66,8 +70,10 @@ type Call struct {
 	trace   []byte // JSON lines: a third of what the values would hold
 	seq     int
 	timers  []*time.Timer
-	way     int   // of out.ways
-	line    *line // of the trunk, whose channel it has; nil: none
+	way     int // of out.ways
+
+	referring map[int]*referring // REFERs of ours, by number
+	line      *line              // of the trunk, whose channel it has; nil: none
 
 	program    flow.Program   // set before the flow starts
 	from       *flow.Position // where program, a *flow.Flow, goes on; nil: at its start
@@ -272,6 +278,12 @@ func (c *Call) perform(e *Effect) (in Input, ok bool) {
 		c.engine.wg.Go(c.runFlow)
 	case DoCancelFlow:
 		c.cancelFlow(action.ErrHangup)
+	case DoRefer:
+		c.engine.wg.Go(func() { c.referred(*e.Refer) })
+	case DoSendRefer:
+		c.sendRefer(e)
+	case DoReferral:
+		c.referral(e)
 	case DoDigit:
 		c.digits.Put(e.Text[:1])
 		if b := c.bridge.Load(); b != nil {

@@ -3,6 +3,8 @@ package call
 import (
 	"strconv"
 	"time"
+
+	"github.com/callbin/callbin/sip"
 )
 
 // Do names what an Effect asks for.
@@ -24,6 +26,9 @@ const (
 	DoVerify      Do = "verify"       // run Config.Verify, then Config.Route
 	DoStartFlow   Do = "start_flow"
 	DoCancelFlow  Do = "cancel_flow" // end the flow's context with action.ErrHangup
+	DoRefer       Do = "refer"       // the far end has sent Refer
+	DoSendRefer   Do = "send_refer"   // send REFER with the Refer-To Body, for who waits by Text; Ref gets its reply
+	DoReferral    Do = "referral"    // REFER number Referral of ours: Status and Text, For is "final" or "refused" where nothing follows
 	DoDigit       Do = "digit"       // put Text into the digit buffer
 	DoRecord      Do = "record"      // start recording Text
 	DoRecordStop  Do = "record_stop" // stop recording Text
@@ -49,6 +54,8 @@ type Effect struct {
 	Delay  time.Duration  `json:"delay,omitempty"`
 	Record *RecordCommand `json:"record,omitempty"`
 
+	Refer         *sip.Refer          `json:"refer,omitempty"`
+	Referral      int                 `json:"referral,omitempty"`
 	Transcription *TranscriptionInput `json:"transcription,omitempty"` // of DoEmit: what the event is about
 }
 
@@ -73,6 +80,12 @@ func Summary(effects []Effect) string {
 		text = append(append(text, e.Body...), 0)
 		if e.Record != nil {
 			text = append(text, asJSON(e.Record)...)
+		}
+		if e.Refer != nil {
+			text = append(text, asJSON(e.Refer)...)
+		}
+		if e.Referral != 0 {
+			text = strconv.AppendInt(text, int64(e.Referral), 10)
 		}
 		if e.Transcription != nil {
 			text = append(text, asJSON(e.Transcription)...)

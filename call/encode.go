@@ -68,6 +68,8 @@ func (in *Input) payload() (key string, v any) {
 		return "recording", in.Recording
 	case in.Transcription != nil:
 		return "transcription", in.Transcription
+	case in.Link != nil:
+		return "link", in.Link
 	case in.Note != nil:
 		return "note", in.Note
 	case in.Stats != nil:
@@ -111,6 +113,8 @@ func (in *Input) whole() bool {
 		return in.Recording != nil
 	case KindTranscription:
 		return in.Transcription != nil
+	case KindLink:
+		return in.Link != nil
 	case KindNote:
 		return in.Note != nil
 	case KindRestored:
@@ -129,6 +133,8 @@ func (c *Command) whole() bool {
 		return c.Record != nil
 	case "mute":
 		return c.Mute != nil
+	case "refer":
+		return c.Refer != nil
 	}
 	return true
 }

@@ -34,6 +34,7 @@ const (
 	KindTimer         Kind = "timer"         // Timer: its name
 	KindRecording     Kind = "recording"     // Recording: one has started or ended
 	KindTranscription Kind = "transcription" // Transcription: one has started or ended, or a text is there
+	KindLink          Kind = "link"          // Link: the call has to do with another one, or with a queue or room
 	KindNote          Kind = "note"          // Note: what a flow's step got from outside (HTTP, speech, prompts)
 	KindRestored      Kind = "restored"      // State: the call is taken up from a Snapshot
 	KindClosed        Kind = "media_close"   // Media of the call is closed; Stats has its sums
@@ -61,6 +62,7 @@ type Input struct {
 	Timer         string              `json:"timer,omitempty"`
 	Recording     *RecordingInput     `json:"recording,omitempty"`
 	Transcription *TranscriptionInput `json:"transcription,omitempty"`
+	Link          *LinkInput          `json:"link,omitempty"`
 	Note          *Note               `json:"note,omitempty"`
 	Stats         *rtp.Stats          `json:"stats,omitempty"`
 	State         *State              `json:"state,omitempty"`
@@ -140,13 +142,14 @@ type NegotiatedInput struct {
 // reply is found.
 type Command struct {
 	Ref    int               `json:"ref"`
-	Name   string            `json:"name"` // "answer", "early", "hangup", "record", "record_stop", "metadata", "chain", "mute"
+	Name   string            `json:"name"` // "answer", "early", "hangup", "record", "record_stop", "metadata", "chain", "unchain", "mute", "refer"
 	Ending *action.Ending    `json:"ending,omitempty"`
 	End    *End              `json:"end,omitempty"`
 	Record *RecordCommand    `json:"record,omitempty"`
 	Values map[string]string `json:"values,omitempty"`
-	CallID string            `json:"call_id,omitempty"` // of "chain"
+	CallID string            `json:"call_id,omitempty"` // of "chain" and "unchain"
 	Mute   *MuteCommand      `json:"mute,omitempty"`
+	Refer  *ReferCommand     `json:"refer,omitempty"`
 }
 
 // MuteCommand silences a direction, or ends that.

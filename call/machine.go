@@ -67,6 +67,7 @@ type State struct {
 	Silent       bool          `json:"silent,omitempty"`       // the peer gives no sign, whether it should or not
 	SilenceTold  bool          `json:"silence_told,omitempty"` // there was an event about that
 
+	Transferred bool `json:"transferred,omitempty"` // it has transferred the other side away
 	MediaClosed bool `json:"media_closed,omitempty"`
 	Finished    bool `json:"finished,omitempty"`
 
@@ -143,6 +144,8 @@ func (m *Machine) Step(in *Input) []Effect {
 		m.recording(in)
 	case KindTranscription:
 		m.transcribed(in)
+	case KindLink:
+		m.linked(in)
 	case KindClosed:
 		m.mediaClosed(in)
 	}
@@ -226,6 +229,9 @@ func (m *Machine) signal(in *Input) {
 		if m.isOutgoing() {
 			end.Code, end.Sentence = CodeCalleeHungUp, "the called party hung up"
 		}
+		if m.st.Transferred {
+			end.Code, end.Sentence = CodeTransferred, transferredEnd.Sentence
+		}
 		m.end(in.At, end)
 	case sip.EventProgress:
 		m.progress(in)
@@ -266,6 +272,10 @@ func (m *Machine) signal(in *Input) {
 		if d := infoDigit(e.ContentType, e.Body); d != "" {
 			m.digit(d, "info")
 		}
+	case sip.EventRefer:
+		m.do(Effect{Do: DoRefer, Refer: e.Refer})
+	case sip.EventReferral:
+		m.referral(e)
 	case sip.EventAckTimeout:
 		m.end(in.At, End{By: "local", Reason: store.ReasonFailed, Status: 200, Cause: 102,
 			Code: CodeNoACK, Sentence: "the caller never acknowledged the answer"})
