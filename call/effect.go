@@ -27,7 +27,7 @@ const (
 	DoStartFlow   Do = "start_flow"
 	DoCancelFlow  Do = "cancel_flow" // end the flow's context with action.ErrHangup
 	DoRefer       Do = "refer"       // the far end has sent Refer
-	DoSendRefer   Do = "send_refer"   // send REFER with the Refer-To Body, for who waits by Text; Ref gets its reply
+	DoSendRefer   Do = "send_refer"  // send REFER with the Refer-To Body, for who waits by Text; Ref gets its reply
 	DoReferral    Do = "referral"    // REFER number Referral of ours: Status and Text, For is "final" or "refused" where nothing follows
 	DoDigit       Do = "digit"       // put Text into the digit buffer
 	DoRecord      Do = "record"      // start recording Text
