@@ -15,9 +15,13 @@ type LinkInput struct {
 // link notes l in the call's trace.
 func (c *Call) link(l LinkInput) { c.post(Input{Kind: KindLink, Link: &l}) }
 
-// linked takes a link: the record says by its code that the call was transferred, however it ends.
+// linked takes a link: the record says by its code that the call has transferred the other side, by whatever BYE it ends.
 func (m *Machine) linked(in *Input) {
-	if in.Link.What == "transfer" {
-		m.st.Transferred = true
+	if in.Link.What != "transfer" {
+		return
+	}
+	m.st.Transferred = true
+	if r := &m.st.Record; m.st.Phase == PhaseEnded && !m.st.Finished && (r.Code == CodeCallerHungUp || r.Code == CodeCalleeHungUp) {
+		r.Code, r.Sentence = CodeTransferred, transferredEnd.Sentence
 	}
 }

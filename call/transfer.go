@@ -104,8 +104,7 @@ type Transfer struct {
 	by, held *Call       // who transfers whom
 	bridge   *Confbridge // of the two
 	consult  *Confbridge // of by and the target, of an attended one; nil: none
-	hunt     *hunt       // nil: nobody is called
-	back     bool
+	hunt     *hunt       // whose inbox is the transfer's; nil of what is over at once
 	unchain  *Call // the master of the two, from which the other one was taken; nil: neither is
 	refer    uint32
 	done     chan struct{}
@@ -169,8 +168,7 @@ func (c *Call) Transfer(ctx context.Context, o TransferOptions) (*Transfer, erro
 	}
 	t.dial(o, true)
 	if o.Type == TransferBlind && !o.Back {
-		t.parted = true
-		t.by.link(LinkInput{What: "transfer", Detail: o.Type})
+		t.parted = true // its flow ends only now, and notes the link
 		t.by.hangUp(transferredEnd)
 	}
 	c.engine.wg.Go(t.run)
@@ -179,6 +177,9 @@ func (c *Call) Transfer(ctx context.Context, o TransferOptions) (*Transfer, erro
 
 // beginTransfer takes the call and the other one out of their talk.
 func (c *Call) beginTransfer(ctx context.Context, o TransferOptions) (*Transfer, error) {
+	if c.transfer.Load() != nil {
+		return nil, ErrTransferring
+	}
 	b := c.bridge.Load()
 	if b == nil {
 		return nil, errNotTwo
@@ -189,11 +190,14 @@ func (c *Call) beginTransfer(ctx context.Context, o TransferOptions) (*Transfer,
 	}
 	rec := c.Record()
 	now := store.At(time.Now())
-	t := &Transfer{engine: c.engine, by: c, held: other, bridge: b, back: o.Back, done: make(chan struct{}), sound: func() {}, record: TransferRecord{
+	t := &Transfer{engine: c.engine, by: c, held: other, bridge: b, hunt: newHunt(c.engine), done: make(chan struct{}), sound: func() {}, record: TransferRecord{
 		ID: newID(), Type: o.Type, Status: TransferProgressing, TransfererCallID: c.id, HeldCallID: other.id, TransfereeAddresses: slices.Clone(o.Destinations),
 		ConfbridgeID: b.id, JourneyID: rec.JourneyID, TmCreate: now, TmUpdate: now,
 	}}
-	if err := t.claim(c, other); err != nil {
+	if o.Type == TransferAttended {
+		t.consult = c.engine.newConfbridge(newID(), store.TypeConnect)
+	}
+	if err := t.claim(c, other); err != nil { // from here on they may tell that they have left
 		return nil, err
 	}
 	if err := b.take(); err != nil {
@@ -298,9 +302,14 @@ func (t *Transfer) ask(ctx context.Context, what string) error {
 
 // left is called when nobody waits for the end of c any more: it has ended, or its flow does something else.
 func (t *Transfer) left(c *Call) {
-	if t.hunt != nil {
-		t.hunt.post(notice{what: "left", gone: c})
+	if t.hunt == nil {
+		return
 	}
+	if r := t.Record(); c == t.by && r.Status == TransferProgressing && c.isEnding() && (t.consult == nil || r.TransfereeCallID != "") {
+		// This is how it transfers; later its record is stored.
+		c.link(LinkInput{What: "transfer", CallID: r.TransfereeCallID, Detail: r.Type})
+	}
+	t.hunt.post(notice{what: "left", gone: c})
 }
 
 func (t *Transfer) change(f func(r *TransferRecord)) {

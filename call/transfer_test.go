@@ -124,6 +124,7 @@ var bothWays = map[string]func(*transferHouse, *testing.T) *pair{
 
 func told(t *testing.T, c *calltest.PhoneCall, want ...string) {
 	t.Helper()
+	time.Sleep(50 * time.Millisecond)
 	if got := c.Told(); !slices.Equal(got, want) {
 		t.Errorf("the REFER is told of by %q, want %q", got, want)
 	}

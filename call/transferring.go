@@ -19,12 +19,11 @@ const referLimit = 10 * time.Second
 // dial prepares the calls to the targets.
 func (t *Transfer) dial(o TransferOptions, told bool, headers ...sip.Header) {
 	e := t.engine
-	h := newHunt(e)
+	h := t.hunt
 	h.first, h.ring = true, o.RingTimeout
 	seen := t.held
-	if o.Type == TransferAttended {
+	if t.consult != nil {
 		seen = t.by
-		t.consult = e.newConfbridge(newID(), store.TypeConnect)
 	}
 	rec := t.by.Record()
 	h.shows = func(dest address.Address) (source, otherwise address.Address) {
@@ -34,7 +33,6 @@ func (t *Transfer) dial(o TransferOptions, told bool, headers ...sip.Header) {
 		return t.by.shows(o.Source, rec, dest)
 	}
 	h.base = outgoing{program: flow.Func(t.leg), journey: rec.JourneyID, metadata: rec.Metadata, anonymous: seen.hides("auto"), headers: headers, prefer: t.held.codecOf()}
-	t.hunt = h
 	root := newGroupcall(h, nil, store.RingAll, o.Destinations)
 	if root.told = told; told {
 		t.change(func(r *TransferRecord) { r.GroupcallID = root.id })
