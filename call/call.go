@@ -279,7 +279,8 @@ func (c *Call) perform(e *Effect) (in Input, ok bool) {
 	case DoCancelFlow:
 		c.cancelFlow(action.ErrHangup)
 	case DoRefer:
-		c.engine.wg.Go(func() { c.referred(*e.Refer) })
+		r := *e.Refer // e is the machine's, which goes on
+		c.engine.wg.Go(func() { c.referred(r) })
 	case DoSendRefer:
 		c.sendRefer(e)
 	case DoReferral:
