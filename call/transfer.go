@@ -105,7 +105,7 @@ type Transfer struct {
 	bridge   *Confbridge // of the two
 	consult  *Confbridge // of by and the target, of an attended one; nil: none
 	hunt     *hunt       // whose inbox is the transfer's; nil of what is over at once
-	unchain  *Call // the master of the two, from which the other one was taken; nil: neither is
+	unchain  *Call       // the master of the two, from which the other one was taken; nil: neither is
 	refer    uint32
 	done     chan struct{}
 

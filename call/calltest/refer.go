@@ -2,6 +2,7 @@ package calltest
 
 import (
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -79,4 +80,11 @@ func (c *PhoneCall) referred(s *served) {
 	c.refers = append(c.refers, s.req.get("Refer-To"))
 	c.mu.Unlock()
 	c.phone.respond(s, s.req.reply(status))
+}
+
+// Reference is the Refer-To by which the far end sends somebody else to the phone, in place of this call (RFC 3891).
+func (c *PhoneCall) Reference() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return fmt.Sprintf("<%s?Replaces=%s>", strings.Trim(c.contact(), "<>"), url.QueryEscape(fmt.Sprintf("%s;to-tag=%s;from-tag=%s", c.id, c.tag, tagOf(c.remote))))
 }
