@@ -39,7 +39,8 @@ type TransferOptions struct {
 	Back bool
 }
 
-func (o *TransferOptions) check() error {
+// Check tells all that is wrong with o.
+func (o TransferOptions) Check() error {
 	var errs []error
 	if o.Type != TransferBlind && o.Type != TransferAttended {
 		errs = append(errs, fmt.Errorf("call: transfer: type %.40q is neither %s nor %s", o.Type, TransferBlind, TransferAttended))
@@ -159,7 +160,7 @@ func (c *Call) Transfer(ctx context.Context, o TransferOptions) (*Transfer, erro
 	if err := context.Cause(ctx); err != nil {
 		return nil, err
 	}
-	if err := o.check(); err != nil {
+	if err := o.Check(); err != nil {
 		return nil, err
 	}
 	t, err := c.beginTransfer(ctx, o)
