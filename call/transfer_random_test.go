@@ -49,7 +49,8 @@ func TestTransfersInRandomOrders(t *testing.T) {
 					also(s)
 					also(n)
 				}
-				fresh, back := 0, rnd.IntN(2) == 0
+				var fresh atomic.Int32
+				back := rnd.IntN(2) == 0
 				var hung [2]atomic.Bool // not a sync.Once: who waits for one is not idle to a bubble
 				hangUpOnce := func(i int, c *calltest.PhoneCall) {
 					if hung[i].CompareAndSwap(false, true) {
@@ -72,8 +73,7 @@ func TestTransfersInRandomOrders(t *testing.T) {
 					func() { hangUpOnce(0, p.by) },
 					func() { hangUpOnce(1, p.x) },
 					func() {
-						fresh++
-						also(extensionPhone(t, h.house, "200", byte(100+fresh), func(cfg *calltest.PhoneConfig) {
+						also(extensionPhone(t, h.house, "200", byte(100+fresh.Add(1)), func(cfg *calltest.PhoneConfig) {
 							cfg.Headers = []string{"Replaces: " + p.by.Name()}
 						}).Start(t, "200"))
 					},
