@@ -71,7 +71,7 @@ func (a *connect) Needs(c *CheckContext) {
 }
 
 func (a *connect) Shape() Shape {
-	return Shape{Answers: true, Ends: a.RelayReason, Result: []string{"call_id", "sip_code", "destination", "reason", "ring_ms", "talk_ms", "ended_by"}}
+	return Shape{Answers: true, Ends: a.RelayReason, Result: []string{"call_id", "sip_code", "destination", "reason", "ring_ms", "talk_ms", "ended_by", "transferred_to"}}
 }
 
 func (a *connect) Run(ctx context.Context, leg Leg) (Outcome, error) {
@@ -134,6 +134,9 @@ func (c Connected) result() map[string]string {
 	}
 	if c.Reason != "" {
 		r["reason"] = c.Reason
+	}
+	if c.TransferredTo != "" {
+		r["transferred_to"] = c.TransferredTo
 	}
 	if c.EndedBy != "" {
 		r["ended_by"] = c.EndedBy

@@ -41,7 +41,9 @@ type Connected struct {
 	Destination address.Address // the one of ConnectOptions.Destinations behind which somebody answered
 	Ring        time.Duration   // until the two were joined, or the attempts were over
 	Talk        time.Duration   // from then on
-	EndedBy     string          // "callee" (or whoever has put the two apart), "key", "duration"; "screening": who answered was not let through; "": the caller
+	// TransferredTo is the call with which the talk went on, since the one that answered has transferred it; "": it has not.
+	TransferredTo string
+	EndedBy       string // "callee" (or whoever has put the two apart), "key", "duration"; "screening": who answered was not let through; "": the caller
 }
 
 // Connector calls others and joins the leg with the first that answers. Connect

@@ -53,6 +53,9 @@ type Call struct {
 
 	supervises atomic.Pointer[supervising] // what it does as a supervisor's call; nil: it is none
 
+	extension atomic.Pointer[string]   // of ours, that is at the far end and has proved it; nil: none
+	transfer  atomic.Pointer[Transfer] // that it takes part in; nil: none
+
 	// The loop: whoever posts the first input starts a goroutine that consumes until
 	// the queue is empty, so that a call at rest costs no stack.
 	mu            sync.Mutex
@@ -70,6 +73,7 @@ type Call struct {
 	moved         chan struct{}                     // guarded by mu; closed when it enters a bridge; nil: nobody waits for that
 	into          map[*context.CancelCauseFunc]bool // guarded by mu; what is played into the call, nil: nothing
 	holder        string                            // guarded by mu; the other one of a talk, whose peer holds it
+	refers        map[string]*referring             // guarded by mu; who waits for a REFER of ours
 
 	// Owned by the loop. stateMu lets others take a Snapshot between two steps.
 	stateMu sync.Mutex
@@ -80,7 +84,9 @@ type Call struct {
 	timers  []*time.Timer
 	way     int    // of out.ways
 	calm    func() // ends the music that is played; nil: none is
-	line    *line  // of the trunk, whose channel it has; nil: none
+
+	referring map[int]*referring // REFERs of ours, by number
+	line      *line              // of the trunk, whose channel it has; nil: none
 
 	program    flow.Program // set before the flow starts; what runs
 	first      flow.Program // that ran first
@@ -312,6 +318,13 @@ func (c *Call) perform(e *Effect) (in Input, ok bool) {
 		}
 	case DoCancelFlow:
 		c.cancelFlow(action.ErrHangup)
+	case DoRefer:
+		r := *e.Refer // e is the machine's, which goes on
+		c.engine.wg.Go(func() { c.referred(r) })
+	case DoSendRefer:
+		c.sendRefer(e)
+	case DoReferral:
+		c.referral(e)
 	case DoDigit:
 		d := c.shown(e.Text[:1])
 		c.digits.Put(d)

@@ -29,6 +29,9 @@ type Confbridge struct {
 	members map[*Call]chan struct{} // guarded by mu; closed when the member is out
 	keys    func(*Call, string)     // guarded by mu; told of each digit of a member, on its loop; nil: nobody is
 	settled bool                    // guarded by mu; of a connect: it ends when one is left
+	kept    bool                    // guarded by mu; a transfer has it: the end of its connect is not its own
+	went    string                  // guarded by mu; the call that a transfer has brought in; "": none
+	away    map[*Call]*absence      // guarded by mu; members that are out for a while
 	closed  bool                    // guarded by mu
 }
 
@@ -70,6 +73,7 @@ func (b *Confbridge) enter(c *Call) error {
 	}
 	b.mu.Lock()
 	b.members[c] = make(chan struct{})
+	delete(b.away, c)
 	b.mu.Unlock()
 	b.consoleAll()
 	c.post(Input{Kind: KindBridge, Bridge: &BridgeInput{ID: b.id, Type: b.kind, Event: "joined"}})
@@ -145,24 +149,6 @@ func (b *Confbridge) close() {
 // wait returns when c is out of the bridge: nil where it left or was put out, the cause of ctx where
 // that has ended, which puts it out.
 func (b *Confbridge) wait(ctx context.Context, c *Call) error { return b.waitThen(ctx, c, func() {}) }
-
-// waitThen is wait, and calls before when ctx has ended and c is about to be put out.
-func (b *Confbridge) waitThen(ctx context.Context, c *Call, before func()) error {
-	b.mu.Lock()
-	out := b.members[c]
-	b.mu.Unlock()
-	if out == nil {
-		return nil
-	}
-	select {
-	case <-out:
-		return nil
-	case <-ctx.Done():
-		before()
-		b.leave(c)
-		return context.Cause(ctx)
-	}
-}
 
 // onDigit has f called for each digit of a member from now on, on the loop of the member.
 func (b *Confbridge) onDigit(f func(from *Call, digit string)) {

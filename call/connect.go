@@ -13,7 +13,6 @@ import (
 	"github.com/callbin/callbin/action"
 	"github.com/callbin/callbin/call/address"
 	"github.com/callbin/callbin/flow"
-	"github.com/callbin/callbin/media/tone"
 	"github.com/callbin/callbin/store"
 )
 
@@ -38,7 +37,7 @@ func (c *Call) connectWith(ctx context.Context, o action.ConnectOptions, joined 
 			return action.Connected{}, fmt.Errorf("call: connect: screening: %w", err) // nobody is let through unasked
 		}
 	}
-	defer k.bridge.close()
+	defer k.bridge.closeOwn()
 	defer k.stopRingback()
 	defer k.handOver()
 	defer k.hunt.refusePickups()
@@ -195,20 +194,7 @@ func (k *connecting) rings() {
 	if k.ringback != nil || k.early != nil || k.call.Record().Status != store.StatusProgressing {
 		return
 	}
-	p, ok := tone.Ringback(cmp.Or(k.call.engine.cfg.Ringback, "us"))
-	if !ok {
-		p, _ = tone.Ringback("us")
-	}
-	ctx, stop := context.WithCancel(k.call.flowCtx)
-	done := make(chan struct{})
-	k.call.engine.wg.Go(func() {
-		defer close(done)
-		_ = k.call.play(ctx, p.Source(k.call.rate())) // ended by stop, or with the call
-	})
-	k.ringback = func() {
-		stop()
-		<-done
-	}
+	k.ringback = k.call.hearRinging()
 }
 
 func (k *connecting) stopRingback() {
@@ -282,6 +268,9 @@ func (k *connecting) talk(ctx context.Context, leg *Call) (action.Connected, err
 	ctx, cut := context.WithCancelCause(ctx)
 	defer cut(nil)
 	part := func(end *End) {
+		if k.bridge.isKept() { // a transfer has changed who talks to whom
+			return
+		}
 		if k.cut.CompareAndSwap(nil, end) {
 			k.drop(leg, *end) // first: what parts the two ends its flow, too
 			cut(errTalkOver)
@@ -300,6 +289,9 @@ func (k *connecting) talk(ctx context.Context, leg *Call) (action.Connected, err
 	}
 	err = k.bridge.waitThen(ctx, k.call, func() {
 		// Before the bridge ends, which ends the flow of leg for no reason.
+		if k.bridge.isKept() { // a transfer sees to who is left
+			return
+		}
 		if k.call.isEnding() {
 			k.drop(leg, masterEnded)
 		} else {
@@ -334,6 +326,7 @@ func (k *connecting) result(winner *Call) action.Connected {
 		rec := winner.Record()
 		r.CallID, r.Reason, r.Status = winner.id, cmp.Or(rec.HangupReason, store.ReasonNormal), 200
 		r.Destination = k.hunt.answeredAt
+		r.TransferredTo = k.bridge.wentTo()
 		r.Ring = time.Since(k.start)
 		if !k.joined.IsZero() {
 			r.Ring, r.Talk = k.joined.Sub(k.start), k.parted.Sub(k.joined)
@@ -352,7 +345,7 @@ func (k *connecting) result(winner *Call) action.Connected {
 		case reason == "": // its loop has not heard yet that it is given up
 			reason, status = store.ReasonCancel, 487
 		}
-		if rank := slices.Index(telling, reason); rank > best {
+		if rank := rankOf(reason); rank > best {
 			best, r.Reason, r.Status = rank, reason, status
 		}
 	}
@@ -362,6 +355,9 @@ func (k *connecting) result(winner *Call) action.Connected {
 // telling are the reasons of attempts that came to nothing, the one that says most last: a busy phone
 // is a better answer than a wrong number.
 var telling = []string{store.ReasonCancel, store.ReasonFailed, store.ReasonDialout, store.ReasonNoAnswer, store.ReasonBusy}
+
+// rankOf is how much reason says, -1 for one that is none of these.
+func rankOf(reason string) int { return slices.Index(telling, reason) }
 
 // hides tells whether those who are called must not see the caller: "yes" or "no" says so, "auto", which is
 // also what nothing stands for, does as the caller itself has asked.

@@ -38,6 +38,16 @@
 // out unless it says so; what it stops, and every attempt that fails, has a record like any other call.
 // Engine.Dial places a call for the program, Call.Dial for the call action.
 //
+// # Transfer
+//
+// Who talks can be handed on: by the program with Call.Transfer (VoIPBIN's, blind and attended), or by a phone of ours with REFER (RFC 3515; with
+// Replaces where it has talked to the target before). Config.Extensions decides who may: a far end that has given the password of an extension, and it may
+// dial that way what it may dial otherwise; strangers and trunks may not refer at all. Who is transferred stays in its bridge,
+// which gets the target in place of who has left: the flow that runs the connect waits on, and its result tells transferred_to. Nobody
+// hears anything of a consultation but the two who talk. Another phone of the same extension takes a call over with INVITE and Replaces (RFC 3891).
+// Call.Refer moves a call out of the engine. Events are transfer_started and then transfer_completed or transfer_failed, with a TransferRecord; the record of who
+// has transferred has the code transferred.
+//
 // # Trunks
 //
 // A number goes by the trunks that Config.Routes names, in the order of their priority, by chance of their weight, and
@@ -95,5 +105,5 @@
 //
 // What the SIP side refuses by itself (malformed or unknown requests, 503 while draining, in overload or above
 // MaxCalls) is counted there and has no record. What a trunk has learned of its health and channels is of this engine alone. Conferences
-// and their calls live in memory only. A call that Restore takes up in the middle of a connect dials anew.
+// and their calls live in memory only, and so do transfers. Nobody can be transferred to what a flow answers, nor within a conference. A call that Restore takes up in the middle of a connect dials anew.
 package call

@@ -3,6 +3,8 @@ package call
 import (
 	"strconv"
 	"time"
+
+	"github.com/callbin/callbin/sip"
 )
 
 // Do names what an Effect asks for.
@@ -30,6 +32,9 @@ const (
 	DoStartFlow   Do = "start_flow"   // that of the redirect For, if any
 	DoRedirect    Do = "redirect"     // end the flow's run with ErrRedirected, not the call
 	DoCancelFlow  Do = "cancel_flow"  // end the flow's context with action.ErrHangup
+	DoRefer       Do = "refer"        // the far end has sent Refer
+	DoSendRefer   Do = "send_refer"   // send REFER with the Refer-To Body, for who waits by Text; Ref gets its reply
+	DoReferral    Do = "referral"     // REFER number Referral of ours: Status and Text, For is "final" or "refused" where nothing follows
 	DoDigit       Do = "digit"        // put Text into the digit buffer
 	DoRecord      Do = "record"       // start recording Text
 	DoRecordStop  Do = "record_stop"  // stop recording Text
@@ -54,6 +59,9 @@ type Effect struct {
 	Body   string         `json:"body,omitempty"`
 	Delay  time.Duration  `json:"delay,omitempty"`
 	Record *RecordCommand `json:"record,omitempty"`
+
+	Refer    *sip.Refer `json:"refer,omitempty"`
+	Referral int        `json:"referral,omitempty"`
 
 	// Of DoEmit: what the event is about, where that is not the call.
 	Transcription *TranscriptionInput `json:"transcription,omitempty"`
@@ -84,6 +92,12 @@ func Summary(effects []Effect) string {
 		text = append(append(text, e.Body...), 0)
 		if e.Record != nil {
 			text = append(text, asJSON(e.Record)...)
+		}
+		if e.Refer != nil {
+			text = append(text, asJSON(e.Refer)...)
+		}
+		if e.Referral != 0 {
+			text = strconv.AppendInt(text, int64(e.Referral), 10)
 		}
 		if e.Transcription != nil {
 			text = append(text, asJSON(e.Transcription)...)

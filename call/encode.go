@@ -137,6 +137,8 @@ func (c *Command) whole() bool {
 		return c.Switch != nil
 	case "redirect":
 		return c.Flow != nil
+	case "refer":
+		return c.Refer != nil
 	}
 	return true
 }

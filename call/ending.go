@@ -44,6 +44,8 @@ const (
 	CodeMasterEnded       = "master_ended"       // the call that this one is chained to has ended
 	CodeConnectEnded      = "connect_ended"      // the caller gave the connect up
 	CodeHangupKey         = "hangup_key"         // the caller's key ended a connect
+	CodeTransferred       = "transferred"        // it has transferred the other side to somebody else
+	CodeReplaced          = "replaced"           // another call has taken its place (RFC 3891)
 	CodeTalkLimit         = "talk_limit"         // a connect's max_duration is over
 	CodeOutboundDenied    = "outbound_denied"    // Config.Outbound does not name the destination
 	CodeNoTrunk           = "no_trunk"           // no trunk takes the number

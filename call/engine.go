@@ -133,7 +133,7 @@ func New(cfg Config) (*Engine, error) {
 	below := sip.Config{
 		Listen: cfg.Listen, LocalNets: cfg.LocalNets, UserAgent: cfg.UserAgent,
 		Invite: e.admit, Ready: e.welcome, Logger: cfg.Logger, Registrar: e.registrar, Notifier: e.notifier,
-		Session: cfg.SessionTimer, Reliable: cfg.Reliable,
+		Session: cfg.SessionTimer, Reliable: cfg.Reliable, Transfer: true,
 	}
 	if e.registrar != nil {
 		below.Admit = e.mayCall

@@ -20,7 +20,7 @@ type Event struct {
 	Type string `json:"type"` // VoIPBIN's: call_created, call_ringing, call_progressing, ...
 	ID   string `json:"id"`   // of this event alone; those of an engine grow
 	// Seq counts the events of a resource from 1, without a gap: of the conference where ConferenceID is set, else of the queue, the
-	// agent, the mailbox, the groupcall, the call that is set; of trunks and extensions those of all of them.
+	// transfer, the agent, the mailbox, the groupcall, the call that is set; of trunks and extensions those of all of them.
 	Seq  int       `json:"seq"`
 	Time time.Time `json:"time"`
 
@@ -30,11 +30,12 @@ type Event struct {
 	GroupcallID  string `json:"groupcall_id,omitempty"` // of events of a groupcall; that of a call stands in its data
 	QueueID      string `json:"queue_id,omitempty"`
 	AgentID      string `json:"agent_id,omitempty"`
+	TransferID   string `json:"transfer_id,omitempty"`
 	MailboxID    string `json:"mailbox_id,omitempty"` // of events of its messages, which outlive their calls
 
 	// Data is the resource as it stood then, in the JSON form that the REST interface has for it, too: a store.Call (call_..., confbridge_...),
 	// store.Recording (recording_...), store.Conference (conference_...), store.Conferencecall (conferencecall_...),
-	// store.Groupcall (groupcall_...), store.Voicemail (voicemail_...), store.Queue (queue_...), store.Queuecall (queuecall_...), AgentState (agent_...), store.Transcribe (transcribe_...), store.Transcript, Activeflow (activeflow_..., without the
+	// store.Groupcall (groupcall_...), store.Voicemail (voicemail_...), store.Queue (queue_...), store.Queuecall (queuecall_...), AgentState (agent_...), TransferRecord (transfer_...), store.Transcribe (transcribe_...), store.Transcript, Activeflow (activeflow_..., without the
 	// actions that have ended), Digit (dtmf_received), Quality (call_quality), TrunkState (trunk_updated) or Registration
 	// (extension_registered, extension_unregistered).
 	Data any `json:"data"`
@@ -47,6 +48,8 @@ func (e *Event) subject() string {
 		return "conference " + e.ConferenceID
 	case e.QueueID != "":
 		return "queue " + e.QueueID
+	case e.TransferID != "":
+		return "transfer " + e.TransferID
 	case e.AgentID != "":
 		return "agent " + e.AgentID
 	case e.MailboxID != "":
@@ -59,7 +62,11 @@ func (e *Event) subject() string {
 
 // final are the events that end those of their resource.
 func (e *Event) final() bool {
-	return e.Type == "call_hangup" || e.Type == "groupcall_hangup" || e.Type == "conference_deleted" || e.Type == "queue_deleted" || e.Type == "agent_deleted"
+	switch e.Type {
+	case "call_hangup", "groupcall_hangup", "conference_deleted", "queue_deleted", "agent_deleted", "transfer_completed", "transfer_failed":
+		return true
+	}
+	return false
 }
 
 // fill adds the ids that stand in the data.
@@ -87,6 +94,9 @@ func (e *Event) fill() {
 	case store.Queuecall:
 		set(&e.QueueID, d.QueueID)
 		set(&e.CallID, d.ReferenceID)
+		set(&e.JourneyID, d.JourneyID)
+	case TransferRecord:
+		set(&e.TransferID, d.ID)
 		set(&e.JourneyID, d.JourneyID)
 	case AgentState:
 		set(&e.AgentID, d.ID)

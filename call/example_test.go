@@ -207,3 +207,22 @@ func ExampleEngine_CreateConference() {
 	// terminated
 	// ended: <nil>
 }
+
+// An agent hands a caller on after a word with a colleague.
+func ExampleCall_Transfer() {
+	agent := func(ctx context.Context, c *call.Call, colleague address.Address) error {
+		t, err := c.Transfer(ctx, call.TransferOptions{Type: call.TransferAttended, Destinations: []address.Address{colleague}})
+		if err != nil {
+			return err
+		}
+		<-t.Done() // the agent hangs up, or the colleague does not want to
+		fmt.Println(t.Record().Status)
+		return nil
+	}
+	_ = agent // with a call that talks to another one
+	err := (call.TransferOptions{Type: "half"}).Check()
+	fmt.Println(err)
+	// Output:
+	// call: transfer: type "half" is neither blind nor attended
+	// call: transfer: 0 destinations are not 1 to 64
+}

@@ -174,6 +174,10 @@ func (f *fork) event(b *branch, ev sip.Event) {
 		ev.Attempts = f.attempts(b, ev.Attempts)
 		others = f.alive(b)
 		f.call.dialog.Store(b.dialog)
+		if t := b.target; t.address.Type == address.TypeExtension { // its phone has given the password to be there
+			x := extensionName(t.address)
+			f.call.extension.Store(&x)
+		}
 	case ev.Kind == sip.EventAccepted: // it has crossed our CANCEL
 		bye = true
 	case ev.Kind == sip.EventProgress:

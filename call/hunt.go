@@ -44,11 +44,14 @@ type hunt struct {
 // notice is what a leg, or the program, tells.
 type notice struct {
 	leg  *Call      // nil: the program
-	what string     // of a leg as in DoTell, "screening" or "accepted"; of the program "hangup" and "expired"; of another call "pickup", in place of leg
+	what string     // of a leg as in DoTell, "screening" or "accepted"; of the program "hangup" and "expired"; of another call "pickup", in place of leg; of a Transfer "left", "limit", "complete" and "cancel"
 	of   *Groupcall // of "hangup" and "expired"
 	end  End        // of "hangup" and "expired"
 
 	pickup *answering // of "pickup"
+
+	gone  *Call      // of "left"
+	reply chan error // of "complete" and "cancel"
 }
 
 func newHunt(e *Engine) *hunt {

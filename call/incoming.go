@@ -87,6 +87,19 @@ func (e *Engine) admit(d *sip.Dialog) {
 		c.feed(Input{Kind: KindRefused, End: refusal(full)})
 		return
 	}
+	if x := req.Authenticated; x != "" {
+		c.extension.Store(&x)
+	}
+	if old := d.Replaces(); old != nil {
+		program, refused := e.replacement(c, old)
+		if refused != nil {
+			c.feed(Input{Kind: KindRefused, End: refusal(refused)})
+			return
+		}
+		c.program = program
+		c.feed(Input{Kind: KindRouted, Flow: flowInput(program)})
+		return
+	}
 	verdict, program, end := e.decide(c.flowCtx, in)
 	c.feed(Input{Kind: KindVerified, Verdict: &verdict})
 	if len(in.Metadata) > 0 {

@@ -145,13 +145,14 @@ type NegotiatedInput struct {
 // reply is found.
 type Command struct {
 	Ref    int               `json:"ref"`
-	Name   string            `json:"name"` // "answer", "early", "hangup", "record", "record_stop", "metadata", "chain", "mute", "hold", "moh", "silence", "redirect"
+	Name   string            `json:"name"` // "answer", "early", "hangup", "record", "record_stop", "metadata", "chain", "mute", "hold", "moh", "silence", "redirect", "unchain", "refer"
 	Ending *action.Ending    `json:"ending,omitempty"`
 	End    *End              `json:"end,omitempty"`
 	Record *RecordCommand    `json:"record,omitempty"`
 	Values map[string]string `json:"values,omitempty"`
-	CallID string            `json:"call_id,omitempty"` // of "chain"
+	CallID string            `json:"call_id,omitempty"` // of "chain" and "unchain"
 	Mute   *MuteCommand      `json:"mute,omitempty"`
+	Refer  *ReferCommand     `json:"refer,omitempty"`
 	Switch *SwitchCommand    `json:"switch,omitempty"` // of "hold", "moh" and "silence"
 	Flow   *FlowInput        `json:"flow,omitempty"`   // of "redirect"
 }

@@ -65,3 +65,11 @@ func (s *Linked) take(l *LinkInput) {
 
 // link notes in the trace what the call is linked to.
 func (c *Call) link(l LinkInput) { c.post(Input{Kind: KindLink, Link: &l}) }
+
+// transferred takes the link of a transfer: the record says by its code that the call has transferred the other side, by whatever BYE it ends.
+func (m *Machine) transferred() {
+	m.st.Transferred = true
+	if r := &m.st.Record; m.st.Phase == PhaseEnded && !m.st.Finished && (r.Code == CodeCallerHungUp || r.Code == CodeCalleeHungUp) {
+		r.Code, r.Sentence = CodeTransferred, transferredEnd.Sentence
+	}
+}

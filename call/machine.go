@@ -73,6 +73,7 @@ type State struct {
 
 	Controls
 
+	Transferred bool `json:"transferred,omitempty"` // it has transferred the other side away
 	MediaClosed bool `json:"media_closed,omitempty"`
 	Finished    bool `json:"finished,omitempty"`
 
@@ -235,6 +236,9 @@ func (m *Machine) signal(in *Input) {
 		if m.isOutgoing() {
 			end.Code, end.Sentence = CodeCalleeHungUp, "the called party hung up"
 		}
+		if m.st.Transferred {
+			end.Code, end.Sentence = CodeTransferred, transferredEnd.Sentence
+		}
 		m.end(in.At, end)
 	case sip.EventProgress:
 		m.progress(in)
@@ -274,6 +278,10 @@ func (m *Machine) signal(in *Input) {
 			m.digit(d, "info")
 			m.tellDigit(Digit{Digit: d, DurationMS: infoDuration(e.Body), By: "info"})
 		}
+	case sip.EventRefer:
+		m.do(Effect{Do: DoRefer, Refer: e.Refer})
+	case sip.EventReferral:
+		m.referral(e)
 	case sip.EventAckTimeout:
 		m.end(in.At, End{By: "local", Reason: store.ReasonFailed, Status: 200, Cause: 102,
 			Code: CodeNoACK, Sentence: "the caller never acknowledged the answer"})

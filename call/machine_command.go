@@ -3,6 +3,7 @@ package call
 import (
 	"fmt"
 	"maps"
+	"slices"
 
 	"github.com/callbin/callbin/media"
 	"github.com/callbin/callbin/store"
@@ -43,6 +44,12 @@ func (m *Machine) command(in *Input) {
 		m.st.Record.ChainedCallIDs = append(m.st.Record.ChainedCallIDs, c.CallID)
 		m.do(Effect{Do: DoReply, Ref: c.Ref})
 		m.emit("call_updated")
+	case "unchain":
+		m.st.Record.ChainedCallIDs = slices.DeleteFunc(slices.Clone(m.st.Record.ChainedCallIDs), func(id string) bool { return id == c.CallID })
+		m.do(Effect{Do: DoReply, Ref: c.Ref})
+		m.emit("call_updated")
+	case "refer":
+		m.refer(c)
 	case "mute":
 		m.mute(c)
 	case "hold":

@@ -231,6 +231,8 @@ func (m *Machine) turnTo(at store.Time, c *Command) {
 func (m *Machine) linked(in *Input) {
 	l, r := in.Link, &m.st.Record
 	switch {
+	case l.What == LinkTransfer:
+		m.transferred()
 	case m.st.Phase == PhaseEnded:
 		r.Orbit = ""
 	case l.What == "moh" && l.CallID != "":

@@ -67,6 +67,9 @@ func (e *Engine) Restore(s Snapshot, p flow.Program) (*Call, error) {
 		return nil, fmt.Errorf("call: restore %s: %w", c.id, err)
 	}
 	c.dialog.Store(d)
+	if x := d.Invite().Authenticated; x != "" {
+		c.extension.Store(&x)
+	}
 	if l := e.lines[s.State.Record.Trunk]; l != nil && l.take() {
 		c.line = l
 	}

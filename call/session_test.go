@@ -80,7 +80,7 @@ func TestLegOfConnectIsRefreshed(t *testing.T) {
 		})
 		a := calltest.NewPhone(t, h.net, calltest.PhoneConfig{}).Start(t, "100")
 		b := bob.WaitCall(t)
-		if se, ok := b.Invite().Header("Session-Expires"), b.Invite().Header("Supported"); se != "1800" || ok != "100rel, timer" {
+		if se, ok := b.Invite().Header("Session-Expires"), b.Invite().Header("Supported"); se != "1800" || ok != "100rel, timer, replaces, norefersub" {
 			t.Errorf("Session-Expires %q, Supported %q", se, ok)
 		}
 		b.Answer()

@@ -159,7 +159,7 @@
 //	  confbridge_id        (required) the bridge
 //	conference_join        puts the call into a conference, until it has left it; one that there is not is fatal
 //	  conference_id        (required) the conference
-//	connect                calls the destinations and joins the first that answers, until one of the two leaves; nobody answering is no failure; ${ID.status}, .call_id, .sip_code, .destination, .reason, .ring_ms, .talk_ms, .ended_by (callee key duration screening)
+//	connect                calls the destinations and joins the first that answers, until one of the two leaves; nobody answering is no failure; ${ID.status}, .call_id, .sip_code, .destination, .reason, .ring_ms, .talk_ms, .ended_by (callee key duration screening), .transferred_to (the call with which the talk went on after a transfer)
 //	  source               who is shown as calling
 //	  destinations         (required) who is called
 //	  anonymous            (yes no auto; default auto) whether the number is hidden

@@ -43,6 +43,11 @@ type Config struct {
 	// Request.Authenticated, and is answered and called within the dialog by the way that it came, whatever its Contact says. Nil: all are let in.
 	Admit func(ctx context.Context, r *Request) Admission
 
+	// Transfer says that the handlers know of REFER and Replaces (RFC 3515, 3891): EventRefer is answered by Dialog.AnswerRefer, and
+	// Invite looks at Dialog.Replaces. Else a REFER gets 405, and an INVITE with Replaces is a call like any other. Outside of a dialog a
+	// REFER gets 403 in any case: nobody sends us anywhere who is not in a call with us.
+	Transfer bool
+
 	// Ready says whether new calls are welcome; nil: always. When it returns
 	// false they get 503 with Retry-After (rounded up to seconds; 0: none), before anything else is
 	// looked at, and without a trace but for a hash by which a repetition gets the same. waited is how long

@@ -66,7 +66,7 @@ func (e *Endpoint) request(m *message) {
 		return
 	}
 	var d *Dialog
-	if m.toTag != "" && (m.method != "SUBSCRIBE" || e.cfg.Notifier == nil) { // it knows its own
+	if m.toTag != "" && !e.ofNotifier(m) {
 		if d = e.dialog(m); d == nil {
 			e.refuse(m, 481, "")
 			return
@@ -74,17 +74,31 @@ func (e *Endpoint) request(m *message) {
 	}
 	switch m.method {
 	case "INVITE", "BYE", "OPTIONS", "INFO", "UPDATE", "PRACK":
+	case "REFER":
+		if !e.cfg.Transfer {
+			e.refuse(m, 405, "", Header{"Allow", e.allowed()})
+			return
+		}
+		if d == nil {
+			e.refuse(m, 403, "")
+			return
+		}
 	case "REGISTER":
 		if e.cfg.Registrar == nil {
 			e.refuse(m, 405, "", Header{"Allow", e.allowed()})
 			return
 		}
 	case "SUBSCRIBE":
-		if e.cfg.Notifier == nil {
+		if e.cfg.Notifier == nil && (d == nil || !e.cfg.Transfer) {
 			e.refuse(m, 405, "", Header{"Allow", e.allowed()})
 			return
 		}
-	case "NOTIFY", "REFER", "MESSAGE", "PUBLISH":
+	case "NOTIFY":
+		if !e.cfg.Transfer {
+			e.refuse(m, 405, "", Header{"Allow", e.allowed()})
+			return
+		}
+	case "MESSAGE", "PUBLISH":
 		e.refuse(m, 405, "", Header{"Allow", e.allowed()})
 		return
 	default:
@@ -107,6 +121,9 @@ func (e *Endpoint) request(m *message) {
 		if e.known(m) {
 			return
 		}
+	} else if e.cfg.Transfer && len(m.values("replaces")) > 0 {
+		e.refuse(m, 400, "Replaces Is For A New Call") // RFC 3891 3
+		return
 	}
 	// RFC 3261 8.2.2.3.
 	if not := e.unsupported(m.list("require")); len(not) > 0 {
@@ -133,11 +150,23 @@ func (e *Endpoint) request(m *message) {
 func (e *Endpoint) dialog(m *message) *Dialog {
 	e.mu.Lock()
 	d := e.dialogs[m.toTag]
+	if d == nil {
+		d = e.usages[m.toTag] // its call is over
+	}
 	e.mu.Unlock()
 	if d == nil || d.callID != m.callID || !d.knows(m.fromTag) {
 		return nil
 	}
 	return d
+}
+
+// ofNotifier tells whether m is of a subscription that Config.Notifier knows; those that a REFER made belong to their dialog.
+func (e *Endpoint) ofNotifier(m *message) bool {
+	if m.method != "SUBSCRIBE" || e.cfg.Notifier == nil {
+		return false
+	}
+	event, _ := cutOutside(m.value("event"), ';')
+	return !e.cfg.Transfer || !strings.EqualFold(event, eventPackageRefer)
 }
 
 // known deals with an INVITE that is not the first of its kind: it came again,
@@ -191,6 +220,10 @@ func (e *Endpoint) newCall(m *message) {
 		e.refuse(m, 400, "Contact Is Not A SIP URI")
 		return
 	}
+	if _, status, phrase := e.replaced(m); status != 0 {
+		e.refuse(m, status, phrase)
+		return
+	}
 	if e.cfg.Admit != nil {
 		e.askAdmit(m, req)
 		return
@@ -200,9 +233,14 @@ func (e *Endpoint) newCall(m *message) {
 	}
 }
 
-// begin makes the dialog of an INVITE that may come in; nil: there is no room.
+// begin makes the dialog of an INVITE that may come in; nil: there is no room, or what it was to replace is over meanwhile.
 func (e *Endpoint) begin(m *message, req *Request) *Dialog {
-	d := e.newDialog(m, req)
+	old, status, phrase := e.replaced(m)
+	if status != 0 {
+		e.refuse(m, status, phrase)
+		return nil
+	}
+	d := e.newDialog(m, req, old)
 	if d == nil {
 		e.unavailable(m, 5*time.Second)
 		return nil
@@ -315,7 +353,7 @@ func (e *Endpoint) abilities() []Header {
 
 // allowed are the methods that are taken outside of a dialog.
 func (e *Endpoint) allowed() string {
-	methods := allowed
+	methods := e.inDialogAllowed()
 	if e.cfg.Registrar != nil {
 		methods += ", REGISTER"
 	}
@@ -323,6 +361,14 @@ func (e *Endpoint) allowed() string {
 		methods += ", SUBSCRIBE"
 	}
 	return methods
+}
+
+// inDialogAllowed are the methods that are taken within a dialog.
+func (e *Endpoint) inDialogAllowed() string {
+	if e.cfg.Transfer {
+		return allowed + ", REFER, NOTIFY"
+	}
+	return allowed
 }
 
 // refuse answers m without a trace.

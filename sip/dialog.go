@@ -86,40 +86,44 @@ type Dialog struct {
 	secure    bool
 	outgoing  bool // we placed the call
 	invite    *Request
-	inviteVia string // transaction key of the INVITE that we received
-	cseq0     uint32 // of the INVITE
+	inviteVia string  // transaction key of the INVITE that we received
+	cseq0     uint32  // of the INVITE
+	replaces  *Dialog // that the INVITE wants to take the place of
 	auth      *digestAuth
 	arrived   time.Time // the INVITE that began it
 
-	mu        sync.Mutex // guards the rest but events; may be held while sending
-	state     State
-	out       *calling // while we call; nil of calls that came to us
-	ackAuth   []Header // the credentials that our INVITE had
-	remoteTag string   // does not change on calls that came to us
-	remote    string   // our To value, tag included
-	contact   string   // our Contact value
-	fresh     bool     // the peer has sent no request yet: any CSeq will do
-	flow      flow     // where the peer was last heard
-	localSeq  uint32
-	remoteSeq uint32
-	target    string   // remote target URI
-	routes    []string // route set, values of Route headers
-	inv       *serverInvite
-	update    *serverUpdate
-	offers    int
-	offering  *offering // ours, until its answer
-	reacked   reacked   // our last re-INVITE
-	session   session
-	mayUpdate bool     // the peer takes UPDATE
-	forkSeq   uint32   // no request of ours to any fork had a higher CSeq
-	sdp       []byte   // our session description, as last agreed
-	remoteSDP []byte   // the peer's
-	bye       []Header // wanted, but the ACK is not there yet
-	byeWanted bool
-	setup     *time.Timer // while unanswered
-	begun     time.Time
-	patience  time.Duration // from begun, for an answer
-	expires   bool          // patience is the caller's
+	mu         sync.Mutex // guards the rest but events; may be held while sending
+	state      State
+	out        *calling // while we call; nil of calls that came to us
+	ackAuth    []Header // the credentials that our INVITE had
+	remoteTag  string   // does not change on calls that came to us
+	remote     string   // our To value, tag included
+	contact    string   // our Contact value
+	fresh      bool     // the peer has sent no request yet: any CSeq will do
+	flow       flow     // where the peer was last heard
+	localSeq   uint32
+	remoteSeq  uint32
+	target     string   // remote target URI
+	routes     []string // route set, values of Route headers
+	inv        *serverInvite
+	update     *serverUpdate
+	offers     int
+	offering   *offering    // ours, until its answer
+	reacked    reacked      // our last re-INVITE
+	referrals  []*referral  // REFERs of the peer
+	referrings []*referring // and of ours
+	refers     int          // how many those were
+	session    session
+	mayUpdate  bool     // the peer takes UPDATE
+	forkSeq    uint32   // no request of ours to any fork had a higher CSeq
+	sdp        []byte   // our session description, as last agreed
+	remoteSDP  []byte   // the peer's
+	bye        []Header // wanted, but the ACK is not there yet
+	byeWanted  bool
+	setup      *time.Timer // while unanswered
+	begun      time.Time
+	patience   time.Duration // from begun, for an answer
+	expires    bool          // patience is the caller's
 
 	evMu     sync.Mutex // guards the rest; taken last
 	events   []Event
@@ -182,10 +186,10 @@ type serverUpdate struct {
 func (up *serverUpdate) open() bool { return up != nil && up.wire == nil }
 
 // newDialog makes a dialog of m, registers it, and sends 100; nil: no room.
-func (e *Endpoint) newDialog(m *message, req *Request) *Dialog {
+func (e *Endpoint) newDialog(m *message, req *Request, replaces *Dialog) *Dialog {
 	d := &Dialog{
 		e: e, id: crand.Text(), callID: m.callID, localTag: crand.Text()[:16], remoteTag: m.fromTag,
-		invite: req, inviteVia: m.via.key(), cseq0: m.cseq,
+		invite: req, inviteVia: m.via.key(), cseq0: m.cseq, replaces: replaces,
 		state: StateProceeding, flow: m.from, begun: time.Now(), arrived: time.Now().Add(-m.waited),
 		localSeq: rand.Uint32N(1 << 16), remoteSeq: m.cseq,
 		target: req.Contact.URI, routes: m.list("record-route"),
@@ -419,97 +423,4 @@ func (d *Dialog) drain() {
 func (d *Dialog) deliver(f func(Event), ev Event) {
 	defer d.e.recovered("event handler", d)
 	f(ev)
-}
-
-// finish takes the dialog out of the tables, and has its requests remembered
-// for as long as they can come again. d.mu is held.
-func (d *Dialog) finish() {
-	d.state = StateEnded
-	d.settle()
-	d.forgetReinvite()
-	if d.setup != nil {
-		d.setup.Stop()
-	}
-	if d.inv != nil {
-		d.inv.stopReliable()
-		d.inv.tx.Terminate() // its ACK would find nobody
-		if d.inv.timer != nil {
-			d.inv.timer.Stop()
-		}
-	}
-	d.inv, d.update, d.bye = nil, nil, nil
-	if c := d.out; c != nil {
-		c.deadline.Stop()
-		if c.tx != nil {
-			d.endTx(c.tx, 0, "")
-		}
-		d.out = nil
-	}
-	d.e.forget(d)
-}
-
-// settle ends what the dialog does of its own accord. d.mu is held.
-func (d *Dialog) settle() {
-	d.dropOffering()
-	if t := d.session.timer; t != nil {
-		t.Stop()
-	}
-}
-
-// knows says whether tag is the peer's, or that of one of those who may become it.
-func (d *Dialog) knows(tag string) bool {
-	if !d.outgoing {
-		return tag == d.remoteTag
-	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.out != nil {
-		return d.earlyOf(tag) != nil || d.out.won != nil && d.out.won.toTag == tag
-	}
-	return tag == d.remoteTag
-}
-
-// anyVia stands for the way by which an INVITE came, in the table of strays.
-const anyVia = ""
-
-func (e *Endpoint) forget(d *Dialog) {
-	key := inviteKey{d.callID, d.remoteTag, d.cseq0}
-	e.mu.Lock()
-	if e.dialogs[d.localTag] == d {
-		delete(e.dialogs, d.localTag)
-	}
-	mine := e.invites[key] == d
-	if mine {
-		delete(e.invites, key)
-	}
-	e.mu.Unlock()
-	if mine {
-		e.strays.add(e.strays.keyOf("INVITE", d.callID, d.remoteTag, d.inviteVia, d.cseq0))
-		e.strays.add(e.strays.keyOf("INVITE", d.callID, d.remoteTag, anyVia, d.cseq0))
-	}
-}
-
-// abandon ends the dialog because the endpoint closes: nothing is sent.
-func (d *Dialog) abandon() {
-	d.mu.Lock()
-	if d.state != StateEnded {
-		d.push(Event{Kind: EventFailed, Reason: "endpoint closed"})
-	}
-	d.finish()
-	d.mu.Unlock()
-	d.drain()
-}
-
-// crash ends the call after a panic of its handler.
-func (d *Dialog) crash() {
-	if d.Reject(500, "") == nil {
-		d.mu.Lock()
-		d.push(Event{Kind: EventFailed, Status: 500, Reason: "handler panicked"})
-		d.mu.Unlock()
-		d.drain()
-		return
-	}
-	if d.Cancel() != nil {
-		_ = d.Bye()
-	}
 }

@@ -135,12 +135,18 @@
 //   - RFC 3311: UPDATE, early and confirmed, both roles
 //   - RFC 3326: Reason, both ways
 //   - RFC 3403: NAPTR records with the flags "s" and "a"
+//   - RFC 3515: REFER within a dialog, both sides, and the subscription that it makes: several in one dialog, refresh, end; it outlives the call
+//     (RFC 5057 4.2). Only to sip, sips and tel URIs, for an INVITE. Outside of a dialog it gets 403
 //   - RFC 3581: rport
 //   - RFC 3665: 3.1 to 3.11, as far as user agents see them
 //   - RFC 3842: message waiting, as the side that tells
+//   - RFC 3891: Replaces, both sides
+//   - RFC 3892: Referred-By, passed on as data; without its proof of identity
 //   - RFC 4028: session timers, both roles, either side refreshing, by UPDATE or re-INVITE; 422
 //   - RFC 4235: dialog events of users, as the side that tells: full state, without filters by Call-ID or tags
 //   - RFC 4475: all 49 messages
+//   - RFC 4488: REFER without a subscription, both sides
+//   - RFC 5359: 2.4 and 2.5 (transfer, unattended and attended), in each of the three roles
 //   - RFC 5621: SDP in multipart bodies
 //   - RFC 3665: 2 (registration)
 //   - RFC 5626 3.5.1: CRLF keep-alive on TCP, as the side that answers, and the same on UDP for phones that are registered;
@@ -155,7 +161,7 @@
 // # Not covered
 //
 // MD5-sess, userhash and qop auth-int; TLS (sips) and
-// WebSocket; subscribing to others, event lists (RFC 4662), PUBLISH; REFER and Replaces (RFC 3515, 3891); several reliable responses under way at a time (RFC 3262 3 allows that
+// WebSocket; subscribing to others, event lists (RFC 4662), PUBLISH; REFER to several (RFC 5368) and outside of a dialog; Join (RFC 3911); several reliable responses under way at a time (RFC 3262 3 allows that
 // after the first); re-INVITE without an offer from us; CANCEL of a re-INVITE of ours; failover of requests within a dialog;
 // Contacts with headers, and 305 and 380 as redirections; loop detection by Via
 // (RFC 3261 16.3): a call that comes back is a new call here, and Max-Forwards ends the

@@ -40,6 +40,7 @@ type Endpoint struct {
 	closed    bool
 	ran       bool
 	dialogs   map[string]*Dialog       // by local tag
+	usages    map[string]*Dialog       // the same, of calls that are over but for the subscriptions of REFERs
 	invites   map[inviteKey]*Dialog    // by what is in the INVITE that began it
 	clients   map[string]*sip.ClientTx // by branch
 	invited   map[string]*Dialog       // outgoing, unanswered, by the branch of its INVITE
@@ -181,9 +182,11 @@ func (e *Endpoint) Close() error {
 	for _, c := range e.conns {
 		_ = c.c.Close()
 	}
-	ds := make([]*Dialog, 0, len(e.dialogs))
-	for _, d := range e.dialogs {
-		ds = append(ds, d)
+	ds := make([]*Dialog, 0, len(e.dialogs)+len(e.usages))
+	for _, all := range []map[string]*Dialog{e.dialogs, e.usages} {
+		for _, d := range all {
+			ds = append(ds, d)
+		}
 	}
 	txs := make([]*sip.ClientTx, 0, len(e.clients))
 	for _, tx := range e.clients {

@@ -51,6 +51,12 @@ const (
 	// EventAccepted: the peer took our call with a 2xx, of the dialog Early; Body is its answer.
 	// The ACK has been sent.
 	EventAccepted EventKind = "accepted"
+	// EventRefer: a REFER (Config.Transfer): the peer wants the far side of the call to call somebody. Dialog.AnswerRefer must follow, with
+	// the ID of Refer.
+	EventRefer EventKind = "refer"
+	// EventReferral: what became of a REFER of ours, by the number Referral: the Status of the peer's answer (Method REFER), or
+	// that which a NOTIFY tells of the call that it has placed (Method NOTIFY). Final: no more of it follows.
+	EventReferral EventKind = "referral"
 	// EventRefused: our call came to nothing, after all challenges, redirects and failovers:
 	// the final Status, its phrase as Reason, and the Cause of its Reason header. Local: nobody
 	// answered, and the Status is ours: 408 nobody has answered in time, 487 nobody has
@@ -74,6 +80,9 @@ type Event struct {
 	Local       bool      `json:"local,omitempty"`        // Status is our own, or the cause is
 	Session     int       `json:"session,omitempty"`      // seconds, of EventRefresh
 	Attempts    []Attempt `json:"attempts,omitempty"`     // of EventAccepted and EventRefused: what was tried
+	Refer       *Refer    `json:"refer,omitempty"`        // of EventRefer
+	Referral    int       `json:"referral,omitempty"`     // of EventReferral
+	Final       bool      `json:"final,omitempty"`        // of EventReferral
 }
 
 // Attempt is one INVITE of an outgoing call: each address, redirect and answer

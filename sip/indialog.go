@@ -21,7 +21,7 @@ func (d *Dialog) request(m *message) {
 	case d.state == StateEnded && d.inv != nil && m.method == "PRACK":
 		d.prackRequest(m) // also after the refusal (RFC 3262 3)
 		return
-	case d.state == StateEnded, d.state == StateTerminating && m.method != "BYE":
+	case (d.state == StateEnded || d.state == StateTerminating && m.method != "BYE") && !d.outlives(m):
 		d.e.refuse(m, 481, "")
 		return
 	case d.again(m):
@@ -45,7 +45,18 @@ func (d *Dialog) request(m *message) {
 		d.done(m, d.e.abilities()...)
 	case "PRACK":
 		d.prackRequest(m)
+	case "REFER":
+		d.referRequest(m)
+	case "SUBSCRIBE":
+		d.subscribeRequest(m)
+	case "NOTIFY":
+		d.notifyRequest(m)
 	}
+}
+
+// outlives tells whether m is of a subscription, which the end of the call does not end, or a REFER that came again. d.mu is held.
+func (d *Dialog) outlives(m *message) bool {
+	return len(d.referrals) > 0 && (m.method == "SUBSCRIBE" || m.method == "REFER" && d.referralOf(m.cseq) != nil)
 }
 
 // earlyRequest handles a request from one of those that our INVITE rings at, or
@@ -82,6 +93,10 @@ func (d *Dialog) earlyRequest(m *message) {
 		d.info(m)
 	case "OPTIONS":
 		d.done(m, d.e.abilities()...)
+	case "REFER":
+		d.e.refuse(m, 403, "Not Answered Yet")
+	case "SUBSCRIBE", "NOTIFY":
+		d.e.refuse(m, 481, "")
 	}
 }
 
@@ -89,6 +104,17 @@ func (d *Dialog) earlyRequest(m *message) {
 func (d *Dialog) again(m *message) bool {
 	if inv := d.inv; inv != nil && m.method == "INVITE" && inv.cseq == m.cseq && inv.key == m.via.key() {
 		d.repeat(inv)
+		return true
+	}
+	if m.method == "REFER" {
+		r := d.referralOf(m.cseq)
+		if r == nil || r.key != m.via.key() {
+			return false
+		}
+		if len(r.wire) > 0 {
+			d.e.stats.retransmitted.Add(1)
+			_ = d.e.send(r.rep.to, r.wire)
+		}
 		return true
 	}
 	if up := d.update; up != nil && m.method == up.method && up.cseq == m.cseq && up.key == m.via.key() {
@@ -136,6 +162,7 @@ func (d *Dialog) end() {
 		inv.tx.OnTerminate(func(string, error) { d.e.forget(d) })
 		d.forgetReinvite()
 		d.state = StateEnded
+		d.keepUsage()
 	}
 }
 

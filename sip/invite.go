@@ -135,7 +135,7 @@ func (d *Dialog) sendOK(inv *serverInvite, body []byte) error {
 	} else {
 		d.sdp = bytes.Clone(body)
 	}
-	hs := []Header{{"Contact", d.contact}, {"Allow", allowed}, {"Supported", d.e.supported()}}
+	hs := []Header{{"Contact", d.contact}, {"Allow", d.e.inDialogAllowed()}, {"Supported", d.e.supported()}}
 	if inv.offer > 0 {
 		hs = append(hs, d.refreshedBy("INVITE", inv.wish)...)
 	} else {

@@ -265,7 +265,7 @@ func (e *Endpoint) inviteHeaders(d *Dialog, o Outgoing) []Header {
 		{"To", d.remote},
 		{"Call-ID", d.callID},
 	}
-	for _, h := range []Header{{"Allow", allowed}, {"Supported", e.supported()}, {"User-Agent", e.cfg.UserAgent}} {
+	for _, h := range []Header{{"Allow", e.inDialogAllowed()}, {"Supported", e.supported()}, {"User-Agent", e.cfg.UserAgent}} {
 		given := func(o Header) bool { return longName(o.Name) == longName(h.Name) }
 		if !slices.ContainsFunc(o.Headers, given) {
 			hs = append(hs, h)

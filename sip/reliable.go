@@ -114,7 +114,7 @@ func (d *Dialog) nextReliable(inv *serverInvite, p *provisional) error {
 		inv.rseq++
 	}
 	p.rseq, p.wait, p.sent = inv.rseq, t1, time.Now()
-	p.res = inv.rep.response(p.status, "", string(p.body), Header{"Contact", d.contact}, Header{"Allow", allowed},
+	p.res = inv.rep.response(p.status, "", string(p.body), Header{"Contact", d.contact}, Header{"Allow", d.e.inDialogAllowed()},
 		Header{"Require", "100rel"}, Header{"RSeq", strconv.FormatUint(uint64(p.rseq), 10)}, d.server())
 	inv.rel, inv.prov, inv.provAt = p, p.res, p.sent
 	p.timer = time.AfterFunc(t1, func() { d.resendReliable(inv, p) })

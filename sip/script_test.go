@@ -57,9 +57,13 @@ import (
 //	shutdown          ends all subscriptions
 //	app call contact USER   we call the phone of USER that is called first, by its flow
 //	config            the first step only: "key: value" with reliable, interval, min, off (of the session timer)
+//	app refer STATUS  answers the REFER that came last; app told STATUS tells what became of it
+//	app send refer VALUE   we refer the peer to that Refer-To
+//	app next          the next call, which replaces the dialog, is the dialog from now on, as after a second "app call"; app swap
+//	                  the one before is, and the other way round
 //	restart           another endpoint takes the place of the first one, and the dialog up
 //
-// {rseq} is the RSeq of the last message received that had one, {cseq} the number in its CSeq.
+// {callid} and {peertag} name the first dialog as a Replaces header does, with {totag}. {rseq} is the RSeq of the last message received that had one, {cseq} the number in its CSeq.
 func TestScripts(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txtar")
 	if err != nil || len(files) == 0 {
@@ -91,7 +95,11 @@ type script struct {
 	ev     *events
 	zone   *zone
 	kept   map[string]keptMessage
-	reg    *scriptRegistrar
+
+	referID uint32  // of the last REFER
+	d2      *Dialog // see "app next"
+	ev2     *events
+	reg     *scriptRegistrar
 }
 
 type keptMessage struct {
@@ -173,6 +181,7 @@ func (s *script) step(verb, arg, content string) {
 		s.check(s.expand(content))
 		if s.outgoing() && strings.HasPrefix(s.msg.start, "INVITE") {
 			s.vars["from"], s.vars["to"], s.vars["callid"] = s.msg.get("From"), s.msg.get("To"), s.msg.get("Call-ID")
+			s.vars["ourtag"] = tagOf(s.msg.get("From"))
 			if u := s.msg.contactURI(); u != "" {
 				s.vars["contact"] = u
 			}
@@ -222,7 +231,11 @@ func (s *script) step(verb, arg, content string) {
 		s.app(arg, content)
 	case "event":
 		s.dialog()
-		s.checkEvent(s.ev.want(s.t, EventKind(arg)), s.expand(content))
+		ev := s.ev.want(s.t, EventKind(arg))
+		if ev.Refer != nil {
+			s.referID = ev.Refer.ID
+		}
+		s.checkEvent(ev, s.expand(content))
 	case "registrar", "notifier": // done at the start
 	case "watch", "messages", "shutdown":
 		s.reg.notify(s.t, verb, strings.Fields(arg), content)
@@ -312,6 +325,9 @@ func (s *script) call(uri, content string) {
 		default:
 			s.t.Fatalf("no such option: %s", k)
 		}
+	}
+	if s.d != nil {
+		s.d2, s.ev2 = s.d, s.ev
 	}
 	s.ev = &events{ch: make(chan Event, 256)}
 	o.Handle = func(e Event) { s.ev.ch <- e }
@@ -434,7 +450,10 @@ func (s *script) checkEvent(e Event, content string) {
 		"method": e.Method, "offer": strconv.Itoa(e.Offer), "content_type": e.ContentType,
 		"status": strconv.Itoa(e.Status), "cause": strconv.Itoa(e.Cause), "reason": e.Reason,
 		"body": strconv.Quote(string(e.Body)), "early": e.Early, "local": strconv.FormatBool(e.Local),
-		"session": strconv.Itoa(e.Session),
+		"session": strconv.Itoa(e.Session), "referral": strconv.Itoa(e.Referral), "final": strconv.FormatBool(e.Final),
+	}
+	if r := e.Refer; r != nil {
+		got["refer_to"], got["referred_by"], got["silent"] = r.To.String(), r.ReferredBy, strconv.FormatBool(r.Silent)
 	}
 	var tries []string
 	for _, a := range e.Attempts {
@@ -449,57 +468,5 @@ func (s *script) checkEvent(e Event, content string) {
 		if g, ok := got[k]; !ok || g != strings.TrimSpace(v) {
 			s.t.Errorf("event %s has %s %q, want %q", e.Kind, k, g, strings.TrimSpace(v))
 		}
-	}
-}
-
-func (s *script) app(arg, content string) {
-	s.t.Helper()
-	words := strings.Fields(arg)
-	not := words[0] == "not"
-	if not {
-		words = words[1:]
-	}
-	num := func(i int) int {
-		n, err := strconv.Atoi(words[i])
-		if err != nil {
-			s.t.Fatal(err)
-		}
-		return n
-	}
-	if words[0] == "call" {
-		s.call(strings.Join(words[1:], " "), content)
-		return
-	}
-	d := s.dialog()
-	body := []byte(strings.ReplaceAll(s.expand(content), "\n", "\r\n"))
-	var err error
-	switch words[0] {
-	case "ring":
-		err = d.Provisional(180, nil)
-	case "early":
-		err = d.Provisional(183, body)
-	case "accept":
-		err = d.Accept(body)
-	case "reject":
-		err = d.Reject(num(1), "", Header{"Reason", "Q.850;cause=17"})
-	case "answer":
-		err = d.Answer(num(1), num(2), body)
-	case "offer":
-		err = d.Offer(body)
-	case "cancel":
-		var hs []Header
-		for _, l := range strings.Split(content, "\n") {
-			if name, v, ok := strings.Cut(l, ": "); ok {
-				hs = append(hs, Header{name, v})
-			}
-		}
-		err = d.Cancel(hs...)
-	case "bye":
-		err = d.Bye(Header{"Reason", "Q.850;cause=16"})
-	default:
-		s.t.Fatalf("no such verb: %s", arg)
-	}
-	if (err != nil) != not {
-		s.t.Fatalf("app %s: %v", arg, err)
 	}
 }

@@ -30,6 +30,8 @@ func configure(t *testing.T, c *Config, ar *txtar.Archive) {
 			c.Session.Min, err = time.ParseDuration(v)
 		case "off":
 			c.Session.Off = v == "true"
+		case "transfer":
+			c.Transfer = v == "true"
 		default:
 			t.Fatalf("no such setting: %s", k)
 		}

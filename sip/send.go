@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -72,9 +73,15 @@ func (d *Dialog) sendBye(h []Header) {
 // are asked for, and waits for the final answer: 408 when there was none, 503
 // and the error when it could not be sent.
 func (d *Dialog) exchange(method string, h []Header, body []byte) *final {
+	return d.exchangeAs(method, h, body, func(uint32) {})
+}
+
+// exchangeAs is exchange, and calls numbered with each CSeq before it is used; d.mu is held then.
+func (d *Dialog) exchangeAs(method string, h []Header, body []byte, numbered func(seq uint32)) *final {
 	for n := 0; ; n++ {
 		d.mu.Lock()
 		req, next, err := d.newRequest(method, h, body)
+		numbered(d.localSeq)
 		from := d.flow
 		d.mu.Unlock()
 		var res *sip.Response
@@ -141,13 +148,13 @@ func (d *Dialog) newRequest(method string, h []Header, body []byte) (*sip.Reques
 	add("CSeq", cseqValue(d.localSeq, method))
 	if method != "BYE" && method != "PRACK" {
 		add("Contact", d.contact)
-		add("Allow", allowed)
+		add("Allow", d.e.inDialogAllowed())
 	}
 	add("User-Agent", d.e.cfg.UserAgent)
 	for _, h := range append(d.auth.headers(method, recipient.String()), h...) {
 		add(h.Name, h.Value)
 	}
-	if len(body) > 0 {
+	if len(body) > 0 && !slices.ContainsFunc(h, func(h Header) bool { return longName(h.Name) == "content-type" }) {
 		add("Content-Type", "application/sdp")
 	}
 	req.SetBody(body)

@@ -125,15 +125,17 @@ func minSE(d time.Duration) Header { return Header{"Min-SE", inSeconds(d)} }
 
 // supported is the value of our Supported headers.
 func (e *Endpoint) supported() string {
-	switch {
-	case e.cfg.Reliable == ReliableNever && e.cfg.Session.Off:
-		return ""
-	case e.cfg.Reliable == ReliableNever:
-		return "timer"
-	case e.cfg.Session.Off:
-		return "100rel"
+	var tags []string
+	if e.cfg.Reliable != ReliableNever {
+		tags = append(tags, "100rel")
 	}
-	return "100rel, timer"
+	if !e.cfg.Session.Off {
+		tags = append(tags, "timer")
+	}
+	if e.cfg.Transfer {
+		tags = append(tags, "replaces", "norefersub")
+	}
+	return strings.Join(tags, ", ")
 }
 
 // unsupported are the option tags of a Require header that we do not know.
@@ -146,6 +148,10 @@ func (e *Endpoint) unsupported(need []string) (not []string) {
 			}
 		case "timer":
 			if !e.cfg.Session.Off {
+				continue
+			}
+		case "replaces", "norefersub":
+			if e.cfg.Transfer {
 				continue
 			}
 		}

@@ -37,7 +37,7 @@ func (d *Dialog) earlyUpdate(m *message, fork *early) {
 	case !ok:
 	case len(m.body) == 0:
 		fork.retarget(target)
-		d.done(m, Header{"Contact", d.contact}, Header{"Allow", allowed})
+		d.done(m, Header{"Contact", d.contact}, Header{"Allow", d.e.inDialogAllowed()})
 	case d.update.open():
 		d.e.refuse(m, 500, "", retrySoon())
 	case fork.answer == nil || d.offering.open():
@@ -93,10 +93,10 @@ func (d *Dialog) answerUpdate(up *serverUpdate, status int, body []byte) error {
 	case up.method == "PRACK":
 	case up.fork != nil && d.out != nil:
 		up.fork.retarget(up.target)
-		hs = []Header{{"Contact", d.contact}, {"Allow", allowed}}
+		hs = []Header{{"Contact", d.contact}, {"Allow", d.e.inDialogAllowed()}}
 	default:
 		d.refresh(d.flow, up.target)
-		hs = append(d.updateSessionHeaders(up.wish), Header{"Contact", d.contact}, Header{"Allow", allowed})
+		hs = append(d.updateSessionHeaders(up.wish), Header{"Contact", d.contact}, Header{"Allow", d.e.inDialogAllowed()})
 	}
 	if status < 300 {
 		d.sdp, d.remoteSDP = bytes.Clone(body), up.sdp
@@ -114,7 +114,7 @@ func (d *Dialog) answerUpdate(up *serverUpdate, status int, body []byte) error {
 // the session must not be missing when it is sent again. d.mu is held.
 func (d *Dialog) updated(m *message) {
 	w, _ := m.sessionWish() // checked before
-	hs := append(d.updateSessionHeaders(w), Header{"Contact", d.contact}, Header{"Allow", allowed})
+	hs := append(d.updateSessionHeaders(w), Header{"Contact", d.contact}, Header{"Allow", d.e.inDialogAllowed()})
 	if len(hs) == 2 || d.update.open() {
 		d.done(m, hs...)
 		return

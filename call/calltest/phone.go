@@ -31,6 +31,8 @@ type PhoneConfig struct {
 	Password  string   // of User: answers a 401 or 407
 	Algorithm string   // of the challenge that is answered, "MD5" or "SHA-256"; "": MD5
 
+	Referred int // final status that a REFER gets; 0: 202
+
 	LateOffer   bool // INVITE without SDP, the answer goes in the ACK, or in the PRACK
 	NoACK       bool // never acknowledge a 2xx
 	NoRTP       bool // send no sound and no digits, only listen: the far end hears nothing

@@ -43,6 +43,8 @@ type PhoneCall struct {
 	asked      []string                 // guarded by mu; methods of the requests that came in the dialog
 	acks       map[string]chan struct{} // guarded by mu; by CSeq of the INVITE that our 2xx answers
 	forks      map[string]bool          // guarded by mu; To tags of answers that we did not want
+	told       []string                 // guarded by mu; see Told
+	refers     []string                 // guarded by mu; see ReferredTo
 
 	offers    []string // guarded by mu; all SDP that came
 	direction string   // guarded by mu; of the last of them
@@ -178,8 +180,13 @@ func (c *PhoneCall) requested(s *served) {
 			c.respond(487, false) // does nothing if it is answered
 		}
 		c.end(strings.TrimSpace("BYE " + m.get("Reason")))
+	case method == "NOTIFY": // also after the end: a subscription outlives the call
+		c.notified(m)
+		p.respond(s, m.reply(200))
 	case ended:
 		p.respond(s, m.reply(481))
+	case method == "REFER":
+		c.referred(s)
 	case method == "INVITE" || method == "UPDATE":
 		c.renegotiate(s)
 	default:

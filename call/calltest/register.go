@@ -149,7 +149,7 @@ func (c *PhoneCall) challenged(m *message) bool {
 	if again {
 		return false
 	}
-	invite := c.request("INVITE", 2, c.branch+"-auth", body)
+	invite := c.request("INVITE", 2, c.branch+"-auth", body, c.phone.cfg.Headers...)
 	name := "Authorization"
 	if m.status() == 407 {
 		name = "Proxy-Authorization"

@@ -1,0 +1,43 @@
+package call
+
+import (
+	"cmp"
+	"context"
+	"time"
+
+	"github.com/callbin/callbin/media"
+	"github.com/callbin/callbin/media/tone"
+)
+
+// hear plays src to the call until stop is called, which waits. What it plays covers what the call hears of its bridge.
+func (c *Call) hear(src func(rateHz int) media.Source) (stop func()) {
+	ctx, cancel := context.WithCancel(c.flowCtx)
+	done := make(chan struct{})
+	c.engine.wg.Go(func() {
+		defer close(done)
+		_ = c.play(ctx, src(c.rate())) // ended by stop, or with the call
+	})
+	return func() {
+		cancel()
+		<-done
+	}
+}
+
+// hearRinging lets the call hear that it rings elsewhere.
+func (c *Call) hearRinging() (stop func()) {
+	p, ok := tone.Ringback(cmp.Or(c.engine.cfg.Ringback, "us"))
+	if !ok {
+		p, _ = tone.Ringback("us")
+	}
+	return c.hear(p.Source)
+}
+
+// hearHeld lets the call hear that it is held. It is the one place that says what that sounds like.
+func (c *Call) hearHeld() (stop func()) { return c.hear(heldTone().Source) }
+
+// heldTone is two soft notes every five seconds.
+func heldTone() tone.Pattern {
+	return tone.Pattern{Endless: true, Level: -24, Segments: []tone.Segment{
+		{Hz: []float64{523}, Duration: 150 * time.Millisecond}, {Hz: []float64{659}, Duration: 250 * time.Millisecond}, {Duration: 4600 * time.Millisecond},
+	}}
+}
