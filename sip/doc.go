@@ -141,6 +141,7 @@
 //   - RFC 4028: session timers, both roles, either side refreshing, by UPDATE or re-INVITE; 422
 //   - RFC 4235: dialog events of users, as the side that tells: full state, without filters by Call-ID or tags
 //   - RFC 4475: all 49 messages
+//   - RFC 5359: 2.1 to 2.3 (hold, consultation hold, music on hold), 2.16 as the phone that rings sees it
 //   - RFC 5621: SDP in multipart bodies
 //   - RFC 3665: 2 (registration)
 //   - RFC 5626 3.5.1: CRLF keep-alive on TCP, as the side that answers, and the same on UDP for phones that are registered;
