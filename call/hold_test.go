@@ -405,3 +405,38 @@ func TestHoldNeedsAnAnswer(t *testing.T) {
 		a.WaitEnd(t)
 	})
 }
+
+// TestConsultationHold: b holds the call, talks with somebody else meanwhile, and comes back (RFC 5359 2.2): nothing of the one is heard in the
+// other.
+func TestConsultationHold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := open(t, map[string]string{"100": connectTo("", "", 1), "300": connectTo("", "", 3)}, outbound, holdTone(holdHz))
+		k := newTalk(t, h)
+		third := callee(t, h, 3)
+		if _, status := k.b.Reinvite(t, "sendonly"); status != 200 {
+			t.Fatalf("answered %d", status)
+		}
+		second := calltest.NewPhone(t, h.net, calltest.PhoneConfig{User: "bob"}).Start(t, "300") // b's other line
+		c := third.WaitCall(t)
+		c.Answer()
+		second.WaitAnswer(t)
+		c.Say(calltest.Tone(1200, time.Minute))
+		second.Say(calltest.Tone(1000, time.Minute))
+		a, b := k.next()
+		n, m := len(second.Heard()), len(c.Heard())
+		time.Sleep(time.Second)
+		onlyHears(t, "a on hold", a, holdHz)
+		onlyHears(t, "b's held line", b)
+		onlyHears(t, "b's other line", second.Heard()[n:], 1200)
+		onlyHears(t, "the third", c.Heard()[m:], 1000)
+		second.Hangup(t)
+		c.WaitEnd(t)
+		if _, status := k.b.Reinvite(t, "sendrecv"); status != 200 {
+			t.Fatalf("answered %d", status)
+		}
+		a, b = k.next()
+		onlyHears(t, "a after", a, 800)
+		onlyHears(t, "b after", b, 500)
+		k.a.Hangup(t)
+	})
+}

@@ -1,14 +1,18 @@
 package call_test
 
 import (
+	"context"
+	"errors"
 	"math"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/callbin/callbin/call"
 	"github.com/callbin/callbin/call/calltest"
 	"github.com/callbin/callbin/media"
+	"github.com/callbin/callbin/media/tone"
 )
 
 // TestMusicAndSilence: each of the two, with mute and hold, in all orders, comes to the same sound.
@@ -121,6 +125,48 @@ func TestMusicWhileAnActionPlays(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestMusicOnHoldOfAnySource: one that ends is begun anew, one that fails is replaced by our own, a prompt is opened by its name, and Off is
+// silence, by an offer that says so.
+func TestMusicOnHoldOfAnySource(t *testing.T) {
+	quiet := func(pcm []int16) bool { return tone.Level(pcm) < 0.001 }
+	for name, c := range map[string]struct {
+		music     call.MusicOnHold
+		direction string
+		hears     func(pcm []int16) bool
+	}{
+		"our own": {direction: "sendonly", hears: func(pcm []int16) bool { return tone.Level(pcm) > 0.02 }},
+		"a short one": {call.MusicOnHold{Open: func(context.Context) (media.Source, error) {
+			return tone.Sine(holdHz, 1500*time.Millisecond).Clip(8000).Source(), nil
+		}}, "sendonly", func(pcm []int16) bool { return level(pcm[len(pcm)-4000:], holdHz) > 0.1 }},
+		"a broken one": {call.MusicOnHold{Open: func(context.Context) (media.Source, error) { return nil, errors.New("oh") }},
+			"sendonly", func(pcm []int16) bool { return tone.Level(pcm) > 0.02 }},
+		"a prompt": {call.MusicOnHold{Prompt: "http://tone/700"}, "sendonly", func(pcm []int16) bool { return calltest.Hears(pcm, 700) }},
+		"off":      {call.MusicOnHold{Off: true}, "inactive", quiet},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := open(t, map[string]string{"100": waiting}, func(cfg *call.Config) {
+					cfg.MusicOnHold = c.music
+					cfg.Deps.Prompts = tonePrompts{}
+				})
+				a := calltest.NewPhone(t, h.net, calltest.PhoneConfig{}).Dial(t, "100")
+				time.Sleep(time.Second)
+				if err := h.up(t).Hold(t.Context(), true); err != nil {
+					t.Fatal(err)
+				}
+				if d := a.Direction(); d != c.direction {
+					t.Errorf("offered %s", d)
+				}
+				time.Sleep(5 * time.Second)
+				if pcm := a.Heard(); len(pcm) > 0 && !c.hears(pcm[len(pcm)/2:]) || len(pcm) == 0 && c.direction == "sendonly" {
+					t.Errorf("hears something else, in %d samples, at %v", len(pcm), tone.Level(pcm))
+				}
+				a.Hangup(t) // while it is held: the engine ends, and with it all that plays
+			})
+		})
+	}
 }
 
 // smooth fails where pcm, sines of hz at most and of the usual level, has a step that no such sine has: a click.
