@@ -30,11 +30,9 @@ const waiting = `[{"type":"answer"},{"type":"sleep","option":{"duration":600000}
 
 // talk is two phones that talk with each other through h: an incoming call and the leg of a connect.
 type talk struct {
-	a, b       *calltest.PhoneCall
-	aIn, bLeg  *call.Call
-	aSays      float64
-	bSays      float64
-	aHad, bHad int
+	a, b         *calltest.PhoneCall
+	aIn, bLeg    *call.Call
+	aSays, bSays float64
 }
 
 // newTalk has phone a connected with phone b, in the house whose flow "100" does so; both say their tone for minutes.

@@ -169,6 +169,48 @@ func TestMusicOnHoldOfAnySource(t *testing.T) {
 	}
 }
 
+// TestMusicInATalkLeavesNoHole: the talk's packets pass untouched, then music comes in their place, and goes. Who hears it gets one stream, without a
+// hole or a double; who talks with it does not notice.
+func TestMusicInATalkLeavesNoHole(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := open(t, map[string]string{"100": connectTo("", "", 1)}, outbound, holdTone(holdHz))
+		k := newTalk(t, h)
+		from := len(k.b.Packets())
+		for range 3 {
+			for _, on := range []bool{true, false} {
+				if err := k.bLeg.MOH(t.Context(), on); err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(730 * time.Millisecond)
+			}
+		}
+		if !passing(t, k.bLeg) {
+			t.Error("after it the talk does not pass untouched")
+		}
+		check := func(who string, packets []calltest.Packet, longest time.Duration) {
+			t.Helper()
+			for i := 1; i < len(packets); i++ {
+				p, q := packets[i-1], packets[i]
+				if q.Sequence != p.Sequence+1 || q.SSRC != p.SSRC || int32(q.Timestamp-p.Timestamp) < 160 {
+					t.Errorf("%s: packet %d has sequence %d after %d, time +%d", who, i, q.Sequence, p.Sequence, int32(q.Timestamp-p.Timestamp))
+				}
+				if d := q.At.Sub(p.At); d > longest {
+					t.Errorf("%s: %v without a packet", who, d)
+				}
+			}
+		}
+		check("who hears the music", k.b.Packets()[from:], 60*time.Millisecond)
+		check("the other one", k.a.Packets(), 21*time.Millisecond)
+		a := k.a.Heard()[8000:]
+		for at := 0; at+160 <= len(a); at += 160 {
+			if tone.Level(a[at:at+160]) < 0.05 {
+				t.Errorf("the other one hears a hole at sample %d", at)
+			}
+		}
+		k.a.Hangup(t)
+	})
+}
+
 // smooth fails where pcm, sines of hz at most and of the usual level, has a step that no such sine has: a click.
 func smooth(t *testing.T, pcm []int16, hz float64) {
 	t.Helper()
