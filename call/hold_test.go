@@ -438,3 +438,44 @@ func TestConsultationHold(t *testing.T) {
 		k.a.Hangup(t)
 	})
 }
+
+// TestHeldCallGoesOnInAnotherEngine: it is still on hold there, with music, and is taken off hold there.
+func TestHeldCallGoesOnInAnotherEngine(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := open(t, map[string]string{"100": waiting}, holdTone(holdHz))
+		c := calltest.NewPhone(t, a.net, calltest.PhoneConfig{}).Dial(t, "100")
+		time.Sleep(time.Second)
+		live := a.up(t)
+		if err := live.Hold(t.Context(), true); err != nil {
+			t.Fatal(err)
+		}
+		if err := live.Mute(t.Context(), media.In, true); err != nil {
+			t.Fatal(err)
+		}
+		snap := live.Snapshot()
+		a.net.SetFaults(calltest.Faults{Loss: 1})
+		a.stop()
+		a.net.SetFaults(calltest.Faults{})
+		f := redirectFlow(t, "on", "", waiting)
+		cfg := call.Config{Route: always(f)}
+		holdTone(400)(&cfg)
+		engine, stop := calltest.Run(t, a.net, cfg)
+		b, err := engine.Restore(snap, f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(100 * time.Millisecond)
+		n := len(c.Heard())
+		time.Sleep(time.Second)
+		onlyHears(t, "on hold in the second engine", c.Heard()[n:], 400)
+		if err := b.Hold(t.Context(), false); err != nil || c.Direction() != "sendrecv" {
+			t.Errorf("%v, offered %s", err, c.Direction())
+		}
+		if r := b.Record(); r.HoldBy != "" || r.MuteDirection != "in" {
+			t.Errorf("hold_by %q, mute_direction %q", r.HoldBy, r.MuteDirection)
+		}
+		versions(t, c.Answers())
+		c.Hangup(t)
+		stop()
+	})
+}
