@@ -70,6 +70,31 @@
 // and JoinBridge stay until the call is put out or the room ends. Its calls are conferencecalls:
 // joining, joined, leaving, leaved.
 //
+// # Into a running call
+//
+// Whatever a call does, the program can take part in it: Call.Hold, MOH, Silence and Mute change what is heard, PlayInto and
+// TalkInto are heard between all else, SendDigits presses keys, StopPlaying ends what plays, Redirect lets another flow run,
+// Engine.Park takes the call to an orbit, StopFlow and Hangup end it. All of these can be combined in any order, in a bridge and outside of one, also while an action
+// plays. What the peer hears is the first that there is of
+//
+//	nothing           mute out, silence, or while it holds us
+//	PlayInto          what is said into the call, and keys that are pressed as tones
+//	music             hold, MOH, an orbit, or who it talks with is held by its own phone
+//	the flow          what an action plays; it waits while it is covered, and goes on where it was
+//	the bridge        the others
+//
+// and it is heard unless muted in, or on hold by either side. A peer is held by an offer of sendonly (RFC 3264 8.4; inactive
+// where Config.MusicOnHold is off), and is held as well as we can alone where it refuses. A peer that holds us (sendonly, inactive, or the
+// address 0.0.0.0 of RFC 2543) is not heard, and the one that it talks with hears Config.MusicOnHold, as do all who wait here; in
+// a conference nobody does. The record has mute_direction, hold_by, moh, silence and orbit; events are call_held, call_unheld, call_updated,
+// call_parked, call_unparked.
+//
+// A supervisor's call hears the talks of another one by Call.Supervise, and is heard by nobody (listen), by that one (whisper) or by all
+// (barge); Config.Supervise says who may.
+//
+// Call.Park (the park action) waits in an orbit of Config.Parking, with music, for a Call.Pickup (pickup): the two talk then. Pickup
+// also answers a call in place of an extension that rings for a connect; its phones are told that the call was answered elsewhere.
+//
 // # Phones of ours
 //
 // Config.Extensions has the phones that may register, with digest, at the engine's own addresses; Engine.Registrations shows those that are
@@ -105,5 +130,7 @@
 //
 // What the SIP side refuses by itself (malformed or unknown requests, 503 while draining, in overload or above
 // MaxCalls) is counted there and has no record. What a trunk has learned of its health and channels is of this engine alone. Conferences
-// and their calls live in memory only, and so do transfers. Nobody can be transferred to what a flow answers, nor within a conference. A call that Restore takes up in the middle of a connect dials anew.
+// and their calls live in memory only, and so do transfers. Nobody can be transferred to what a flow answers, nor within a conference.
+// Supervise needs a talk: a call that is in no bridge is not heard. Engine.Park ends the flow that runs, as Redirect does.
+// A call that Restore takes up in the middle of a connect dials anew.
 package call

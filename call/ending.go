@@ -132,3 +132,12 @@ func statusOf(cause int) int {
 
 // q850 is the value of a Reason header (RFC 3326).
 func q850(cause int) string { return fmt.Sprintf("Q.850;cause=%d", cause) }
+
+// negotiationEnd is the end of a call whose offer and answer do not meet.
+func negotiationEnd(n *NegotiatedInput) End {
+	end := End{By: "local", Reason: store.ReasonFailed, Status: 488, Cause: causeOf(488), Code: n.Code, Sentence: n.Error}
+	if n.Code == CodeNoMedia {
+		end.Status, end.Cause = 503, causeOf(503)
+	}
+	return end
+}

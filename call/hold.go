@@ -15,7 +15,7 @@ import (
 // MusicOnHold is what somebody hears who is on hold.
 type MusicOnHold struct {
 	// Open is called for each one who is to hear it, and again where what it gives has come to its end. It may wait, not
-	// longer than ctx lasts.
+	// longer than ctx lasts. Where it fails, the tune of our own is heard.
 	Open func(ctx context.Context) (media.Source, error)
 	// Prompt is the file or URL of the music, which Config.Deps.Prompts opens, where there is no Open.
 	Prompt string
@@ -62,9 +62,13 @@ func (c *Call) playMusic(ctx context.Context) {
 	for ctx.Err() == nil {
 		begun := time.Now()
 		src, err := c.engine.openMusic(ctx)
-		if err == nil {
-			err = p.PlayMusic(ctx, src)
+		if err != nil && ctx.Err() == nil {
+			c.log().Warn("music on hold not opened", "err", err)
+			src = c.engine.tune().Loop() // better than to wait in silence
+		} else if err != nil {
+			return
 		}
+		err = p.PlayMusic(ctx, src)
 		if ctx.Err() != nil || errors.Is(err, media.ErrClosed) || errors.Is(err, media.ErrReplaced) {
 			return
 		}

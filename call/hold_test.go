@@ -3,7 +3,6 @@ package call_test
 import (
 	"context"
 	"fmt"
-	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -31,11 +30,9 @@ const waiting = `[{"type":"answer"},{"type":"sleep","option":{"duration":600000}
 
 // talk is two phones that talk with each other through h: an incoming call and the leg of a connect.
 type talk struct {
-	a, b       *calltest.PhoneCall
-	aIn, bLeg  *call.Call
-	aSays      float64
-	bSays      float64
-	aHad, bHad int
+	a, b         *calltest.PhoneCall
+	aIn, bLeg    *call.Call
+	aSays, bSays float64
 }
 
 // newTalk has phone a connected with phone b, in the house whose flow "100" does so; both say their tone for minutes.
@@ -277,6 +274,7 @@ func TestBothHold(t *testing.T) {
 		if got, status := k.b.Reinvite(t, "sendonly"); got != "inactive" || status != 200 {
 			t.Errorf("its hold of a held call is answered %d %s", status, got)
 		}
+		synctest.Wait()
 		if by := k.bLeg.Record().HoldBy; by != "both" {
 			t.Errorf("hold_by %q", by)
 		}
@@ -407,130 +405,78 @@ func TestHoldNeedsAnAnswer(t *testing.T) {
 	})
 }
 
-// TestMusicAndSilence: each of the two, with mute and hold, in all orders, comes to the same sound.
-func TestMusicAndSilence(t *testing.T) {
+// TestConsultationHold: b holds the call, talks with somebody else meanwhile, and comes back (RFC 5359 2.2): nothing of the one is heard in the
+// other.
+func TestConsultationHold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := open(t, map[string]string{"100": connectTo("", "", 1)}, outbound, holdTone(holdHz))
+		h := open(t, map[string]string{"100": connectTo("", "", 1), "300": connectTo("", "", 3)}, outbound, holdTone(holdHz))
 		k := newTalk(t, h)
-		ctx := t.Context()
-		state := map[string]bool{}
-		do := map[string]func(bool) error{
-			"moh":      func(on bool) error { return k.bLeg.MOH(ctx, on) },
-			"silence":  func(on bool) error { return k.bLeg.Silence(ctx, on) },
-			"mute in":  func(on bool) error { return k.bLeg.Mute(ctx, media.In, on) },
-			"mute out": func(on bool) error { return k.bLeg.Mute(ctx, media.Out, on) },
-			"hold":     func(on bool) error { return k.bLeg.Hold(ctx, on) },
+		third := callee(t, h, 3)
+		if _, status := k.b.Reinvite(t, "sendonly"); status != 200 {
+			t.Fatalf("answered %d", status)
 		}
-		check := func(what string) {
-			t.Helper()
-			a, b := k.next()
-			if state["hold"] || state["mute in"] {
-				onlyHears(t, what+": a", a)
-			} else {
-				onlyHears(t, what+": a", a, 800)
-			}
-			switch {
-			case state["silence"] || state["mute out"]:
-				onlyHears(t, what+": b", b)
-			case state["moh"] || state["hold"]:
-				onlyHears(t, what+": b", b, holdHz)
-			default:
-				onlyHears(t, what+": b", b, 500)
-			}
+		second := calltest.NewPhone(t, h.net, calltest.PhoneConfig{User: "bob"}).Start(t, "300") // b's other line
+		c := third.WaitCall(t)
+		c.Answer()
+		second.WaitAnswer(t)
+		c.Say(calltest.Tone(1200, time.Minute))
+		second.Say(calltest.Tone(1000, time.Minute))
+		a, b := k.next()
+		n, m := len(second.Heard()), len(c.Heard())
+		time.Sleep(time.Second)
+		onlyHears(t, "a on hold", a, holdHz)
+		onlyHears(t, "b's held line", b)
+		onlyHears(t, "b's other line", second.Heard()[n:], 1200)
+		onlyHears(t, "the third", c.Heard()[m:], 1000)
+		second.Hangup(t)
+		c.WaitEnd(t)
+		if _, status := k.b.Reinvite(t, "sendrecv"); status != 200 {
+			t.Fatalf("answered %d", status)
 		}
-		for _, order := range []string{
-			"moh, moh", "silence, silence", "hold, moh, hold, moh", "moh, hold, moh, hold", "moh, silence, moh, silence", "mute in, moh, mute in, moh",
-			"silence, mute out, silence, mute out", "hold, silence, mute in, hold, silence, mute in",
-		} {
-			for what := range strings.SplitSeq(order, ", ") {
-				state[what] = !state[what]
-				if err := do[what](state[what]); err != nil {
-					t.Fatal(err)
-				}
-				check(order + " at " + what)
-			}
-			if !passing(t, k.bLeg) {
-				t.Errorf("after %s the talk does not pass untouched", order)
-			}
-		}
-		r := k.bLeg.Record()
-		if r.MOH || r.Silence || r.MuteDirection != "" || r.HoldBy != "" {
-			t.Errorf("%+v", r)
-		}
+		a, b = k.next()
+		onlyHears(t, "a after", a, 800)
+		onlyHears(t, "b after", b, 500)
 		k.a.Hangup(t)
 	})
 }
 
-// TestMuteOfOneDirection: the two directions are independent of each other, and the record tells.
-func TestMuteOfOneDirection(t *testing.T) {
+// TestHeldCallGoesOnInAnotherEngine: it is still on hold there, with music, and is taken off hold there.
+func TestHeldCallGoesOnInAnotherEngine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := open(t, map[string]string{"100": waiting})
-		a := calltest.NewPhone(t, h.net, calltest.PhoneConfig{}).Dial(t, "100")
+		a := open(t, map[string]string{"100": waiting}, holdTone(holdHz))
+		c := calltest.NewPhone(t, a.net, calltest.PhoneConfig{}).Dial(t, "100")
 		time.Sleep(time.Second)
-		live := h.up(t)
-		for _, c := range []struct {
-			d    media.Direction
-			on   bool
-			want string
-		}{
-			{media.Both, true, "both"}, {media.In, false, "out"}, {media.Out, false, ""}, {media.In, true, "in"}, {media.Out, true, "both"},
-			{"", false, ""}, {"", true, "both"}, {media.Out, false, "in"},
-		} {
-			if err := live.Mute(t.Context(), c.d, c.on); err != nil {
-				t.Fatal(err)
-			}
-			if got := live.Record().MuteDirection; got != c.want {
-				t.Errorf("mute %q %v: %q, want %q", c.d, c.on, got, c.want)
-			}
-		}
-		if err := live.Mute(t.Context(), "up", true); err == nil {
-			t.Error("a direction that there is not was muted")
-		}
-		a.Hangup(t)
-	})
-}
-
-// TestMusicWhileAnActionPlays: the prompt waits, and goes on where it was; what is heard has neither hole nor jump.
-func TestMusicWhileAnActionPlays(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		h := open(t, map[string]string{"100": `[{"type":"answer"},{"type":"play","option":{"stream_urls":["http://tone/219","http://tone/219"]}}]`}, holdTone(137)) // not whole within a frame
-		a := calltest.NewPhone(t, h.net, calltest.PhoneConfig{}).Dial(t, "100")
-		time.Sleep(530 * time.Millisecond)
-		live := h.up(t)
-		if err := live.MOH(t.Context(), true); err != nil {
+		live := a.up(t)
+		if err := live.Hold(t.Context(), true); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(3070 * time.Millisecond)
-		if err := live.MOH(t.Context(), false); err != nil {
+		if err := live.Mute(t.Context(), media.In, true); err != nil {
 			t.Fatal(err)
 		}
-		begun := time.Now()
-		a.WaitEnd(t)
-		if rest := time.Since(begun); rest < 1400*time.Millisecond || rest > 1800*time.Millisecond {
-			t.Errorf("after the music the prompt lasted %v, want what was left of it: 1.5 s", rest)
+		snap := live.Snapshot()
+		a.net.SetFaults(calltest.Faults{Loss: 1})
+		a.stop()
+		a.net.SetFaults(calltest.Faults{})
+		f := redirectFlow(t, "on", "", waiting)
+		cfg := call.Config{Route: always(f)}
+		holdTone(400)(&cfg)
+		engine, stop := calltest.Run(t, a.net, cfg)
+		b, err := engine.Restore(snap, f)
+		if err != nil {
+			t.Fatal(err)
 		}
-		smooth(t, a.Heard(), 219)
-		packets := a.Packets()
-		for i := 1; i < len(packets); i++ {
-			if d := packets[i].Timestamp - packets[i-1].Timestamp; packets[i].Sequence != packets[i-1].Sequence+1 || d != 160 && !packets[i].Marker {
-				t.Errorf("packet %d: sequence %d after %d, time +%d", i, packets[i].Sequence, packets[i-1].Sequence, d)
-			}
+		time.Sleep(100 * time.Millisecond)
+		n := len(c.Heard())
+		time.Sleep(time.Second)
+		onlyHears(t, "on hold in the second engine", c.Heard()[n:], 400)
+		if err := b.Hold(t.Context(), false); err != nil || c.Direction() != "sendrecv" {
+			t.Errorf("%v, offered %s", err, c.Direction())
 		}
+		if r := b.Record(); r.HoldBy != "" || r.MuteDirection != "in" {
+			t.Errorf("hold_by %q, mute_direction %q", r.HoldBy, r.MuteDirection)
+		}
+		versions(t, c.Answers())
+		c.Hangup(t)
+		stop()
 	})
-}
-
-// smooth fails where pcm, sines of hz at most and of the usual level, has a step that no such sine has: a click.
-func smooth(t *testing.T, pcm []int16, hz float64) {
-	t.Helper()
-	peak := 0
-	for _, v := range pcm {
-		peak = max(peak, int(v), -int(v))
-	}
-	most := float64(peak) * 2 * math.Pi * hz / 8000 * 1.15 // with what G.711 makes of it
-	for i := 1; i < len(pcm); i++ {
-		if d := float64(pcm[i]) - float64(pcm[i-1]); d > most || d < -most {
-			t.Errorf("a step of %v at sample %d, more than %v", d, i, most)
-			return
-		}
-	}
 }

@@ -44,8 +44,6 @@ type State struct {
 	HasMedia bool   `json:"has_media,omitempty"`
 
 	FlowRuns     bool           `json:"flow_runs,omitempty"`
-	Redirect     *Redirecting   `json:"redirect,omitempty"`    // waits for the end of the flow that runs; never changed, only replaced
-	NextFlow     string         `json:"next_flow,omitempty"`   // key of the program that a redirect has put in the place of the first one
 	Position     *flow.Position `json:"position,omitempty"`    // of the step that runs
 	Stack        []flow.Frame   `json:"stack,omitempty"`       // flows within the flow; never changed, only replaced
 	OnComplete   string         `json:"on_complete,omitempty"` // flow that runs once the call is over
@@ -361,14 +359,6 @@ func (m *Machine) negotiated(in *Input) {
 	case "ack":
 		m.reply(&m.st.WaitAnswer, "")
 	}
-}
-
-func negotiationEnd(n *NegotiatedInput) End {
-	end := End{By: "local", Reason: store.ReasonFailed, Status: 488, Cause: causeOf(488), Code: n.Code, Sentence: n.Error}
-	if n.Code == CodeNoMedia {
-		end.Status, end.Cause = 503, causeOf(503)
-	}
-	return end
 }
 
 func (m *Machine) accept(at store.Time, body string) {

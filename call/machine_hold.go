@@ -10,7 +10,7 @@ import (
 	"github.com/callbin/callbin/store"
 )
 
-// Controls is what of a call's sound is turned off or replaced, and by whom.
+// Controls is what others do to a running call: what of its sound is turned off or replaced, and by whom, and the flow that is to run instead.
 type Controls struct {
 	// Hold is how we hold the peer: "sendonly" or "inactive", "refused" where it has not agreed to that; "" where we do not.
 	Hold string `json:"hold,omitempty"`
@@ -20,6 +20,9 @@ type Controls struct {
 
 	Silenced media.Direction `json:"silenced,omitempty"` // what all of that comes to
 	Music    bool            `json:"music,omitempty"`    // is played
+
+	Redirect *Redirecting `json:"redirect,omitempty"`  // waits for the end of the flow that runs; never changed, only replaced
+	NextFlow string       `json:"next_flow,omitempty"` // key of the program that a redirect has put in the place of the first one
 
 	HoldQueue []HoldWaits `json:"hold_queue,omitempty"` // the first one is under way
 	HoldTries int         `json:"hold_tries,omitempty"` // of that, while another offer was open

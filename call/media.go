@@ -212,6 +212,7 @@ func (c *Call) negotiate(e *Effect) Input {
 // closeMedia ends the recording and the transcription, then frees the ports. With one of them it takes a
 // while, so it has a goroutine of its own.
 func (c *Call) closeMedia() (Input, bool) {
+	c.music(false)
 	c.mu.Lock()
 	rec, text := c.recorder, c.transcription
 	c.closing = true

@@ -1,7 +1,6 @@
 package call
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -47,12 +46,21 @@ func (c *Call) pickup(ctx context.Context, o action.PickupOptions) (action.Picke
 	return action.Picked{}, fmt.Errorf("call: pickup: nothing rings at extension %.40q: %w", o.Extension, action.ErrNoOrbit)
 }
 
+// ringsAt tells whether o rings phones of an extension, be it one of an agent's addresses.
+func (o *outgoing) ringsAt(extension string) bool {
+	is := func(a address.Address) bool {
+		return a.Type == address.TypeExtension && (a.Target == extension || a.TargetName == extension)
+	}
+	return is(o.destination) || slices.ContainsFunc(o.stages, func(s stage) bool {
+		return slices.ContainsFunc(s.targets, func(t target) bool { return is(t.address) })
+	})
+}
+
 // ringingAt are the legs of connects that ring at an extension, the one that has rung longest first.
 func (e *Engine) ringingAt(extension string) []*Call {
 	var legs []*Call
 	for c := range e.Calls() {
-		if o := c.out; o == nil || !o.connects || o.hunt == nil || o.destination.Type != address.TypeExtension ||
-			cmp.Or(o.destination.TargetName, o.destination.Target) != extension {
+		if o := c.out; o == nil || !o.connects || o.hunt == nil || !o.ringsAt(extension) {
 			continue
 		}
 		if r := c.Record(); r.Status == store.StatusDialing || r.Status == store.StatusRinging {

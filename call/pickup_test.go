@@ -9,6 +9,7 @@ import (
 
 	"github.com/callbin/callbin/action"
 	"github.com/callbin/callbin/call"
+	"github.com/callbin/callbin/call/address"
 	"github.com/callbin/callbin/call/calltest"
 )
 
@@ -146,6 +147,26 @@ func TestPickupsThatMeetSomething(t *testing.T) {
 		if _, err := h.up2(t).Pickup(t.Context(), action.PickupOptions{Extension: "200"}); !errors.Is(err, action.ErrNoOrbit) {
 			t.Errorf("nothing rings: %v", err)
 		}
+	})
+}
+
+// TestPickupOfAnAgentsPhone: the extension is one of those at which an agent is rung.
+func TestPickupOfAnAgentsPhone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := open(t, map[string]string{"100": `[{"type":"connect","option":{"destinations":[{"type":"agent","target":"ann"}]}}]`, "pickup": pickup200}, extensions, func(c *call.Config) {
+			c.Agents = call.ListAgents(call.Agent{ID: "ann", Addresses: []address.Address{{Type: address.TypeExtension, Target: "200"}, {Type: address.TypeExtension, Target: "201"}}})
+		})
+		p := extensionPhone(t, h, "200", 1)
+		register(t, p)
+		a := calltest.NewPhone(t, h.net, calltest.PhoneConfig{}).Start(t, "100")
+		l := p.WaitCall(t)
+		l.Ring()
+		time.Sleep(time.Second)
+		b := calltest.NewPhone(t, h.net, calltest.PhoneConfig{User: "bob"}).Dial(t, "pickup")
+		a.WaitAnswer(t)
+		l.WaitEnd(t)
+		b.Hangup(t)
+		a.WaitEnd(t)
 	})
 }
 

@@ -56,9 +56,17 @@
 // there, and what is posted meanwhile here. Of a large room the members beyond the first 64 stay where they are. Its parts
 // tick in the same slot and hand each other their sums; one that is later than 3 ms is missing for that frame.
 //
+// A member that not everybody is to hear joins with an [Audience]: nobody hears it, or one member alone, besides what it hears of the
+// others. Nobody else hears a difference.
+//
+// # Layers
+//
+// On a Port, PlayOver covers PlayMusic, and that what Play plays, which covers the bridge. What is covered waits and
+// goes on, with edges of a frame in place of clicks.
+//
 // # Caveats
 //
-// Frames are always 20 ms, and sound is mono. Only one source plays on a Port, or to all of a
+// Frames are always 20 ms, and sound is mono. Only one source plays on a layer of a Port, or to all of a
 // Bridge, at a time. The last two members of a room that was large may live on two threads: they
 // are mixed then, and their digits do not cross. A Recorder of a Bridge has the rate of its start: it
 // does not follow Bridge.Rate.

@@ -146,7 +146,8 @@
 //   - RFC 4235: dialog events of users, as the side that tells: full state, without filters by Call-ID or tags
 //   - RFC 4475: all 49 messages
 //   - RFC 4488: REFER without a subscription, both sides
-//   - RFC 5359: 2.4 and 2.5 (transfer, unattended and attended), in each of the three roles
+//   - RFC 5359: 2.1 to 2.5 (hold, consultation hold, music on hold, transfer, unattended and attended), transfer in each of the three roles; 2.16 as
+//     the phone that rings sees it
 //   - RFC 5621: SDP in multipart bodies
 //   - RFC 3665: 2 (registration)
 //   - RFC 5626 3.5.1: CRLF keep-alive on TCP, as the side that answers, and the same on UDP for phones that are registered;
