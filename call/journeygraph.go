@@ -118,13 +118,19 @@ func (g *journeyGraph) leg(l *journeyLeg) {
 	var m Machine
 	for i := range l.trace {
 		in := &l.trace[i]
-		status, phase := m.st.Record.Status, m.st.Phase
+		status, phase, over, bridge := m.st.Record.Status, m.st.Phase, m.st.Finished, m.st.Record.ConfbridgeID
 		m.Step(in)
 		r := &m.st.Record
 		if i == 0 {
 			g.begins(in, r)
 		}
+		if over && in.Kind == KindBridge { // told below already
+			continue
+		}
 		g.input(l, in)
+		if m.st.Finished && !over && bridge != "" && in.Kind != KindBridge { // its bridge has not noticed yet
+			g.leftBehind(l, in, bridge)
+		}
 		if r.Status != status && status != "" {
 			g.turned(l, in, r)
 		}
@@ -250,6 +256,19 @@ func (g *journeyGraph) input(l *journeyLeg, in *Input) {
 		}
 	case KindLink:
 		g.link(l, in)
+	}
+}
+
+// leftBehind tells that a leg which is over has left its bridge.
+func (g *journeyGraph) leftBehind(l *journeyLeg, in *Input, bridge string) {
+	for _, kind := range []string{NodeBridge, NodeConference} {
+		if i, ok := g.nodes[kind+"/"+bridge]; ok {
+			n := &g.j.Nodes[i]
+			if n.End.Before(in.At.Time) {
+				n.End = in.At
+			}
+			g.edge(legNode(l.id), n.ID, EdgeLeft, "", l.id, in)
+		}
 	}
 }
 
