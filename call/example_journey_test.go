@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"runtime"
 	"strings"
+	"time"
 
 	"github.com/callbin/callbin/call"
 	"github.com/callbin/callbin/call/address"
@@ -45,7 +46,7 @@ func ExampleEngine_Journey() {
 	}
 	_, text, _ := strings.Cut(j.Text(call.JourneyStyle{Mask: true}), "\n") // without its id
 	fmt.Print(text)
-	fmt.Println(len(j.At(c.Record().TmHangup.Time).Legs), "legs are up")
+	fmt.Println(len(j.At(time.Now()).Legs), "legs are up")
 	stop()
 	fmt.Println("ended:", <-ended)
 	// Output:

@@ -123,6 +123,9 @@ func (g *journeyGraph) leg(l *journeyLeg) {
 		r := &m.st.Record
 		if i == 0 {
 			g.begins(in, r)
+			if status = store.StatusDialing; in.Kind == KindRestored {
+				status = r.Status
+			}
 		}
 		if over && in.Kind == KindBridge { // told below already
 			continue
@@ -131,7 +134,7 @@ func (g *journeyGraph) leg(l *journeyLeg) {
 		if m.st.Finished && !over && bridge != "" && in.Kind != KindBridge { // its bridge has not noticed yet
 			g.leftBehind(l, in, bridge)
 		}
-		if r.Status != status && status != "" {
+		if r.Status != status {
 			g.turned(l, in, r)
 		}
 		if m.st.Phase == PhaseEnded && phase != PhaseEnded {

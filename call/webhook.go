@@ -77,7 +77,7 @@ type Webhooks struct {
 func NewWebhooks(cfg WebhookConfig) (*Webhooks, error) {
 	u, err := url.Parse(cfg.URL)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return nil, fmt.Errorf("call: webhooks: URL is not http://HOST/... or https://HOST/...")
+		return nil, errors.New("call: webhooks: URL is not http or https, or has no host")
 	}
 	if cfg.Tries < 0 || cfg.Backoff < 0 || cfg.Queue < 0 || cfg.Workers < 0 {
 		return nil, errors.New("call: webhooks: Tries, Backoff, Queue and Workers cannot be negative")
