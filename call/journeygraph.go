@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"github.com/callbin/callbin/call/address"
-	"github.com/callbin/callbin/media/rtp"
 	"github.com/callbin/callbin/store"
 )
 
@@ -118,7 +117,7 @@ func (g *journeyGraph) leg(l *journeyLeg) {
 	var m Machine
 	for i := range l.trace {
 		in := &l.trace[i]
-		status, phase, over, bridge := m.st.Record.Status, m.st.Phase, m.st.Finished, m.st.Record.ConfbridgeID
+		status, phase, over, bridge, held := m.st.Record.Status, m.st.Phase, m.st.Finished, m.st.Record.ConfbridgeID, m.st.Linked.Held
 		m.Step(in)
 		r := &m.st.Record
 		if i == 0 {
@@ -133,6 +132,9 @@ func (g *journeyGraph) leg(l *journeyLeg) {
 		g.input(l, in)
 		if m.st.Finished && !over && bridge != "" && in.Kind != KindBridge { // its bridge has not noticed yet
 			g.leftBehind(l, in, bridge)
+		}
+		if now := m.st.Linked.Held; now != held { // whoever told of it, the sound or a link
+			g.moment(l, in, map[bool]string{true: LinkHeld, false: LinkUnheld}[now], "")
 		}
 		if r.Status != status {
 			g.turned(l, in, r)
@@ -242,13 +244,6 @@ func (g *journeyGraph) input(l *journeyLeg, in *Input) {
 		}
 	case KindStarted:
 		g.moment(l, in, "step", in.Step.Type+" "+in.Step.ID)
-	case KindMedia:
-		switch in.Media.Kind {
-		case rtp.EventHold:
-			g.moment(l, in, LinkHeld, "")
-		case rtp.EventResume:
-			g.moment(l, in, LinkUnheld, "")
-		}
 	case KindCommand:
 		if c := in.Command; c.Name == "mute" {
 			what := "mute"
