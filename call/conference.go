@@ -228,7 +228,7 @@ func (f *Conference) stay(c *Call, status string) {
 	s := f.stays[c]
 	if s == nil && status == store.ConferencecallJoining && !f.closing {
 		s = &store.Conferencecall{ID: newID(), ActiveflowID: c.vars.Get(varActiveflow), ConferenceID: f.bridge.id,
-			ReferenceType: store.ReferenceCall, ReferenceID: c.id, JourneyID: c.vars.Get(varJourney), TmCreate: now}
+			ReferenceType: store.ReferenceCall, ReferenceID: c.id, JourneyID: c.journey, TmCreate: now}
 		f.stays[c] = s
 	}
 	if s == nil || s.Status == status {

@@ -7,7 +7,7 @@
 // go out, Outbound, Trunk and Route say what may, and how, TrunkState how a trunk stands; a Groupcall is an attempt to reach one
 // of several destinations; a Conference is a room, a Confbridge what carries it;
 // an Extension is a phone number of ours, an Agent a person with several, a Mailbox where messages are left, a Registration a phone that is there;
-// an Event tells the program what happened. Settings, Flags, ParseListen and NewDeps spare a server the
+// an Event tells the program what happened, a Subscription and Webhooks bring it to who wants to know; a Journey is what became of one caller's way. Settings, Flags, ParseListen and NewDeps spare a server the
 // usual wiring. Machine, Input, Effect and Snapshot are what traces and restarts are made of.
 //
 //	cfg := call.Config{Deps: call.NewDeps(call.Settings{}, nil, nil)}
@@ -112,13 +112,33 @@
 // a Store that is also a store.Voicemails keeps the messages. The owner is the extension that has given its password for the call, or who knows the PIN, which is in no
 // trace. Its phones' lamps have the counts after each change; what is too old goes within an hour.
 //
+// # Events
+//
+// Every change of a call, conference, groupcall, trunk or phone is an Event in VoIPBIN's form, type and data, with an ID, a number within its
+// resource, a time and the journey. There are three ways to them. Config.OnEvent is called where it happens: at once, and it must not block. Engine.Subscribe
+// gathers the events that it is asked for: a reader that falls behind its buffer is dropped, with a reason, and goes on
+// after the last event that it has read. Webhooks send them to a web server: signed, in the order of each resource, again and again until they are taken, from a
+// bounded queue. What a call pays does not depend on how many read.
+//
+// The events of a call begin with call_created and end with call_hangup; nothing that names the call comes after that, neither of its
+// recordings nor of its stay in a room. "dtmf_received" comes when the key is up again, with how long it was down; the flow has it at the press. "call_quality" comes at the end
+// of a call that had sound, and every Config.QualityInterval. "activeflow_created", "_updated" (at each step) and "_deleted" tell of its flow; the actions that have ended are in Call.Activeflow.
+//
+// # Journeys
+//
+// The first leg of a caller's way makes a journey id, and whatever comes of it has that id: legs, groupcalls, stays, recordings and the names of their files, events, variables.
+// With Config.JourneyHeader it goes along to trunks that are Trusted, and comes from them; nobody else is asked. Engine.Journey reads the journey
+// from the traces of its legs, those that are up and those that the store keeps: a graph of legs, bridges, rooms, groupcalls, transfers, queues, recordings and of
+// those at the other ends, each with what caused it and when. It is JSON, and Journey.Text and Journey.Mermaid show it. Journey.At rebuilds how all legs stood at
+// any moment; Engine.JourneyState tells how they stand now. What joins a call to something else stands in its trace as an input: KindBridge, KindLink.
+//
 // # Goroutines
 //
 // A call's loop consumes Inputs one after another (SIP messages, digits, timers, commands, what happens
 // in the flow) and never waits; the flow runs on a goroutine of its own and may block. What the loop
 // consumed is the call's trace: Replay feeds it to a fresh Machine, which does the same again.
 // Methods of Engine and Call are safe for any goroutine. Functions of the Config run on
-// goroutines of the call's, except OnEvent, which runs on its loop and must not block.
+// goroutines of the call's, except OnEvent, which runs on its loop and must not block; subscribers run on their own.
 //
 // # Too many calls
 //
@@ -130,7 +150,7 @@
 //
 // What the SIP side refuses by itself (malformed or unknown requests, 503 while draining, in overload or above
 // MaxCalls) is counted there and has no record. What a trunk has learned of its health and channels is of this engine alone. Conferences
-// and their calls live in memory only, and so do transfers. Nobody can be transferred to what a flow answers, nor within a conference.
+// and their calls live in memory only, and so do transfers, events and webhooks that wait. Nobody can be transferred to what a flow answers, nor within a conference.
 // Supervise needs a talk: a call that is in no bridge is not heard. Engine.Park ends the flow that runs, as Redirect does.
 // A call that Restore takes up in the middle of a connect dials anew.
 package call

@@ -3,6 +3,7 @@ package call
 import (
 	"errors"
 	"flag"
+	"time"
 )
 
 // Flags are the command line of a server; see AddFlags.
@@ -34,6 +35,7 @@ func (f *Flags) Config() (Config, Settings, error) {
 		s, errs[3] = ReadSettings(f.Settings)
 	}
 	cfg.LocalNets, cfg.Outbound, cfg.Trunks, cfg.Routes = s.LocalNets, s.Outbound, s.Trunks, s.Routes
+	cfg.JourneyHeader, cfg.QualityInterval = s.JourneyHeader, time.Duration(s.QualityInterval)
 	s.Registrar.apply(&cfg)
 	s.Calls.apply(&cfg)
 	cfg.Realm, cfg.Extensions, cfg.Agents = s.Realm, ListExtensions(s.Extensions...), ListAgents(s.Agents...)

@@ -19,3 +19,13 @@ func TestInfoDigit(t *testing.T) {
 		}
 	}
 }
+
+func TestInfoDuration(t *testing.T) {
+	for body, want := range map[string]int{
+		"Signal=5\r\nDuration=160\r\n": 160, "Signal=5\nduration = 90": 90, "Signal=5": 0, "Duration=": 0, "Duration=-3": 0, "Duration=99999999999": 0, "Duration=x": 0,
+	} {
+		if got := infoDuration([]byte(body)); got != want {
+			t.Errorf("%q: %d, want %d", body, got, want)
+		}
+	}
+}

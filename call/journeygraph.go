@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"github.com/callbin/callbin/call/address"
-	"github.com/callbin/callbin/media/rtp"
 	"github.com/callbin/callbin/store"
 )
 
@@ -118,14 +117,26 @@ func (g *journeyGraph) leg(l *journeyLeg) {
 	var m Machine
 	for i := range l.trace {
 		in := &l.trace[i]
-		status, phase := m.st.Record.Status, m.st.Phase
+		status, phase, over, bridge, held := m.st.Record.Status, m.st.Phase, m.st.Finished, m.st.Record.ConfbridgeID, m.st.Linked.Held
 		m.Step(in)
 		r := &m.st.Record
 		if i == 0 {
 			g.begins(in, r)
+			if status = store.StatusDialing; in.Kind == KindRestored {
+				status = r.Status
+			}
+		}
+		if over && in.Kind == KindBridge { // told below already
+			continue
 		}
 		g.input(l, in)
-		if r.Status != status && status != "" {
+		if m.st.Finished && !over && bridge != "" && in.Kind != KindBridge { // its bridge has not noticed yet
+			g.leftBehind(l, in, bridge)
+		}
+		if now := m.st.Linked.Held; now != held { // whoever told of it, the sound or a link
+			g.moment(l, in, map[bool]string{true: LinkHeld, false: LinkUnheld}[now], "")
+		}
+		if r.Status != status {
 			g.turned(l, in, r)
 		}
 		if m.st.Phase == PhaseEnded && phase != PhaseEnded {
@@ -233,13 +244,6 @@ func (g *journeyGraph) input(l *journeyLeg, in *Input) {
 		}
 	case KindStarted:
 		g.moment(l, in, "step", in.Step.Type+" "+in.Step.ID)
-	case KindMedia:
-		switch in.Media.Kind {
-		case rtp.EventHold:
-			g.moment(l, in, LinkHeld, "")
-		case rtp.EventResume:
-			g.moment(l, in, LinkUnheld, "")
-		}
 	case KindCommand:
 		if c := in.Command; c.Name == "mute" {
 			what := "mute"
@@ -250,6 +254,19 @@ func (g *journeyGraph) input(l *journeyLeg, in *Input) {
 		}
 	case KindLink:
 		g.link(l, in)
+	}
+}
+
+// leftBehind tells that a leg which is over has left its bridge.
+func (g *journeyGraph) leftBehind(l *journeyLeg, in *Input, bridge string) {
+	for _, kind := range []string{NodeBridge, NodeConference} {
+		if i, ok := g.nodes[kind+"/"+bridge]; ok {
+			n := &g.j.Nodes[i]
+			if n.End.Before(in.At.Time) {
+				n.End = in.At
+			}
+			g.edge(legNode(l.id), n.ID, EdgeLeft, "", l.id, in)
+		}
 	}
 }
 

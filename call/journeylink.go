@@ -44,7 +44,8 @@ func (g *journeyGraph) link(l *journeyLeg, in *Input) {
 		n := g.add(JourneyNode{ID: NodeVoicemail + "/" + k.Room, Ref: k.Room, Kind: NodeVoicemail, Label: "voicemail " + k.Room, Begin: in.At})
 		n.Begin = earlier(n.Begin, in.At)
 		g.edge(leg, n.ID, EdgeVoicemail, k.Detail, l.id, in)
-	default: // hold, unhold, held, unheld, moh, silence, redirect, and what this version does not know
+	case LinkHeld, LinkUnheld: // told where the state changes
+	default: // hold, unhold, moh, silence, redirect, and what this version does not know
 		g.moment(l, in, k.What, k.Detail)
 	}
 }

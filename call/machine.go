@@ -150,7 +150,9 @@ func (m *Machine) Step(in *Input) []Effect {
 		m.st.Linked.take(in.Link)
 		m.linked(in)
 	case KindQuality:
-		m.tellQuality(in, false)
+		if m.st.Phase != PhaseEnded { // else the one at the end says all
+			m.tellQuality(in, false)
+		}
 	case KindClosed:
 		m.mediaClosed(in)
 	}
@@ -272,7 +274,7 @@ func (m *Machine) signal(in *Input) {
 		}
 		m.end(in.At, end)
 	case sip.EventInfo:
-		if d := infoDigit(e.ContentType, e.Body); d != "" {
+		if d := infoDigit(e.ContentType, e.Body); d != "" && m.st.Phase != PhaseEnded {
 			m.digit(d, "info")
 			m.tellDigit(Digit{Digit: d, DurationMS: infoDuration(e.Body), By: "info"})
 		}

@@ -53,7 +53,7 @@ type MediaOptions struct {
 	Plain   bool            // show the bound address: the peer is in Config.LocalNets
 	Prefer  string          // the codec to be named first in offers; "": as configured
 	Codecs  []string        // that may be offered, the preferred one first; none: as configured
-	OnEvent func(rtp.Event) // must not block
+	OnEvent func(rtp.Event) // must not block; of a key press it is told twice, rtp.EventDigit and rtp.EventDigitEnd
 }
 
 // rtpFactory makes the legs of media/rtp.

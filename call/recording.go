@@ -94,7 +94,7 @@ func (c *Call) openRecording(cmd RecordCommand) (*recording, error) {
 		OnEnd: func(media.Recording) { c.engine.wg.Go(func() { c.endRecording("") }) },
 	}, store.Recording{
 		ID: cmd.ID, ActiveflowID: c.vars.Get(varActiveflow), ReferenceType: store.ReferenceCall, ReferenceID: c.id,
-		OnEndFlowID: cmd.Options.OnEndFlowID, JourneyID: c.vars.Get(varJourney),
+		OnEndFlowID: cmd.Options.OnEndFlowID, JourneyID: c.journey,
 		Files: []store.RecordingFile{{Name: cmd.Name, Direction: string(media.Both)}},
 	}, (*c.leg.Load()).Port().Tap)
 }

@@ -29,6 +29,24 @@ type Settings struct {
 	URLs       []netip.Prefix    `json:"urls"`       // private networks that flow URLs may reach all the same
 	Tokens     []string          `json:"tokens"`     // bearer tokens of the HTTP interface
 	LocalNets  []netip.Prefix    `json:"local_nets"` // peers that are shown bound addresses
+	Webhooks   []WebhookConfig   `json:"webhooks"`   // where events are sent; private networks are those of URLs
+
+	JourneyHeader   string  `json:"journey_header"`   // see Config.JourneyHeader
+	QualityInterval Seconds `json:"quality_interval"` // see Config.QualityInterval
+}
+
+// NewWebhooks makes those of the settings.
+func (s *Settings) NewWebhooks() ([]*Webhooks, error) {
+	var all []*Webhooks
+	for i, cfg := range s.Webhooks {
+		cfg.Allow = s.URLs
+		w, err := NewWebhooks(cfg)
+		if err != nil {
+			return nil, fmt.Errorf("webhooks[%d]: %w", i, err)
+		}
+		all = append(all, w)
+	}
+	return all, nil
 }
 
 // RegistrarSettings are the limits of registration; 0 is the default of sip.RegistrarConfig and sip.AuthConfig.
@@ -102,6 +120,9 @@ func (s *Settings) check() error {
 		errs = append(errs, fmt.Errorf("realm: %q holds a quote, backslash or line break", s.Realm))
 	}
 	errs = append(errs, checkTrunks("trunks", s.Trunks), checkRoutes("routes", s.Routes, s.Trunks), s.Outbound.check("outbound"), s.Calls.check("calls"))
+	for i := range s.Webhooks {
+		errs = append(errs, s.Webhooks[i].check(fmt.Sprintf("webhooks[%d]", i)))
+	}
 	for i, t := range s.Tokens {
 		if len(t) < minToken {
 			errs = append(errs, fmt.Errorf("tokens[%d]: shorter than %d characters", i, minToken))

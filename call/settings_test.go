@@ -2,6 +2,7 @@ package call_test
 
 import (
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -26,12 +27,19 @@ func TestReadSettings(t *testing.T) {
 	s, err := readSettings(t, `{"realm":"pbx","extensions":[{"name":"100","password":"x"}],
 		"trunks":[{"name":"a","address":"192.0.2.1","transport":"tcp","user":"u","password":"p","prefixes":["+1"]}],
 		"outbound":{"sip":["127.0.0.0/8"],"tel":["+49"]},"files":["prompts","/srv"],"urls":["10.0.0.0/8"],
-		"tokens":["0123456789abcdef"],"local_nets":["192.168.0.0/16"]}`)
+		"tokens":["0123456789abcdef"],"local_nets":["192.168.0.0/16"],
+		"webhooks":[{"url":"http://10.1.2.3/hook?key=geheim","secret":"s3cret","types":["call_*"]}],"journey_header":"X-Journey","quality_interval":10}`)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if len(s.Files) != 2 || !filepath.IsAbs(s.Files[0]) || filepath.Base(s.Files[0]) != "prompts" || s.Files[1] != "/srv" {
 		t.Errorf("files %q: want the first below the file's folder", s.Files)
+	}
+	if hooks, err := s.NewWebhooks(); err != nil || len(hooks) != 1 { // urls lets it into 10.0.0.0/8
+		t.Errorf("webhooks %v, %v", len(hooks), err)
+	}
+	if text := fmt.Sprintf("%v %+v %#v", s, s, s.Webhooks); strings.Contains(text, "geheim") || strings.Contains(text, "s3cret") || !strings.Contains(text, "10.1.2.3") {
+		t.Errorf("printed: %s", text)
 	}
 	if !s.Owned(address.Address{Type: address.TypeSIP, Target: "100@pbx"}) || s.Owned(address.Address{Type: address.TypeSIP, Target: "100@other"}) {
 		t.Error("100@pbx is ours, 100@other is not")
@@ -43,6 +51,7 @@ func TestReadSettingsRefuses(t *testing.T) {
 		"unknown key":        {`{"relm":"x"}`, `unknown field "relm"`},
 		"wrong type":         {"{\n\"realm\": 5}", "line 2, column"},
 		"syntax":             {"{\"realm\": \"x\",\n}", "line 2, column"},
+		"webhook's url":      {`{"webhooks":[{"url":"ftp://x"}]}`, "webhooks[0]"},
 		"two values":         {`{} {}`, "more than one"},
 		"bad network":        {`{"urls":["10.0.0.0"]}`, "10.0.0.0"},
 		"extension's name":   {`{"extensions":[{"name":"a b","password":"x"}]}`, "extensions[0]"},

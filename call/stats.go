@@ -7,12 +7,13 @@ import (
 
 // Stats are the counters of an engine.
 type Stats struct {
-	Calls      int // that are up
-	Groupcalls int // that are up, those within others too
-	Draining   bool
-	Overload   OverloadStats
-	SIP        sip.Stats
-	Lateness   media.LatenessStats // of the media threads
+	Calls       int // that are up
+	Groupcalls  int // that are up, those within others too
+	Draining    bool
+	Subscribers int // of events
+	Overload    OverloadStats
+	SIP         sip.Stats
+	Lateness    media.LatenessStats // of the media threads
 }
 
 // Stats returns the engine's counters.
@@ -21,6 +22,6 @@ func (e *Engine) Stats() Stats {
 	calls, groupcalls := len(e.calls), len(e.groupcalls)
 	e.mu.Unlock()
 	return Stats{
-		Calls: calls, Groupcalls: groupcalls, Draining: e.draining.Load(), Overload: e.overload.stats(), SIP: e.sip.Stats(), Lateness: e.Lateness(),
+		Calls: calls, Groupcalls: groupcalls, Subscribers: int(e.events.readers.Load()), Draining: e.draining.Load(), Overload: e.overload.stats(), SIP: e.sip.Stats(), Lateness: e.Lateness(),
 	}
 }

@@ -31,24 +31,51 @@ const (
 	webhookDrain          = 10 * time.Second
 )
 
-// WebhookConfig says where events are sent. Only URL is needed.
+// WebhookConfig says where events are sent. Only URL is needed. It does not show its URL, which may hold a secret, nor its secret when it is
+// printed or logged.
 type WebhookConfig struct {
 	// URL gets each event as a POST, http or https. It must not be an address of this network: see package call/safehttp.
-	URL string
+	URL string `json:"url"`
 	// Secret signs the body: X-VoIPBIN-Signature: sha256=<hex HMAC-SHA256(Secret, body)>. "": no signature.
-	Secret string
+	Secret string `json:"secret"`
 	// Types are those of SubscribeOptions. None: all.
-	Types []string
+	Types []string `json:"types"`
 	// Allow are networks that may be reached though they are not public, such as those of a web server beside the engine.
-	Allow []netip.Prefix
+	Allow []netip.Prefix `json:"-"`
 	// HTTP sends the requests, in place of a guarded client with a limit of 10 s each that follows no redirects. Nil: that.
-	HTTP action.HTTPDoer
+	HTTP action.HTTPDoer `json:"-"`
 
-	Tries   int           // of each event; 0: DefaultWebhookTries
-	Backoff time.Duration // before the second one, doubled each time up to a minute; 0: DefaultWebhookBackoff
-	Queue   int           // events that may wait; what comes beyond is dropped and counted. 0: DefaultWebhookQueue
-	Workers int           // requests at a time; 0: DefaultWebhookWorkers
-	Logger  *slog.Logger  // nil: slog.Default()
+	Tries   int           `json:"tries"`   // of each event; 0: DefaultWebhookTries
+	Backoff time.Duration `json:"-"`       // before the second one, doubled each time up to a minute; 0: DefaultWebhookBackoff
+	Queue   int           `json:"queue"`   // events that may wait; what comes beyond is dropped and counted. 0: DefaultWebhookQueue
+	Workers int           `json:"workers"` // requests at a time; 0: DefaultWebhookWorkers
+	Logger  *slog.Logger  `json:"-"`       // nil: slog.Default()
+}
+
+// Format writes the host alone, whatever the verb.
+func (c WebhookConfig) Format(f fmt.State, _ rune) { _, _ = fmt.Fprint(f, "webhooks to "+c.host()) }
+
+// LogValue is the host.
+func (c WebhookConfig) LogValue() slog.Value { return slog.StringValue(c.host()) }
+
+func (c *WebhookConfig) host() string {
+	u, err := url.Parse(c.URL)
+	if err != nil {
+		return ""
+	}
+	return u.Host
+}
+
+// check tells what is wrong with c.
+func (c *WebhookConfig) check(what string) error {
+	u, err := url.Parse(c.URL)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return fmt.Errorf("%s: url is not http or https, or has no host", what)
+	}
+	if c.Tries < 0 || c.Backoff < 0 || c.Queue < 0 || c.Workers < 0 {
+		return fmt.Errorf("%s: tries, backoff, queue and workers cannot be negative", what)
+	}
+	return nil
 }
 
 // WebhookStats are counters of Webhooks.
@@ -75,12 +102,8 @@ type Webhooks struct {
 
 // NewWebhooks checks cfg. The engine's events are sent while Run runs.
 func NewWebhooks(cfg WebhookConfig) (*Webhooks, error) {
-	u, err := url.Parse(cfg.URL)
-	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return nil, fmt.Errorf("call: webhooks: URL is not http://HOST/... or https://HOST/...")
-	}
-	if cfg.Tries < 0 || cfg.Backoff < 0 || cfg.Queue < 0 || cfg.Workers < 0 {
-		return nil, errors.New("call: webhooks: Tries, Backoff, Queue and Workers cannot be negative")
+	if err := cfg.check("call: webhooks"); err != nil {
+		return nil, err
 	}
 	set(&cfg.Tries, DefaultWebhookTries)
 	set(&cfg.Backoff, DefaultWebhookBackoff)
@@ -93,8 +116,12 @@ func NewWebhooks(cfg WebhookConfig) (*Webhooks, error) {
 	w.lanes.init(cfg.Queue)
 	if w.http == nil {
 		c := safehttp.New(safehttp.Config{Timeout: webhookTimeout, MaxBytes: 64 << 10, MaxRedirects: -1, Allow: cfg.Allow, UserAgent: "Callbin"})
-		if err := c.CheckURL(u); err != nil {
-			return nil, fmt.Errorf("call: webhooks: %w", err)
+		u, err := url.Parse(cfg.URL)
+		if err == nil {
+			err = c.CheckURL(u)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("call: webhooks to %s: %w", cfg.host(), withoutURL(err))
 		}
 		w.http, w.close = c, c.Close
 	}

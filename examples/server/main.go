@@ -65,6 +65,14 @@ func run(flags *call.Flags, web, flowDir, data string) error {
 	if err != nil {
 		return err
 	}
+	beside := []func(context.Context) error{api.Run, func(ctx context.Context) error { return flows.Watch(ctx, 0) }}
+	hooks, err := settings.NewWebhooks()
+	if err != nil {
+		return err
+	}
+	for _, w := range hooks {
+		beside = append(beside, func(ctx context.Context) error { return w.Run(ctx, engine) })
+	}
 	fmt.Println("callbin: ready")
-	return engine.RunUntilSignal(api.Run, func(ctx context.Context) error { return flows.Watch(ctx, 0) })
+	return engine.RunUntilSignal(beside...)
 }
