@@ -39,12 +39,12 @@ func asJSON(v any) json.RawMessage {
 // wholeTrace is the trace of a call that is over, with its flow: whoever reads it later must not depend on what that
 // flow has become.
 func (c *Call) wholeTrace() []byte {
-	f, ok := c.program.(*flow.Flow)
-	if !ok {
-		return c.Trace()
-	}
 	c.stateMu.Lock()
 	defer c.stateMu.Unlock()
+	f, ok := c.program.(*flow.Flow)
+	if !ok {
+		return slices.Clone(c.trace)
+	}
 	in := Input{Seq: c.seq + 1, At: store.At(time.Now()), Kind: KindNote, Note: &Note{What: "program", Target: f.Name(), Body: string(f.Source())}}
 	trace, err := appendInput(slices.Clip(c.trace), &in)
 	if err != nil || len(c.trace) >= MaxTrace {
