@@ -6,7 +6,8 @@
 // that asks to come in; a Verdict and a Refusal say why it must not; DialOptions are a call that is to
 // go out, Outbound, Trunk and Route say what may, and how, TrunkState how a trunk stands; a Groupcall is an attempt to reach one
 // of several destinations; a Conference is a room, a Confbridge what carries it;
-// an Extension is a phone number of ours, an Agent a person with several, a Registration a phone that is there;
+// an Extension is a phone number of ours, an Agent a person with several, a Registration a phone that is there; a Queue, made of QueueOptions, is where
+// callers wait for agents, and an AgentState how one of these stands;
 // an Event tells the program what happened. Settings, Flags, ParseListen and NewDeps spare a server the
 // usual wiring. Machine, Input, Effect and Snapshot are what traces and restarts are made of.
 //
@@ -71,6 +72,19 @@
 // speaks (RFC 4235, lamps for who is busy), with whom only if Watching.Identities says so and the caller does not hide;
 // Engine.SetMessages switches its own lamp for waiting messages (RFC 3842).
 //
+// # Queues
+//
+// A caller joins a Queue by Call.JoinQueue (the queue_join action) and hears its wait flow until an agent has answered; then both are in a
+// bridge as after a connect, and the caller's flow goes on when they part. Agents are those of Config.Agents whose tags the queue wants and whose status is
+// AgentAvailable: Engine.SetAgentStatus sets it, calls of queues change it (ringing, busy, wrap-up, available again; away after a call that was missed).
+// A caller whose agent does not answer keeps its place. store.Queuecall is the record of a stay; Engine.Queuecall, KickQueuecall and
+// SetQueuecallPriority are for those that are not over. Events are "queuecall_created", "queuecall_waiting", "queuecall_connecting" (agents ring),
+// "queuecall_requeued" (they did not answer), "queuecall_serviced", "queuecall_callback", then one of "queuecall_done" and "queuecall_abandoned";
+// "agent_status_updated"; "queue_created", "queue_updated" and "queue_deleted".
+//
+// Who asks to be called back (CallbackOptions) hangs up and keeps its place: its agent is rung first, then the caller, through Config.Outbound as
+// anybody. Where that lets numbers out, a caller chooses who is dialled: name the prefixes.
+//
 // # Goroutines
 //
 // A call's loop consumes Inputs one after another (SIP messages, digits, timers, commands, what happens
@@ -89,5 +103,5 @@
 //
 // What the SIP side refuses by itself (malformed or unknown requests, 503 while draining, in overload or above
 // MaxCalls) is counted there and has no record. What a trunk has learned of its health and channels is of this engine alone. Conferences
-// and their calls live in memory only. A call that Restore takes up in the middle of a connect dials anew.
+// and their calls, queues, who waits in them and the statuses of agents live in memory only; records of stays are stored when they end. A call that Restore takes up in the middle of a connect dials anew.
 package call

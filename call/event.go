@@ -18,7 +18,7 @@ type Event struct {
 	CallID string    `json:"call_id,omitempty"` // "": of no single call
 	Seq    int       `json:"seq,omitempty"`     // of the input that caused it: grows within a call
 	Time   time.Time `json:"time"`
-	Data   any       `json:"data"` // as it stood then: a store.Call, store.Conference (conference_...), store.Conferencecall (conferencecall_...), store.Groupcall (groupcall_...), store.Transcribe (transcribe_...), store.Transcript, TrunkState (trunk_updated) or Registration (extension_registered, extension_unregistered)
+	Data   any       `json:"data"` // as it stood then: a store.Call, store.Conference (conference_...), store.Conferencecall (conferencecall_...), store.Groupcall (groupcall_...), store.Transcribe (transcribe_...), store.Transcript, store.Queue (queue_...), store.Queuecall (queuecall_...), AgentState (agent_...), TrunkState (trunk_updated) or Registration (extension_registered, extension_unregistered)
 }
 
 func (e *Engine) emit(c *Call, what *Effect) {
