@@ -27,6 +27,7 @@ const (
 	AgentQueue  = "queue"   // a call of a queue rings, or is talked
 	AgentWrapUp = "wrap_up" // after a call, for QueueOptions.WrapUp
 	AgentMissed = "missed"  // it did not take a call of a queue
+	AgentCall   = "call"    // another call: to the agent, or to or from one of its extensions
 )
 
 // settable are the statuses that a person has by choice.
@@ -55,6 +56,7 @@ type deskAgent struct {
 	missed int
 	stay   *stay  // that it is rung for, or talks with; nil: none
 	wish   string // status to have after the call; "": as wrap-up says
+	others int    // calls beside those of queues
 	seats  []*seat
 	timer  *time.Timer // that ends a rest or wrap-up; nil: none
 	turn   int         // of the status, which makes late timers harmless
@@ -81,6 +83,9 @@ func (a *deskAgent) state() AgentState {
 // become gives a the status, and a free one its places in the queues. d.mu is held.
 func (d *desk) become(a *deskAgent, status, reason string) {
 	was := a.staffed()
+	if status == AgentAvailable && a.others > 0 {
+		status, reason = AgentBusy, AgentCall
+	}
 	same := a.status == status && a.reason == reason
 	a.turn++
 	if a.timer != nil {
@@ -263,7 +268,9 @@ func (d *desk) hire(about Agent) {
 		a, event = &deskAgent{id: about.ID, status: AgentOffline, reason: AgentSet, since: time.Now()}, "agent_created"
 		d.agents[about.ID] = a
 	}
+	d.index(a, false)
 	a.about = about
+	d.index(a, true)
 	d.unseat(a)
 	for _, q := range d.queues {
 		if q.o.serves(&a.about) {
@@ -285,6 +292,7 @@ func (d *desk) dismiss(id string) {
 		return
 	}
 	d.unseat(a)
+	d.index(a, false)
 	delete(d.agents, id)
 	d.tell(Event{Type: "agent_deleted", Time: time.Now(), Data: a.state()})
 }

@@ -22,10 +22,11 @@ type Event struct {
 }
 
 func (e *Engine) emit(c *Call, what *Effect) {
-	if e.cfg.OnEvent == nil && e.notifier == nil {
+	if e.cfg.OnEvent == nil && e.notifier == nil && e.cfg.Agents == nil {
 		return
 	}
 	s := c.State()
+	defer e.desk.follow(c, what.Text, &s.Record) // after the event that it follows from
 	c.watch(&s.Record)
 	if e.cfg.OnEvent == nil {
 		return

@@ -67,7 +67,7 @@ func (v *serving) prepare() {
 	h.shows = func(dest address.Address) (source, otherwise address.Address) {
 		return c.shows(address.Address{}, rec, dest)
 	}
-	h.base = outgoing{anonymous: c.hides(""), prefer: c.codecOf(), program: flow.Func(v.leg)}
+	h.base = outgoing{queued: true, anonymous: c.hides(""), prefer: c.codecOf(), program: flow.Func(v.leg)}
 	if s.callback.IsZero() {
 		h.inherit(c)
 		h.hops(c, &rec)
