@@ -103,5 +103,5 @@
 //
 // What the SIP side refuses by itself (malformed or unknown requests, 503 while draining, in overload or above
 // MaxCalls) is counted there and has no record. What a trunk has learned of its health and channels is of this engine alone. Conferences
-// and their calls, queues, who waits in them and the statuses of agents live in memory only; records of stays are stored when they end. A call that Restore takes up in the middle of a connect dials anew.
+// and their calls, queues, who waits in them and the statuses of agents live in memory only; records of stays are stored when they end. A call that Restore takes up in the middle of a connect dials anew, in a queue it joins anew.
 package call

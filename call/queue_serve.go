@@ -238,8 +238,11 @@ func (v *serving) serveCallback(ctx context.Context, leg *Call) (*departure, err
 	for {
 		select {
 		case <-v.over:
-			if v.talk.Talk > 0 || s.status() == store.QueuecallService {
+			switch {
+			case s.status() == store.QueuecallService:
 				return v.served(v.talk.EndedBy), nil
+			case leg.Record().HangupBy == "remote": // the agent did not wait for the caller
+				return nil, nil
 			}
 			return &callbackFailed, nil
 		case <-ctx.Done():
