@@ -76,7 +76,8 @@
 //
 // A caller joins a Queue by Call.JoinQueue (the queue_join action) and hears its wait flow until an agent has answered; then both are in a
 // bridge as after a connect, and the caller's flow goes on when they part. Agents are those of Config.Agents whose tags the queue wants and whose status is
-// AgentAvailable: Engine.SetAgentStatus sets it, calls of queues change it (ringing, busy, wrap-up, available again; away after a call that was missed).
+// AgentAvailable: Engine.SetAgentStatus sets it, calls change it: those of queues (ringing, busy, wrap-up, available again; away after one that was missed) and all
+// others to the agent, or to and from its extensions (ringing, busy).
 // A caller whose agent does not answer keeps its place. store.Queuecall is the record of a stay; Engine.Queuecall, KickQueuecall and
 // SetQueuecallPriority are for those that are not over. Events are "queuecall_created", "queuecall_waiting", "queuecall_connecting" (agents ring),
 // "queuecall_requeued" (they did not answer), "queuecall_serviced", "queuecall_callback", then one of "queuecall_done" and "queuecall_abandoned";
