@@ -27,6 +27,7 @@ const (
 	AgentQueue  = "queue"   // a call of a queue rings, or is talked
 	AgentWrapUp = "wrap_up" // after a call, for QueueOptions.WrapUp
 	AgentMissed = "missed"  // it did not take a call of a queue
+	AgentCall   = "call"    // another call: to the agent, or to or from one of its extensions
 )
 
 // settable are the statuses that a person has by choice.
@@ -55,6 +56,8 @@ type deskAgent struct {
 	missed int
 	stay   *stay  // that it is rung for, or talks with; nil: none
 	wish   string // status to have after the call; "": as wrap-up says
+	gone   bool   // dismissed; forgotten when its call is over, lest it comes back meanwhile and has two
+	others int    // calls beside those of queues
 	seats  []*seat
 	timer  *time.Timer // that ends a rest or wrap-up; nil: none
 	turn   int         // of the status, which makes late timers harmless
@@ -81,6 +84,9 @@ func (a *deskAgent) state() AgentState {
 // become gives a the status, and a free one its places in the queues. d.mu is held.
 func (d *desk) become(a *deskAgent, status, reason string) {
 	was := a.staffed()
+	if status == AgentAvailable && a.others > 0 {
+		status, reason = AgentBusy, AgentCall
+	}
 	same := a.status == status && a.reason == reason
 	a.turn++
 	if a.timer != nil {
@@ -98,7 +104,7 @@ func (d *desk) become(a *deskAgent, status, reason string) {
 	for _, s := range a.seats {
 		s.queue.pool.set(s, a.free())
 	}
-	if !same {
+	if !same && !a.gone {
 		d.tell(Event{Type: "agent_status_updated", Time: a.since, Data: a.state()})
 	}
 	d.idle(a)
@@ -138,6 +144,8 @@ func (d *desk) release(a *deskAgent, wrap time.Duration) {
 	wish := a.wish
 	a.wish = ""
 	switch {
+	case a.gone:
+		delete(d.agents, a.id)
 	case wish != "" && wish != AgentAvailable:
 		d.become(a, wish, AgentSet)
 	case wish == "" && wrap > 0:
@@ -154,6 +162,8 @@ func (d *desk) miss(a *deskAgent, o *QueueOptions) {
 	wish := a.wish
 	a.wish = ""
 	switch {
+	case a.gone:
+		delete(d.agents, a.id)
 	case wish != "" && wish != AgentAvailable:
 		d.become(a, wish, AgentSet)
 	case o.MaxMisses > 0 && a.missed >= o.MaxMisses:
@@ -176,7 +186,7 @@ func (e *Engine) SetAgentStatus(ctx context.Context, id, status string) error {
 	d := &e.desk
 	d.mu.Lock()
 	defer d.unlock()
-	if d.agents[id] != a {
+	if d.agents[id] != a || a.gone {
 		return fmt.Errorf("%w: %.80q", ErrNoAgent, id)
 	}
 	a.missed = 0
@@ -194,8 +204,8 @@ func (e *Engine) SetAgentStatus(ctx context.Context, id, status string) error {
 func (e *Engine) AgentState(id string) (AgentState, bool) {
 	e.desk.mu.Lock()
 	defer e.desk.mu.Unlock()
-	a, ok := e.desk.agents[id]
-	if !ok {
+	a := e.desk.agents[id]
+	if a == nil || a.gone {
 		return AgentState{}, false
 	}
 	return a.state(), true
@@ -206,7 +216,9 @@ func (e *Engine) AgentStates() iter.Seq[AgentState] {
 	e.desk.mu.Lock()
 	all := make([]AgentState, 0, len(e.desk.agents))
 	for _, a := range e.desk.agents {
-		all = append(all, a.state())
+		if !a.gone {
+			all = append(all, a.state())
+		}
 	}
 	e.desk.mu.Unlock()
 	slices.SortFunc(all, func(a, b AgentState) int { return strings.Compare(a.ID, b.ID) })
@@ -241,8 +253,9 @@ func (e *Engine) RefreshAgent(ctx context.Context, id string) error {
 func (d *desk) find(ctx context.Context, id string) (*deskAgent, error) {
 	d.mu.Lock()
 	a := d.agents[id]
+	known := a != nil && !a.gone
 	d.mu.Unlock()
-	if a != nil {
+	if known {
 		return a, nil
 	}
 	if err := d.engine.RefreshAgent(ctx, id); err != nil {
@@ -263,7 +276,12 @@ func (d *desk) hire(about Agent) {
 		a, event = &deskAgent{id: about.ID, status: AgentOffline, reason: AgentSet, since: time.Now()}, "agent_created"
 		d.agents[about.ID] = a
 	}
+	if a.gone {
+		a.gone, event = false, "agent_created"
+	}
+	d.index(a, false)
 	a.about = about
+	d.index(a, true)
 	d.unseat(a)
 	for _, q := range d.queues {
 		if q.o.serves(&a.about) {
@@ -271,20 +289,31 @@ func (d *desk) hire(about Agent) {
 		}
 	}
 	d.tell(Event{Type: event, Time: time.Now(), Data: a.state()})
-	if s := about.Status; event == "agent_created" && s != "" && s != AgentOffline {
+	switch s := about.Status; {
+	case event != "agent_created" || s == "" || s == AgentOffline:
+		d.idle(a)
+	case a.stay != nil:
+		a.wish = s
+	default:
 		d.become(a, s, AgentSet)
-		return
 	}
-	d.idle(a)
 }
 
 // dismiss forgets an agent. d.mu is held.
 func (d *desk) dismiss(id string) {
 	a := d.agents[id]
-	if a == nil {
+	if a == nil || a.gone {
 		return
 	}
 	d.unseat(a)
-	delete(d.agents, id)
+	d.index(a, false)
+	a.gone = true
+	if a.timer != nil {
+		a.timer.Stop()
+		a.timer = nil
+	}
+	if a.stay == nil {
+		delete(d.agents, id)
+	}
 	d.tell(Event{Type: "agent_deleted", Time: time.Now(), Data: a.state()})
 }

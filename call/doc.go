@@ -6,7 +6,8 @@
 // that asks to come in; a Verdict and a Refusal say why it must not; DialOptions are a call that is to
 // go out, Outbound, Trunk and Route say what may, and how, TrunkState how a trunk stands; a Groupcall is an attempt to reach one
 // of several destinations; a Conference is a room, a Confbridge what carries it;
-// an Extension is a phone number of ours, an Agent a person with several, a Mailbox where messages are left, a Registration a phone that is there;
+// an Extension is a phone number of ours, an Agent a person with several, a Mailbox where messages are left, a Registration a phone that is there; a Queue, made of
+// QueueOptions, is where callers wait for agents, and an AgentState how one of these stands;
 // an Event tells the program what happened, a Subscription and Webhooks bring it to who wants to know; a Journey is what became of one caller's way. Settings, Flags, ParseListen and NewDeps spare a server the
 // usual wiring. Machine, Input, Effect and Snapshot are what traces and restarts are made of.
 //
@@ -132,6 +133,20 @@
 // those at the other ends, each with what caused it and when. It is JSON, and Journey.Text and Journey.Mermaid show it. Journey.At rebuilds how all legs stood at
 // any moment; Engine.JourneyState tells how they stand now. What joins a call to something else stands in its trace as an input: KindBridge, KindLink.
 //
+// # Queues
+//
+// A caller joins a Queue by Call.JoinQueue (the queue_join action) and hears its wait flow until an agent has answered; then both are in a
+// bridge as after a connect, and the caller's flow goes on when they part. Agents are those of Config.Agents whose tags the queue wants and whose status is
+// AgentAvailable: Engine.SetAgentStatus sets it, calls change it: those of queues (ringing, busy, wrap-up, available again; away after one that was missed) and all
+// others to the agent, or to and from its extensions (ringing, busy).
+// A caller whose agent does not answer keeps its place. store.Queuecall is the record of a stay; Engine.Queuecall, KickQueuecall and
+// SetQueuecallPriority are for those that are not over. Events are "queuecall_created", "queuecall_waiting", "queuecall_connecting" (agents ring),
+// "queuecall_requeued" (they did not answer), "queuecall_serviced", "queuecall_callback", then one of "queuecall_done" and "queuecall_abandoned";
+// "agent_status_updated"; "queue_created", "queue_updated" and "queue_deleted".
+//
+// Who asks to be called back (CallbackOptions) hangs up and keeps its place: its agent is rung first, then the caller, through Config.Outbound as
+// anybody. Where that lets numbers out, a caller chooses who is dialled: name the prefixes.
+//
 // # Goroutines
 //
 // A call's loop consumes Inputs one after another (SIP messages, digits, timers, commands, what happens
@@ -150,7 +165,7 @@
 //
 // What the SIP side refuses by itself (malformed or unknown requests, 503 while draining, in overload or above
 // MaxCalls) is counted there and has no record. What a trunk has learned of its health and channels is of this engine alone. Conferences
-// and their calls live in memory only, and so do transfers, events and webhooks that wait. Nobody can be transferred to what a flow answers, nor within a conference.
-// Supervise needs a talk: a call that is in no bridge is not heard. Engine.Park ends the flow that runs, as Redirect does.
-// A call that Restore takes up in the middle of a connect dials anew.
+// and their calls, queues, who waits in them and the statuses of agents live in memory only, and so do transfers, events and webhooks that wait; records of stays are stored when they end.
+// Nobody can be transferred to what a flow answers, nor within a conference. Supervise needs a talk: a call that is in no bridge is not heard. Engine.Park ends the flow that runs, as
+// Redirect does. A call that Restore takes up in the middle of a connect dials anew, in a queue it joins anew.
 package call

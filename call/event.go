@@ -115,10 +115,11 @@ func (e *Event) fill() {
 
 // emit tells what the loop of c wants told. It runs on the loop.
 func (e *Engine) emit(c *Call, what *Effect) {
-	if e.notifier == nil && !e.listened() {
+	if e.notifier == nil && e.cfg.Agents == nil && !e.listened() {
 		return
 	}
 	rec := c.Record()
+	defer e.desk.follow(c, what.Text, &rec) // after the event that it follows from
 	c.watch(&rec)
 	if !e.listened() {
 		return

@@ -12,6 +12,7 @@ import (
 	"github.com/callbin/callbin/call/address"
 	"github.com/callbin/callbin/flow"
 	"github.com/callbin/callbin/sip"
+	"github.com/callbin/callbin/store"
 )
 
 // An engine that answers every call with an echo. Here it ends at once, for want of calls.
@@ -225,4 +226,40 @@ func ExampleCall_Transfer() {
 	// Output:
 	// call: transfer: type "half" is neither blind nor attended
 	// call: transfer: 0 destinations are not 1 to 64
+}
+
+// A queue of those who speak German, served by who is idle for longest. Agents are available when somebody says so.
+func ExampleEngine_CreateQueue() {
+	engine, err := call.New(call.Config{
+		Listen: []sip.Listen{{Network: "udp", Addr: "127.0.0.1:0"}}, Logger: slog.New(slog.DiscardHandler),
+		Route: func(context.Context, *call.Incoming) (flow.Program, error) { return nil, call.ErrNoFlow },
+		Agents: call.ListAgents(
+			call.Agent{ID: "anna", Tags: []string{"german", "french"}, Addresses: []address.Address{{Type: address.TypeExtension, Target: "200"}}},
+			call.Agent{ID: "bob", Tags: []string{"french"}, Addresses: []address.Address{{Type: address.TypeExtension, Target: "201"}}}),
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	queue, err := engine.CreateQueue(call.QueueOptions{
+		ID: "support", Tags: []string{"german"}, RoutingMethod: store.QueueLongestIdle,
+		WaitFlowID: "music", WaitTimeout: 10 * time.Minute, RingTimeout: 15 * time.Second, WrapUp: 20 * time.Second,
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, id := range []string{"anna", "bob"} {
+		if err := engine.SetAgentStatus(context.Background(), id, call.AgentAvailable); err != nil {
+			fmt.Println(err)
+		}
+	}
+	r := queue.Record()
+	fmt.Println(r.ID, r.RoutingMethod, r.AgentsAvailable, "available,", len(queue.Calls()), "waiting")
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Millisecond)
+	defer cancel()
+	fmt.Println("ended:", engine.Run(ctx))
+	// Output:
+	// support longest_idle 1 available, 0 waiting
+	// ended: <nil>
 }

@@ -109,7 +109,9 @@ func (e *Engine) admit(d *sip.Dialog) {
 		c.feed(Input{Kind: KindRefused, End: end})
 		return
 	}
+	c.stateMu.Lock() // the caller may have given up: its record is being stored
 	c.program = program
+	c.stateMu.Unlock()
 	c.feed(Input{Kind: KindRouted, Flow: flowInput(program)})
 }
 

@@ -146,6 +146,7 @@ func (e *Engine) dial(ctx context.Context, id string, o DialOptions, over func(*
 type outgoing struct {
 	id                  string // "": made by place
 	source, destination address.Address
+	queued              bool            // a queue rings its agent
 	rooted              address.Address // of a leg of a hunt: the destination of its root that it is behind
 	otherwise           address.Address // who is shown where source is not set and the trunk has no number; place sets source
 	program             flow.Program

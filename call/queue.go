@@ -79,8 +79,6 @@ type CallbackOptions struct {
 	RingTimeout time.Duration // of the caller's phone; 0: Config.RingTimeout
 }
 
-func (o *CallbackOptions) any() bool { return o.Key != "" || o.OnHangup }
-
 func (o *QueueOptions) ring() time.Duration     { return cmp.Or(o.RingTimeout, DefaultAgentRing) }
 func (o *QueueOptions) missRest() time.Duration { return cmp.Or(o.MissRest, DefaultMissRest) }
 
@@ -201,7 +199,7 @@ func (q *Queue) become(o QueueOptions) {
 	// In the order in which they became free, so that a new pool is as the old one.
 	for _, a := range slices.SortedFunc(maps.Values(d.agents), func(a, b *deskAgent) int { return cmp.Or(cmp.Compare(a.ready, b.ready), cmp.Compare(a.id, b.id)) }) {
 		a.seats = slices.DeleteFunc(a.seats, func(s *seat) bool { return s.queue == q })
-		if q.o.serves(&a.about) {
+		if !a.gone && q.o.serves(&a.about) {
 			d.seat(a, q)
 		}
 	}

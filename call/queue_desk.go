@@ -19,11 +19,13 @@ type desk struct {
 	engine *Engine
 
 	mu     sync.Mutex
-	agents map[string]*deskAgent // guarded by mu
-	queues map[string]*Queue     // guarded by mu
-	stays  map[string]*stay      // guarded by mu; those that are not over, by id
-	turns  uint64                // guarded by mu; orders what happens
-	closed bool                  // guarded by mu
+	agents map[string]*deskAgent   // guarded by mu
+	queues map[string]*Queue       // guarded by mu
+	stays  map[string]*stay        // guarded by mu; those that are not over, by id
+	phones map[string][]*deskAgent // guarded by mu; agents by the names of their extensions
+	others map[*Call][]*deskAgent  // guarded by mu; whose calls they are that are not of queues
+	turns  uint64                  // guarded by mu; orders what happens
+	closed bool                    // guarded by mu
 
 	outbox  []Event // guarded by mu; to be told in this order
 	telling bool    // guarded by mu; somebody does
@@ -36,6 +38,7 @@ const maxRung = 64
 func (e *Engine) openQueues() error {
 	d := &e.desk
 	d.engine, d.agents, d.queues, d.stays = e, map[string]*deskAgent{}, map[string]*Queue{}, map[string]*stay{}
+	d.phones, d.others = map[string][]*deskAgent{}, map[*Call][]*deskAgent{}
 	d.telling = true // nobody is told what is so from the start
 	defer func() { d.outbox, d.telling = nil, false }()
 	var errs []error

@@ -1,6 +1,7 @@
 package call
 
 import (
+	"cmp"
 	"container/heap"
 	"math/rand/v2"
 	"slices"
@@ -71,7 +72,7 @@ func (p *pool) pick(most int) []*seat {
 		return []*seat{p.seats[rand.IntN(len(p.seats))]}
 	case store.QueueRingAll:
 		all := slices.Clone(p.seats)
-		slices.SortFunc(all, func(a, b *seat) int { return int(int64(a.agent.ready - b.agent.ready)) })
+		slices.SortFunc(all, func(a, b *seat) int { return cmp.Compare(a.agent.ready, b.agent.ready) })
 		return all[:min(len(all), most)]
 	}
 	return []*seat{p.seats[0]}

@@ -39,7 +39,7 @@ func (s *stay) ring(ctx context.Context, offer []*deskAgent) (*departure, error)
 		briefed: make(chan struct{}), over: make(chan struct{})}
 	defer v.bridge.close()
 	missed := false // those that are left have not taken it, though they might have
-	defer func() { v.settle(v.offer, missed) }()
+	defer func() { v.settle(v.offer, missed, v.talked) }()
 	if s.impatient() == nil {
 		if leg := v.hunted(ctx); leg != nil {
 			if why, err := v.serve(ctx, leg); why != nil {
@@ -67,7 +67,7 @@ func (v *serving) prepare() {
 	h.shows = func(dest address.Address) (source, otherwise address.Address) {
 		return c.shows(address.Address{}, rec, dest)
 	}
-	h.base = outgoing{anonymous: c.hides(""), prefer: c.codecOf(), program: flow.Func(v.leg)}
+	h.base = outgoing{queued: true, anonymous: c.hides(""), prefer: c.codecOf(), program: flow.Func(v.leg)}
 	if s.callback.IsZero() {
 		h.inherit(c)
 		h.hops(c, &rec)
@@ -238,8 +238,11 @@ func (v *serving) serveCallback(ctx context.Context, leg *Call) (*departure, err
 	for {
 		select {
 		case <-v.over:
-			if v.talk.Talk > 0 || s.status() == store.QueuecallService {
+			switch {
+			case s.status() == store.QueuecallService:
 				return v.served(v.talk.EndedBy), nil
+			case leg.Record().HangupBy == "remote": // the agent did not wait for the caller
+				return nil, nil
 			}
 			return &callbackFailed, nil
 		case <-ctx.Done():
@@ -267,12 +270,12 @@ func (v *serving) answered() {
 	d.mu.Lock()
 	d.become(v.agent, AgentBusy, AgentQueue)
 	d.unlock()
-	v.settle(others, false)
+	v.settle(others, false, false)
 }
 
 // settle lets the hunt come to its end without its owner, and gives agents back, each when its own phones are silent: else it would be rung
-// while it rings.
-func (v *serving) settle(agents []*deskAgent, missed bool) {
+// while it rings. They have missed the call, or talked, or neither.
+func (v *serving) settle(agents []*deskAgent, missed, talked bool) {
 	e, h, d := v.stay.queue.desk.engine, v.hunt, v.stay.queue.desk
 	legs := map[string][]*Call{}
 	for _, leg := range h.made {
@@ -292,7 +295,7 @@ func (v *serving) settle(agents []*deskAgent, missed bool) {
 			switch {
 			case missed:
 				d.miss(a, &v.o)
-			case v.talked:
+			case talked:
 				a.missed = 0
 				d.release(a, v.o.WrapUp)
 			default:

@@ -11,6 +11,7 @@ import (
 
 	"github.com/callbin/callbin/action"
 	"github.com/callbin/callbin/call"
+	"github.com/callbin/callbin/call/address"
 	"github.com/callbin/callbin/call/calltest"
 	"github.com/callbin/callbin/flow"
 	"github.com/callbin/callbin/store"
@@ -359,10 +360,9 @@ func TestQueueSkills(t *testing.T) {
 			a := queueCaller(t, h, 0)
 			time.Sleep(time.Second)
 			a.Cancel()
-			close(rang)
 			var got []int
-			for n := range rang {
-				got = append(got, n)
+			for len(rang) > 0 {
+				got = append(got, <-rang)
 			}
 			slices.Sort(got)
 			if !slices.Equal(got, c.want) || h.queue(t).Record().AgentsAvailable+h.queue(t).Record().AgentsStaffed < len(c.want) {
@@ -419,6 +419,60 @@ func TestQueueAgentDoesNotTakeIt(t *testing.T) {
 				if r := h.queue(t).Record(); r.TotalIncomingCount != 2 || r.TotalServicedCount != 1 || r.TotalAbandonedCount != 1 {
 					t.Errorf("%+v", r)
 				}
+			})
+		})
+	}
+}
+
+// TestQueuePassesOverWhoIsInAnotherCall: one that an agent got as an agent, by its extension, or has placed itself.
+func TestQueuePassesOverWhoIsInAnotherCall(t *testing.T) {
+	for name, other := range map[string]func(t *testing.T, h *house, p *calltest.Phone) (b *calltest.PhoneCall){
+		"to the agent": func(t *testing.T, h *house, p *calltest.Phone) *calltest.PhoneCall {
+			if _, err := h.Dial(t.Context(), call.DialOptions{Destination: agents("a1")[0], Flow: new(stay).program()}); err != nil {
+				t.Fatal(err)
+			}
+			return p.WaitCall(t)
+		},
+		"to its extension": func(t *testing.T, h *house, p *calltest.Phone) *calltest.PhoneCall {
+			if _, err := h.Dial(t.Context(), call.DialOptions{Destination: address.Address{Type: address.TypeExtension, Target: "200"}, Flow: new(stay).program()}); err != nil {
+				t.Fatal(err)
+			}
+			return p.WaitCall(t)
+		},
+		"its own": func(t *testing.T, h *house, p *calltest.Phone) *calltest.PhoneCall { return p.Start(t, "echo") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := open(t, map[string]string{"100": join, "echo": `[{"type":"sleep","option":{"duration":1000}},{"type":"answer"},{"type":"echo"}]`}, extensions, func(c *call.Config) {
+					c.Agents = call.ListAgents(call.Agent{ID: "a1", Status: call.AgentAvailable, Addresses: []address.Address{{Type: address.TypeExtension, Target: "200"}}})
+					c.Queues = []call.QueueOptions{{ID: "support"}}
+				})
+				p := extensionPhone(t, h, "200", 1, func(p *calltest.PhoneConfig) { p.Server = h.Addrs()[0].Addr })
+				register(t, p)
+				b := other(t, h, p)
+				time.Sleep(500 * time.Millisecond)
+				if got := agentStatus(t, h, "a1"); got != "ringing call" {
+					t.Errorf("while it rings the agent is %s", got)
+				}
+				if name != "its own" {
+					b.Ring()
+					time.Sleep(500 * time.Millisecond)
+					b.Answer()
+				}
+				b.WaitAnswer(t)
+				a := queueCaller(t, h, 0)
+				time.Sleep(5 * time.Second)
+				if got := agentStatus(t, h, "a1"); got != "busy call" || len(h.queue(t).Record().WaitQueuecallIDs) != 1 {
+					t.Errorf("the agent is %s, the queue %+v", got, h.queue(t).Record())
+				}
+				b.Hangup(t)
+				q := p.WaitCall(t)
+				q.Answer()
+				q.WaitAnswer(t)
+				time.Sleep(time.Second)
+				q.Hangup(t)
+				a.WaitEnd(t)
+				h.nobodyLeft(t)
 			})
 		})
 	}

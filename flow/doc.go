@@ -240,7 +240,7 @@
 //	  +extension           that rings, and is answered in its place
 //	play                   plays files, until their end; does not answer
 //	  stream_urls          (required) file:, http: or https: URLs of WAV files, played one after another
-//	queue_join             puts the call into a queue; refused by Check until the engine can do it
+//	queue_join             puts the call into a queue until it has talked with an agent, or left it; see below
 //	  queue_id             (required) the queue
 //	recording_start        records both directions, from an answered call; goes on at once; voipbin.recording.*
 //	  format               (wav mp3 ogg; default wav) of the file; wav, whatever is asked for
@@ -324,12 +324,21 @@
 // passes for the caller leave the digits and the variable alone, so what digits_receive
 // collected is safe until the next of these.
 //
+// # Queues
+//
+// While queue_join waits, the queue's wait flow runs on the call, again and again. It knows voipbin.queue.id, .name, .detail, .waiting (how many
+// wait) and .agents (how many serve), voipbin.queuecall.id, .position (1 is next), .estimated_wait (seconds; missing while nobody knows,
+// so ${voipbin.queuecall.estimated_wait|some} helps), .timeout_wait and .timeout_service (ms). What it sets itself, without voipbin., the flow has
+// after it. Before queue_join, the variable queue_priority may hold a number (higher is served first) and queue_callback where to call back. The result has
+// status (done, abandoned; waiting where the caller is going to be called back), reason (served, service_timeout, wait_timeout, hung_up, key,
+// kicked, full, no_agents, queue_deleted, callback), queuecall_id, agent_call_id, overflow_call_id and waited_ms.
+//
 // # Differences from VoIPBIN
 //
 // A flow that works at VoIPBIN works here. These are on purpose different:
 //
-//   - queue_join and external_media_* are read and checked, and refused by Check while the
-//     engine cannot do them.
+//   - external_media_* are read and checked, and refused by Check while the engine cannot do them;
+//     queue_join by one that has no agents.
 //   - Flows are checked when they are loaded. An unknown type, option or key, a wrong type, a
 //     missing option, a target that does not exist or an id that stands twice is an error
 //     then, with line and column; VoIPBIN finds them in a live call, ignores unknown
@@ -388,7 +397,9 @@
 //   - transcribe_stop works; transcripts are put into voipbin.transcribe.text, a line for each.
 //   - on_complete_flow_id runs when the call is over, not when its flow is, so that it can tell what became
 //     of it; a flow that follows itself ends after call.MaxCompletions, where VoIPBIN's chain never does.
-//   - queue_join that no agent took counts as timed out. The end of ai_talk by its duration does not.
+//   - queue_join serves who came first, or has the higher priority; VoIPBIN the newest. An agent who does not answer costs the
+//     caller nothing but time: it keeps its place, and counts as serviced only when it has an agent on the line. The wait flow is no part of
+//     the steps of the flow, so that no limit cuts who waits. queue_join that no agent took counts as timed out. The end of ai_talk by its duration does not.
 //   - In HTML mail the values of variables are escaped, as in SSML.
 //   - transcribe_recording runs on_end_flow_id only if there was text.
 //   - on_error makes a branch of a fatal failure, a panic of an action in Go among them.

@@ -17,9 +17,10 @@ type peers struct {
 	phone *Phone
 
 	mu   sync.Mutex
-	who  map[string]named // guarded by mu; by user of the INVITE
-	with []*PhoneCall     // guarded by mu; who has answered
-	off  bool             // guarded by mu; nothing is logged any more
+	who  map[string]named         // guarded by mu; by user of the INVITE
+	with []*PhoneCall             // guarded by mu; who has answered
+	desk map[string]time.Duration // agents of queues, by user of the INVITE, and when they answer; nil until queues
+	off  bool                     // guarded by mu; nothing is logged any more
 }
 
 // named is somebody who is called.
@@ -74,6 +75,10 @@ func (p *peers) name(a address.Address) named {
 func (p *peers) accept(c *PhoneCall) {
 	<-p.run.ready
 	user, _, _ := strings.Cut(strings.TrimPrefix(c.Invite().URI, "sip:"), "@")
+	if after, ok := p.desk[user]; ok {
+		p.serve(c, after)
+		return
+	}
 	who := p.name(address.Address{Target: user})
 	peer := p.run.world.Peer(who.Address)
 	if who.IsZero() || peer.Unknown {
@@ -105,12 +110,17 @@ func (p *peers) answer(c *PhoneCall, who named) {
 	select {
 	case <-c.answered:
 		p.logJoined(flowtest.KindJoins, who)
-		p.mu.Lock()
-		p.with = append(p.with, c)
-		p.mu.Unlock()
-		<-c.Done()
+		p.stay(c)
 	case <-c.Done():
 	}
+}
+
+// stay waits for the end of a call, in which leave hangs up.
+func (p *peers) stay(c *PhoneCall) {
+	p.mu.Lock()
+	p.with = append(p.with, c)
+	p.mu.Unlock()
+	<-c.Done()
 }
 
 func (p *peers) log(kind flowtest.Kind, who address.Address) {

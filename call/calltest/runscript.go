@@ -32,7 +32,7 @@ type ScriptOptions struct {
 // RunScript is f.Run over an engine, with SIP and RTP on network: a phone calls the flow and does what script says, other
 // phones are its peers. On a Net that takes no time, in a bubble of its own; on a Loopback as long as the call. The test
 // fails for the reasons of Flow.Run, where the caller did not hear what was played, and at once for a line of the
-// script that a real call has no side for: queue, orbit, rings, mailbox, message, machine, status, recording, leg of anything but speaker and prompts, and
+// script that a real call has no side for: orbit, rings, mailbox, message, machine, status, recording, leg of anything but speaker and prompts, and
 // date on a Loopback. flowtest.Compare tells whether the result is that of f.Run.
 //
 // Numbers go to the peers by a trunk. Extensions and SIP addresses are called at the address of the peers' phone, for there
@@ -72,7 +72,7 @@ func playable(network Network, s flowtest.Script) error {
 			if _, ok := network.(*Net); ok {
 				continue
 			}
-		case "queue", "orbit", "rings", "mailbox", "message", "machine", "status", "recording":
+		case "orbit", "rings", "mailbox", "message", "machine", "status", "recording":
 		default:
 			continue
 		}
@@ -184,6 +184,7 @@ func (c *scripted) open(network Network, s flowtest.Script, o ScriptOptions) (st
 	}
 	c.peers = newPeers(c, network, there)
 	cfg := c.config(beyond)
+	cfg.Queues, cfg.Agents = c.peers.queues(lines)
 	if o.Config != nil {
 		o.Config(&cfg)
 	}

@@ -38,7 +38,7 @@ func TestFailuresOfRunScript(t *testing.T) {
 		"in vain":        {"hears good bye", Faults{}, "the call was over; before: \"hello hello\""},
 		"keys too early": {"press 1", Faults{}, "press 1: no sound goes to the engine yet"},
 		"nobody leaves":  {"leave", Faults{}, "leave: nobody is joined"},
-		"a queue":        {"queue sales answers 2s", Faults{}, `line 1: "queue sales answers 2s": the engine has no side for it`},
+		"a machine":      {"machine 2s human", Faults{}, `line 1: "machine 2s human": the engine has no side for it`},
 		"a fault":        {"wait 1s\nleg play fails", Faults{}, `line 2: "leg play fails": the engine has no side for it`},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -295,16 +295,20 @@ func (l *Leg) JoinQueue(ctx context.Context, id string) (action.Queued, error) {
 		return action.Queued{}, err
 	}
 	l.Log("queue", "%s", id)
-	got := action.Queued{QueuecallID: "queuecall-1", Status: "abandoned"}
+	got := action.Queued{QueuecallID: "queuecall-1", Status: "abandoned", Reason: "wait_timeout"}
 	start := time.Now()
 	err := wait(ctx, q.after)
 	if got.Waited = time.Since(start); err != nil {
+		got.Reason = "hung_up"
 		return got, err
 	}
 	if !q.answers {
 		return got, nil
 	}
-	got.Status, got.AgentCallID = "done", "leg-1"
+	if err := l.Answer(ctx); err != nil {
+		return got, err
+	}
+	got.Status, got.Reason, got.AgentCallID = "done", "served", "leg-1"
 	l.Log(KindJoins, "%s", got.AgentCallID)
 	return got, l.stay(ctx)
 }
