@@ -354,14 +354,6 @@ func (m *Machine) negotiated(in *Input) {
 	}
 }
 
-func negotiationEnd(n *NegotiatedInput) End {
-	end := End{By: "local", Reason: store.ReasonFailed, Status: 488, Cause: causeOf(488), Code: n.Code, Sentence: n.Error}
-	if n.Code == CodeNoMedia {
-		end.Status, end.Cause = 503, causeOf(503)
-	}
-	return end
-}
-
 func (m *Machine) accept(at store.Time, body string) {
 	m.st.Offer, m.st.Answer = "", ""
 	m.st.Phase = PhaseAccepted
