@@ -87,7 +87,9 @@ func (e *Engine) admit(d *sip.Dialog) {
 	}
 	decide := e.decide
 	if old := d.Replaces(); old != nil {
-		decide = func(ctx context.Context, in *Incoming) (Verdict, flow.Program, *End) { return e.decideReplaces(ctx, in, c, old) }
+		decide = func(ctx context.Context, in *Incoming) (Verdict, flow.Program, *End) {
+			return e.decideReplaces(ctx, in, c, old)
+		}
 	}
 	verdict, program, end := decide(c.flowCtx, in)
 	c.feed(Input{Kind: KindVerified, Verdict: &verdict})
