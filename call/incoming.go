@@ -90,17 +90,13 @@ func (e *Engine) admit(d *sip.Dialog) {
 	if x := req.Authenticated; x != "" {
 		c.extension.Store(&x)
 	}
+	decide := e.decide
 	if old := d.Replaces(); old != nil {
-		program, refused := e.replacement(c, old)
-		if refused != nil {
-			c.feed(Input{Kind: KindRefused, End: refusal(refused)})
-			return
+		decide = func(ctx context.Context, in *Incoming) (Verdict, flow.Program, *End) {
+			return e.decideReplaces(ctx, in, c, old)
 		}
-		c.program = program
-		c.feed(Input{Kind: KindRouted, Flow: flowInput(program)})
-		return
 	}
-	verdict, program, end := e.decide(c.flowCtx, in)
+	verdict, program, end := decide(c.flowCtx, in)
 	c.feed(Input{Kind: KindVerified, Verdict: &verdict})
 	if len(in.Metadata) > 0 {
 		c.feed(Input{Kind: KindCommand, Command: &Command{Name: "metadata", Values: in.Metadata}})
@@ -118,6 +114,11 @@ func (e *Engine) admit(d *sip.Dialog) {
 // sipEvent takes what the dialog's peer did.
 func (c *Call) sipEvent(ev sip.Event) {
 	ev.Headers = nil // the loop needs none, and credentials must not get into the trace
+	if ev.Refer != nil {
+		r := *ev.Refer
+		r.To.Headers = nil
+		ev.Refer = &r
+	}
 	c.post(Input{Kind: KindSIP, SIP: &ev})
 }
 

@@ -84,9 +84,9 @@ func (c *Call) referTo(o ReferOptions) (sip.ReferTo, error) {
 		d := w.dialog.Load()
 		switch {
 		case o.Destination != (address.Address{}):
-			return sip.ReferTo{}, errors.New("Destination and With are both set")
+			return sip.ReferTo{}, errors.New("it has both Destination and With")
 		case w == c || d == nil || w.Record().TmProgressing.IsZero() || w.isEnding():
-			return sip.ReferTo{}, errors.New("With is no other call that is up")
+			return sip.ReferTo{}, errors.New("option With is no other call that is up")
 		}
 		rep := d.PeerIdentity()
 		return sip.ReferTo{URI: d.Snapshot().RemoteTarget, Replaces: &rep}, nil

@@ -17,29 +17,36 @@ func (c *Call) referred(r sip.Refer) {
 	if d == nil {
 		return
 	}
-	dest, refused := c.mayRefer(c.engine.callCtx, r.To)
+	if rep := r.To.Replaces; rep != nil && c.extension.Load() != nil {
+		if second := c.engine.named(*rep); second != nil { // nobody is called
+			c.join(d, r.ID, second)
+			return
+		}
+	}
+	var dest address.Address
+	var refused *Refusal
+	if err := guarded(func() error { // Verify and Route are the host's
+		dest, refused = c.mayRefer(c.engine.callCtx, r.To)
+		return nil
+	}); err != nil {
+		c.log().Error("panic in Verify or Route", "err", err)
+		refused = &Refusal{Status: 500, Code: CodePanic, Sentence: "an internal fault"}
+	}
 	if refused != nil {
 		c.log().Info("REFER is refused", "to", r.To.URI, "status", refused.Status, "code", refused.Code, "why", refused.Sentence)
 		_ = d.AnswerRefer(r.ID, refusalStatus(refused))
 		return
 	}
-	var target *Call
 	var headers []sip.Header
 	if rep := r.To.Replaces; rep != nil {
-		if target = c.engine.named(*rep); target == nil {
-			if c.engine.isOwn(r.To.Host) { // it is none of ours, and would be
-				c.resultOnly(d, r.ID, 481)
-				return
-			}
-			headers = []sip.Header{{Name: "Replaces", Value: rep.String()}, {Name: "Require", Value: "replaces"}}
+		if c.engine.isOwn(r.To.Host) { // it is none of ours, and would be
+			c.resultOnly(d, r.ID, 481)
+			return
 		}
+		headers = []sip.Header{{Name: "Replaces", Value: rep.String()}, {Name: "Require", Value: "replaces"}}
 	}
-	if r.ReferredBy != "" && target == nil {
+	if r.ReferredBy != "" {
 		headers = append(headers, sip.Header{Name: "Referred-By", Value: r.ReferredBy})
-	}
-	if target != nil {
-		c.join(d, r.ID, target)
-		return
 	}
 	o := TransferOptions{Type: TransferBlind, Destinations: []address.Address{dest}, Back: true}
 	t, err := c.beginTransfer(c.engine.callCtx, o)

@@ -10,6 +10,27 @@ import (
 	"github.com/callbin/callbin/sip"
 )
 
+// decideReplaces is decide for a call that is to take the place of the one whose dialog is old: it is verified like any other, and has its program from that.
+func (e *Engine) decideReplaces(ctx context.Context, in *Incoming, c *Call, old *sip.Dialog) (v Verdict, p flow.Program, end *End) {
+	var refused *Refusal
+	err := guarded(func() (err error) { // Verify is the host's
+		v, err = e.cfg.verify(ctx, in, e.hosts)
+		return err
+	})
+	switch {
+	case err != nil:
+		refused = asRefusal(err, CodeRefused)
+	case v.Result == VerdictReject:
+		refused = &Refusal{Status: v.Status, Code: v.Code, Sentence: v.Sentence}
+	default:
+		p, refused = e.replacement(c, old)
+	}
+	if refused != nil {
+		end = refusal(refused)
+	}
+	return v, p, end
+}
+
 // replacement is the program of a call that is to take the place of another one, whose dialog is old (RFC 3891). Only who has given the password of the
 // extension that is at the far end of that other call may do that.
 func (e *Engine) replacement(c *Call, old *sip.Dialog) (flow.Program, *Refusal) {

@@ -115,7 +115,6 @@ type Transfer struct {
 	parted  bool     // by has ended, or is out for good
 	sound   func()   // ends what is played
 	target  *Call    // who has answered
-	joined  *absence // of target, when it changes the bridge
 	limit   *time.Timer
 	settled bool // it is known what became of it
 

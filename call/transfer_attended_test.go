@@ -1,11 +1,13 @@
 package call_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/url"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -84,6 +86,55 @@ func TestAttendedTransferByREFER(t *testing.T) {
 			})
 		}
 	}
+}
+
+// TestAttendedTransferOfCallers: both have called the phone from outside; what it could not dial it can join all the same.
+func TestAttendedTransferOfCallers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := openTransfers(t)
+		p := h.byCallee(t)
+		carol := calltest.NewPhone(t, h.net, calltest.PhoneConfig{User: "carol"}).Start(t, "100")
+		s := h.phones[0].WaitCall(t)
+		s.Answer()
+		carol.WaitAnswer(t)
+		s.WaitAnswer(t)
+		time.Sleep(100 * time.Millisecond)
+		speaker(&p.calls, "s", s)
+		speaker(&p.calls, "n", carol)
+		if got := p.by.Refer(t, replaces("carol", s)); got != 202 {
+			t.Fatalf("REFER gets %d", got)
+		}
+		p.want(t, "x:n t: s: n:x")
+		carol.Hangup(t)
+		p.x.WaitEnd(t)
+		if !calltest.Hears(lately(p.x), 400) {
+			t.Error("the flow of the other caller did not go on")
+		}
+		h.stop()
+	})
+}
+
+// TestREFERMeetsAPanic: of the host's Verify; the call goes on.
+func TestREFERMeetsAPanic(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var oh atomic.Bool
+		h := openTransfers(t, func(c *call.Config) {
+			c.Verify = func(context.Context, *call.Incoming) (call.Verdict, error) {
+				if oh.Load() {
+					panic("oh")
+				}
+				return call.Verdict{}, nil
+			}
+		})
+		p := h.byCallee(t)
+		oh.Store(true)
+		if got := p.by.Refer(t, "<sip:202@10.0.0.1>"); got != 500 {
+			t.Errorf("REFER gets %d", got)
+		}
+		p.want(t, "x:t t:x")
+		p.x.Hangup(t)
+		p.by.WaitEnd(t)
+	})
 }
 
 // TestAttendedTransferIsRefused: what Replaces names must be a call of the same extension's, and a talk.

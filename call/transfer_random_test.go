@@ -3,6 +3,7 @@ package call_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -103,7 +104,10 @@ func TestTransfersInRandomOrders(t *testing.T) {
 					answer(also(h.phones[2].WaitCall(t)), rnd.IntN(5))
 				}
 				time.Sleep(2 * time.Minute) // who rings is given up
-				for _, c := range calls {
+				mu.Lock()
+				all := slices.Clone(calls)
+				mu.Unlock()
+				for _, c := range all {
 					if c.Ended() == "" {
 						c.Hangup(t)
 						time.Sleep(step())
