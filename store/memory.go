@@ -11,7 +11,7 @@ import (
 // MemoryConfig sets the limits of a MemoryStore. The zero value is fine.
 type MemoryConfig struct {
 	// KeepCalls is how many finished calls (status hangup) are kept, with their traces and
-	// as many ended recordings and groupcalls; the oldest go first. 0: 10,000; negative: all. Calls that are
+	// as many ended recordings, groupcalls, conferences and stays in these; the oldest go first. 0: 10,000; negative: all. Calls that are
 	// not over are always kept.
 	KeepCalls int
 	// Blobs keeps the files; nil: memory does, up to BlobBytes. Closing it is the caller's.
@@ -27,20 +27,22 @@ type MemoryStore struct {
 	blobs Blobs
 	keep  int
 
-	mu         sync.RWMutex
-	closed     bool // this and all below guarded by mu
-	calls      map[string]*Call
-	callOrder  ordered
-	ended      ordered // finished calls, to find the oldest
-	recordings map[string]*Recording
-	recOrder   ordered
-	recEnded   ordered
-	groupcalls shelf[Groupcall]
-	flows      map[string]*Flow
-	flowOrder  ordered
-	traces     map[string][]byte
-	loose      []string // traces stored before their call, oldest first
-	keys       memoryKeys
+	mu          sync.RWMutex
+	closed      bool // this and all below guarded by mu
+	calls       map[string]*Call
+	callOrder   ordered
+	ended       ordered // finished calls, to find the oldest
+	recordings  map[string]*Recording
+	recOrder    ordered
+	recEnded    ordered
+	groupcalls  shelf[Groupcall]
+	conferences shelf[Conference]
+	stays       shelf[Conferencecall]
+	flows       map[string]*Flow
+	flowOrder   ordered
+	traces      map[string][]byte
+	loose       []string // traces stored before their call, oldest first
+	keys        memoryKeys
 }
 
 var _ Store = (*MemoryStore)(nil)
@@ -57,13 +59,15 @@ func NewMemory(cfg MemoryConfig) *MemoryStore {
 		cfg.Blobs = newMemoryBlobs(cfg.BlobBytes)
 	}
 	return &MemoryStore{
-		blobs:      cfg.Blobs,
-		keep:       cfg.KeepCalls,
-		calls:      map[string]*Call{},
-		recordings: map[string]*Recording{},
-		groupcalls: shelf[Groupcall]{rows: map[string]*Groupcall{}},
-		flows:      map[string]*Flow{},
-		traces:     map[string][]byte{},
+		blobs:       cfg.Blobs,
+		keep:        cfg.KeepCalls,
+		calls:       map[string]*Call{},
+		recordings:  map[string]*Recording{},
+		groupcalls:  shelf[Groupcall]{rows: map[string]*Groupcall{}},
+		conferences: shelf[Conference]{rows: map[string]*Conference{}},
+		stays:       shelf[Conferencecall]{rows: map[string]*Conferencecall{}},
+		flows:       map[string]*Flow{},
+		traces:      map[string][]byte{},
 	}
 }
 
@@ -400,7 +404,7 @@ func (m *MemoryStore) Close() error {
 	defer m.mu.Unlock()
 	m.closed = true
 	m.calls, m.recordings, m.flows, m.traces = nil, nil, nil, nil
-	m.groupcalls = shelf[Groupcall]{}
+	m.groupcalls, m.conferences, m.stays = shelf[Groupcall]{}, shelf[Conference]{}, shelf[Conferencecall]{}
 	m.callOrder, m.ended, m.recOrder, m.recEnded, m.flowOrder, m.loose = nil, nil, nil, nil, nil, nil
 	return nil
 }
