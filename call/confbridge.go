@@ -29,6 +29,7 @@ type Confbridge struct {
 	members map[*Call]chan struct{} // guarded by mu; closed when the member is out
 	keys    func(*Call, string)     // guarded by mu; told of each digit of a member, on its loop; nil: nobody is
 	settled bool                    // guarded by mu; of a connect: it ends when one is left
+	stays   bool                    // guarded by mu; VoIPBIN's flag no_auto_leave: it does not end by itself
 	closed  bool                    // guarded by mu
 }
 
@@ -46,7 +47,9 @@ func (e *Engine) newConfbridge(id, kind string) *Confbridge {
 func (b *Confbridge) ID() string { return b.id }
 
 // enter makes c a member; its media must be there. A call is in one bridge at a time.
-func (b *Confbridge) enter(c *Call) error {
+func (b *Confbridge) enter(c *Call) error { return b.enterAs(c, media.Membership{}) }
+
+func (b *Confbridge) enterAs(c *Call, as media.Membership) error {
 	l := c.leg.Load()
 	if l == nil {
 		return errNoMedia
@@ -64,7 +67,7 @@ func (b *Confbridge) enter(c *Call) error {
 	case !c.bridge.CompareAndSwap(nil, b):
 		return fmt.Errorf("call: join bridge %s: %w", b.id, media.ErrBridged)
 	}
-	if err := b.media.Join((*l).Port()); err != nil {
+	if err := b.media.JoinAs((*l).Port(), as); err != nil {
 		c.bridge.CompareAndSwap(b, nil)
 		return fmt.Errorf("call: join bridge %s: %w", b.id, err)
 	}
@@ -97,9 +100,15 @@ func (b *Confbridge) leave(c *Call) {
 func (b *Confbridge) reap() {
 	b.mu.Lock()
 	left := len(b.members)
-	over := !b.closed && (b.auto && left == 0 || b.kind == store.TypeConnect && b.settled && left < 2)
+	over := !b.closed && !b.stays && (b.auto && left == 0 || b.kind == store.TypeConnect && b.settled && left < 2)
 	b.mu.Unlock()
-	if over {
+	switch {
+	case !over:
+	case b.conf != nil && b.auto:
+		b.conf.end(LeftEmpty)
+	case b.conf != nil:
+		b.conf.end(LeftOneLeft)
+	default:
 		b.close()
 	}
 }
@@ -172,6 +181,9 @@ const relayedDigit = 100 * time.Millisecond
 // digit carries a key press across where the media cannot: it came by SIP INFO, or the other
 // side takes no telephone-event and has to hear it. It runs on the loop of from.
 func (b *Confbridge) digit(from *Call, d string, info bool) {
+	if b.conf != nil {
+		b.conf.key(from, d)
+	}
 	if b.kind != store.TypeConnect {
 		return
 	}
@@ -232,6 +244,9 @@ func (c *Call) mute(d media.Direction) {
 }
 
 func (c *Call) joinBridge(ctx context.Context, id string) error {
+	if _, ok := c.engine.Conference(id); ok {
+		return c.joinByBridge(ctx, id)
+	}
 	if err := c.answer(ctx); err != nil {
 		return err
 	}
@@ -239,6 +254,9 @@ func (c *Call) joinBridge(ctx context.Context, id string) error {
 		b, err := c.engine.rooms.bridge(c.engine, id)
 		if err != nil {
 			return err
+		}
+		if b.conf != nil {
+			return c.joinByBridge(ctx, id)
 		}
 		if err = b.enter(c); err != nil {
 			b.reap()
@@ -249,6 +267,15 @@ func (c *Call) joinBridge(ctx context.Context, id string) error {
 		}
 		return b.wait(ctx, c)
 	}
+}
+
+// joinByBridge joins a conference by the id of its bridge: its rules hold by this door, too.
+func (c *Call) joinByBridge(ctx context.Context, id string) error {
+	got, err := c.joinConference(ctx, action.ConferenceOptions{ID: id, SkipPreFlow: true})
+	if err == nil && got.Status != action.StatusOK {
+		err = refused(got.Status)
+	}
+	return err
 }
 
 // maxRoomID bounds the name of a room, which may come from a caller.

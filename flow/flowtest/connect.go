@@ -130,18 +130,20 @@ func (l *Leg) JoinBridge(ctx context.Context, id string) error {
 }
 
 // JoinConference answers, and lasts until the caller leaves.
-func (l *Leg) JoinConference(ctx context.Context, id string) error {
-	if !l.conferences[id] {
-		return fmt.Errorf("call: there is no conference %q: %w", id, action.ErrNoConference)
+func (l *Leg) JoinConference(ctx context.Context, o action.ConferenceOptions) (got action.Conferenced, err error) {
+	if !l.conferences[o.ID] {
+		return got, fmt.Errorf("call: there is no conference %q: %w", o.ID, action.ErrNoConference)
 	}
 	if err := l.fault(ctx, "conference"); err != nil {
-		return err
+		return got, err
 	}
 	if err := l.Answer(ctx); err != nil {
-		return err
+		return got, err
 	}
-	l.Log("conference", "%s", id)
-	return l.stay(ctx)
+	l.Log("conference", "%s", o.ID)
+	begun := time.Now()
+	err = l.stay(ctx)
+	return action.Conferenced{Status: action.StatusOK, Joined: true, Stay: time.Since(begun)}, err
 }
 
 // leastPress is how long a key, and the pause between two, takes at least: receivers need it.
