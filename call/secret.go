@@ -2,6 +2,7 @@ package call
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"github.com/callbin/callbin/action"
@@ -17,6 +18,10 @@ const HiddenDigit = "?"
 type secretDigits struct {
 	action.DigitBuffer
 	call *Call
+
+	mu   sync.Mutex
+	over bool   // guarded by mu; what goes down now is no secret
+	down string // guarded by mu; the key whose end is still to come: that says which one it was
 }
 
 // hideDigits has the keys of the call come to the buffer that it returns, until done.
@@ -24,20 +29,32 @@ func (c *Call) hideDigits() (keys *secretDigits, done func()) {
 	keys = &secretDigits{call: c}
 	keys.Max = maxDigits
 	c.secret.Store(keys)
-	return keys, func() { c.secret.CompareAndSwap(keys, nil) }
+	return keys, keys.disclose
+}
+
+func (k *secretDigits) disclose() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.over = true; k.down == "" {
+		k.call.secret.CompareAndSwap(k, nil)
+	}
 }
 
 // conceal takes a key out of an input, if it holds one. What it replaces it copies: the media and SIP sides keep theirs.
 func (k *secretDigits) conceal(in Input) Input {
+	k.mu.Lock()
+	defer k.mu.Unlock()
 	switch {
-	case in.Kind == KindMedia && (in.Media.Kind == rtp.EventDigit || in.Media.Kind == rtp.EventDigitEnd):
-		ev := *in.Media
-		if ev.Kind == rtp.EventDigit {
-			k.Put(ev.Digit)
+	case in.Kind == KindMedia && in.Media.Kind == rtp.EventDigit && !k.over:
+		k.down = in.Media.Digit
+		k.Put(k.down)
+		in.Media = hidden(in.Media)
+	case in.Kind == KindMedia && in.Media.Kind == rtp.EventDigitEnd && (!k.over || in.Media.Digit == k.down):
+		in.Media = hidden(in.Media)
+		if k.down = ""; k.over {
+			k.call.secret.CompareAndSwap(k, nil)
 		}
-		ev.Digit = HiddenDigit
-		in.Media = &ev
-	case in.Kind == KindSIP && in.SIP.Kind == sip.EventInfo:
+	case in.Kind == KindSIP && in.SIP.Kind == sip.EventInfo && !k.over:
 		d := infoDigit(in.SIP.ContentType, in.SIP.Body)
 		if d == "" {
 			break
@@ -48,6 +65,12 @@ func (k *secretDigits) conceal(in Input) Input {
 		in.SIP = &ev
 	}
 	return in
+}
+
+func hidden(ev *rtp.Event) *rtp.Event {
+	without := *ev
+	without.Digit = HiddenDigit
+	return &without
 }
 
 // betweenKeys is how long a PIN waits for its next key.

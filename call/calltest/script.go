@@ -1,6 +1,7 @@
 package calltest
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -65,6 +66,27 @@ func (c *PhoneCall) Reinvite(t testing.TB, direction string) (answered string, s
 // Press sends digits by RFC 4733, 100 ms each with 100 ms between them, and returns when they are sent. Where no
 // telephone-event was agreed on it sends their tones.
 func (c *PhoneCall) Press(digits string) { c.sound.press(digits) }
+
+// PressInfo sends digits by SIP INFO, as phones do that know no RFC 4733, and returns when they are answered.
+func (c *PhoneCall) PressInfo(t testing.TB, digits string) {
+	t.Helper()
+	for _, d := range digits {
+		c.mu.Lock()
+		c.cseq++
+		n := c.cseq
+		c.mu.Unlock()
+		req := c.request("INFO", n, fmt.Sprintf("%s-%d", c.branch, n), "")
+		req.body = fmt.Sprintf("Signal=%c\r\nDuration=100\r\n", d)
+		req.add([]string{"Content-Type: application/dtmf-relay"})
+		m, err := c.await(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if m.status() != 200 {
+			t.Fatalf("calltest: INFO is answered %d", m.status())
+		}
+	}
+}
 
 // Pressed returns the digits that came by RFC 4733, one for each event, whatever number of packets it took.
 func (c *PhoneCall) Pressed() string { return c.sound.digits() }
