@@ -6,12 +6,12 @@ import (
 	"time"
 )
 
-// How talking is told from noise: a member talks that was loud for two looks, until it was quiet for ten. A look sees a
+// How talking is told from noise: a member talks that was loud for three looks, until it was quiet for ten. A look sees a
 // tenth of a second.
 const (
 	talkLook  = 100 * time.Millisecond
 	talkLevel = 0.01 // mean amplitude: -40 dB
-	talkBegin = 2
+	talkBegin = 3
 	talkEnd   = 10
 
 	talkingStarted = "conference_talking_started"
