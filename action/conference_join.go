@@ -49,7 +49,7 @@ func (a *conferenceJoin) Run(ctx context.Context, leg Leg) (Outcome, error) {
 		return Continue(), err
 	}
 	if got.Before != "" {
-		return a.after(got.Before)
+		return a.after(FlowInfo(ctx).ID, got.Before)
 	}
 	o := Outcome{Result: got.result()}
 	if got.After != "" {
@@ -61,13 +61,14 @@ func (a *conferenceJoin) Run(ctx context.Context, leg Leg) (Outcome, error) {
 	)
 }
 
-// after runs a flow, and then this action again, as VoIPBIN does. The id goes by a variable: in the text it would be
-// looked through for variables once more.
-func (a *conferenceJoin) after(flowID string) (Outcome, error) {
-	steps, err := json.Marshal([]any{
-		map[string]any{"type": "fetch_flow", "option": map[string]any{"flow_id": flowID}},
-		map[string]any{"type": "conference_join", "option": map[string]any{"conference_id": "${" + VarConferenceID + "}", "role": a.Role, "skip_pre_flow": true}},
-	})
+// after runs a flow, and then this action again, as VoIPBIN does, by the name of this step, so that its result is found under that. The
+// id of the conference goes by a variable: in the text it would be looked through for variables once more.
+func (a *conferenceJoin) after(step, flowID string) (Outcome, error) {
+	again := map[string]any{"type": "conference_join", "option": map[string]any{"conference_id": "${" + VarConferenceID + "}", "role": a.Role, "skip_pre_flow": true}}
+	if step != "" {
+		again["id"] = step
+	}
+	steps, err := json.Marshal([]any{map[string]any{"type": "fetch_flow", "option": map[string]any{"flow_id": flowID}}, again})
 	if err != nil {
 		return Continue(), fmt.Errorf("action: conference_join: %w", err)
 	}

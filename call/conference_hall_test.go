@@ -54,10 +54,15 @@ func (h *hall) dial(keys string, change ...func(*calltest.PhoneConfig)) *attenda
 	a := &attendant{PhoneCall: calltest.NewPhone(h.t, h.net, cfg).Dial(h.t, "100")}
 	time.Sleep(time.Second)
 	a.Press(keys)
-	for _, s := range h.f.Calls() {
-		a.id = s.ReferenceID // the newest
-	}
+	h.identify(a)
 	return a
+}
+
+// identify finds the call of a, which is the newest.
+func (h *hall) identify(a *attendant) {
+	for _, s := range h.f.Calls() {
+		a.id = s.ReferenceID
+	}
 }
 
 // enter is dial for who says a tone in the conference.
@@ -65,6 +70,7 @@ func (h *hall) enter(hz float64, keys string, change ...func(*calltest.PhoneConf
 	h.t.Helper()
 	a := h.dial(keys, change...)
 	time.Sleep(time.Second)
+	h.identify(a)
 	a.hz = hz
 	a.Say(calltest.Tone(hz, 4*time.Minute))
 	h.members = append(h.members, a)
