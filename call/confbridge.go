@@ -98,9 +98,10 @@ func (b *Confbridge) leave(c *Call) {
 
 // reap ends a bridge that has no more purpose.
 func (b *Confbridge) reap() {
+	deserted := b.conf == nil || b.conf.deserted()
 	b.mu.Lock()
 	left := len(b.members)
-	over := !b.closed && !b.stays && (b.auto && left == 0 || b.kind == store.TypeConnect && b.settled && left < 2)
+	over := !b.closed && !b.stays && (b.auto && left == 0 && deserted || b.kind == store.TypeConnect && b.settled && left < 2)
 	b.mu.Unlock()
 	switch {
 	case !over:

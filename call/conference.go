@@ -190,7 +190,9 @@ func (e *Engine) room(id string) (*Conference, error) {
 	e.rooms.mu.Lock()
 	b := e.rooms.bridges[id]
 	if b == nil && e.cfg.OpenRooms {
-		f := e.rooms.conference(e, ConferenceOptions{ID: id})
+		o := e.cfg.RoomOptions
+		o.ID = id
+		f := e.rooms.conference(e, o)
 		f.bridge.auto = true
 		e.rooms.mu.Unlock()
 		f.begin()

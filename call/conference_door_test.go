@@ -24,19 +24,19 @@ func TestConferencePIN(t *testing.T) {
 		role string   // as what it is in; "": it is not
 		came string   // what its flow knows after it
 	}{
-		"right":               {call.ConferenceOptions{PIN: "4711"}, []string{"4711"}, store.RoleParticipant, "ok participant terminated"},
-		"shorter with #":      {call.ConferenceOptions{PIN: "4711", ModeratorPIN: "815081"}, []string{"4711#"}, store.RoleParticipant, "ok participant terminated"},
-		"shorter without #":   {call.ConferenceOptions{PIN: "4711", ModeratorPIN: "815081"}, []string{"4711"}, store.RoleParticipant, "ok participant terminated"},
-		"moderator":           {call.ConferenceOptions{PIN: "4711", ModeratorPIN: "815081"}, []string{"815081"}, store.RoleModerator, "ok moderator terminated"},
-		"begun anew":          {call.ConferenceOptions{PIN: "4711"}, []string{"48*4711"}, store.RoleParticipant, "ok participant terminated"},
-		"second attempt":      {call.ConferenceOptions{PIN: "4711"}, []string{"4712", "4711"}, store.RoleParticipant, "ok participant terminated"},
-		"wrong":               {call.ConferenceOptions{PIN: "4711"}, []string{"4712", "4710", "1174"}, "", "wrong_pin participant"},
-		"a prefix":            {call.ConferenceOptions{PIN: "4711"}, []string{"471#", "47#", "4#"}, "", "wrong_pin participant"},
-		"one attempt":         {call.ConferenceOptions{PIN: "4711", PINAttempts: 1}, []string{"4712"}, "", "wrong_pin participant"},
-		"nothing":             {call.ConferenceOptions{PIN: "4711", PINTimeout: 3 * time.Second}, nil, "", "no_pin participant"},
-		"no PIN needed":       {call.ConferenceOptions{ModeratorPIN: "4711", Role: store.RoleListener}, []string{"#"}, store.RoleListener, "ok listener terminated"},
-		"no PIN needed, wait": {call.ConferenceOptions{ModeratorPIN: "4711", PINTimeout: time.Second}, nil, store.RoleParticipant, "ok participant terminated"},
-		"half a PIN":          {call.ConferenceOptions{ModeratorPIN: "4711"}, []string{"4712", "47#", "471#"}, "", "wrong_pin participant"},
+		"right":               {call.ConferenceOptions{PIN: "47110815"}, []string{"47110815"}, store.RoleParticipant, "ok participant terminated"},
+		"shorter with #":      {call.ConferenceOptions{PIN: "47110815", ModeratorPIN: "1357913579"}, []string{"47110815#"}, store.RoleParticipant, "ok participant terminated"},
+		"shorter without #":   {call.ConferenceOptions{PIN: "47110815", ModeratorPIN: "1357913579"}, []string{"47110815"}, store.RoleParticipant, "ok participant terminated"},
+		"moderator":           {call.ConferenceOptions{PIN: "47110815", ModeratorPIN: "1357913579"}, []string{"1357913579"}, store.RoleModerator, "ok moderator terminated"},
+		"begun anew":          {call.ConferenceOptions{PIN: "47110815"}, []string{"48*47110815"}, store.RoleParticipant, "ok participant terminated"},
+		"second attempt":      {call.ConferenceOptions{PIN: "47110815"}, []string{"47120815", "47110815"}, store.RoleParticipant, "ok participant terminated"},
+		"wrong":               {call.ConferenceOptions{PIN: "47110815"}, []string{"47120815", "47100815", "11740815"}, "", "wrong_pin participant"},
+		"a prefix":            {call.ConferenceOptions{PIN: "47110815"}, []string{"471#", "47#", "4#"}, "", "wrong_pin participant"},
+		"one attempt":         {call.ConferenceOptions{PIN: "47110815", PINAttempts: 1}, []string{"47120815"}, "", "wrong_pin participant"},
+		"nothing":             {call.ConferenceOptions{PIN: "47110815", PINTimeout: 3 * time.Second}, nil, "", "no_pin participant"},
+		"no PIN needed":       {call.ConferenceOptions{ModeratorPIN: "47110815", Role: store.RoleListener}, []string{"#"}, store.RoleListener, "ok listener terminated"},
+		"no PIN needed, wait": {call.ConferenceOptions{ModeratorPIN: "47110815", PINTimeout: time.Second}, nil, store.RoleParticipant, "ok participant terminated"},
+		"half a PIN":          {call.ConferenceOptions{ModeratorPIN: "47110815"}, []string{"47120815", "47#", "471#"}, "", "wrong_pin participant"},
 	} {
 		for _, how := range []string{"events", "tones are no keys"} {
 			if how != "events" && name != "nothing" {
@@ -158,6 +158,7 @@ func TestConferenceLockAndLimit(t *testing.T) {
 			t.Fatal(err)
 		}
 		boss.Hangup(t)
+		time.Sleep(time.Second)
 		late := h.dial("#")
 		time.Sleep(time.Second)
 		if n := len(h.f.Calls()); n != 2 {

@@ -111,13 +111,11 @@ func (f *Conference) join(ctx context.Context, c *Call, how entry) (got action.C
 		f.mu.Lock()
 		s.cause = string(no)
 		f.mu.Unlock()
-		f.bridge.reap()
 		return got, nil
 	case err != nil && ctx.Err() == nil && f.ctx.Err() != nil:
 		err = ErrBridgeEnded
 	}
 	if err != nil {
-		f.bridge.reap()
 		return got, err
 	}
 	return got, f.bridge.wait(ctx, c)

@@ -164,6 +164,7 @@ func (f *Conference) leaved(ctx context.Context, s *stay, err error) action.Conf
 			f.end(LeftModerator)
 		}
 	}
+	f.bridge.reap()
 	f.engine.wg.Go(func() {
 		defer f.inside.Done()
 		f.engine.keepConferencecall(data)

@@ -18,6 +18,13 @@ func (f *Conference) moderators() (n int) {
 	return n
 }
 
+// deserted tells whether nobody is in, nor at the door.
+func (f *Conference) deserted() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.stays) == 0
+}
+
 // silent tells whether nobody is to hear anybody, but music: with comes, which is not in yet, or nil. f.mu is held.
 func (f *Conference) silent(comes *stay) bool {
 	if f.held {

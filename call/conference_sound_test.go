@@ -135,6 +135,7 @@ func TestConferenceMuteDeafenRolesKick(t *testing.T) {
 		h.hears("after a kick", everybody)
 		h.members = []*attendant{boss, a, b}
 		boss.Hangup(t)
+		time.Sleep(time.Second)
 		b.Hangup(t)
 		h.stop()
 		want := "joining 0|joined 0|joining 1|joined 1|joining 2|joined 2|unmuted 1|unmuted 2|deafened 2|undeafened 2|role_updated 2|role_updated 2|" +
@@ -181,7 +182,9 @@ func heardAt(pcm []int16, hz float64) (most float64) {
 
 func TestModeratorRules(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		music := func() media.Source { return tone.Pattern{Segments: []tone.Segment{{Hz: []float64{1500}, Duration: time.Second}}, Level: -20}.Source(8000) }
+		music := func() media.Source {
+			return tone.Pattern{Segments: []tone.Segment{{Hz: []float64{1500}, Duration: time.Second}}, Level: -20}.Source(8000)
+		}
 		h := openHall(t, call.ConferenceOptions{ModeratorPIN: "8150", WaitForModerator: true, EndWhenModeratorLeaves: true, Sounds: call.ConferenceSounds{Music: call.Sound{Source: music}}})
 		plays := func(what string, want bool) {
 			t.Helper()
