@@ -12,13 +12,13 @@ import (
 )
 
 // Event tells that something happened to a call or a conference. Exactly one "call_hangup" ends
-// the events of a call, one "groupcall_hangup" those of a groupcall, one "conference_deleted" those of a conference.
+// the events of a call, one "groupcall_hangup" those of a groupcall, one "conference_deleted" those of a conference and of the stays in it.
 type Event struct {
 	Type   string    `json:"type"`              // VoIPBIN's: call_created, call_ringing, call_progressing, ...
 	CallID string    `json:"call_id,omitempty"` // "": of no single call
 	Seq    int       `json:"seq,omitempty"`     // of the input that caused it: grows within a call
 	Time   time.Time `json:"time"`
-	Data   any       `json:"data"` // as it stood then: a store.Call, store.Conference (conference_...), store.Conferencecall (conferencecall_...), store.Groupcall (groupcall_...), store.Transcribe (transcribe_...), store.Transcript, TrunkState (trunk_updated) or Registration (extension_registered, extension_unregistered)
+	Data   any       `json:"data"` // as it stood then: a store.Call, store.Conference (conference_...), Member (conference_talking_...), store.Conferencecall (conferencecall_...), store.Groupcall (groupcall_...), store.Transcribe (transcribe_...), store.Transcript, TrunkState (trunk_updated) or Registration (extension_registered, extension_unregistered)
 }
 
 func (e *Engine) emit(c *Call, what *Effect) {

@@ -6,7 +6,7 @@
 // [Calls] or [Flows], and give the big one, [Store]. Two drivers live here:
 // [Memory], for tests and small servers, and [Files], blobs in a directory. Others
 // are modules of their own, such as store/sqlite. [Keys] is for drivers that remember
-// idempotency keys, too, as both of these do.
+// idempotency keys, [Conferences] for those that keep conferences and the stays in them, as both of these do.
 //
 //	db := store.Memory()
 //	defer db.Close()
