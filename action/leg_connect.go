@@ -88,7 +88,7 @@ type ConferenceOptions struct {
 // Conferenced tells how a stay in a conference was.
 type Conferenced struct {
 	ConferencecallID string        `json:"conferencecall_id,omitempty"`
-	Status           string        `json:"status,omitempty"`   // StatusOK: it was in, and is out again; else why it was not let in: full locked wrong_pin no_pin
+	Status           string        `json:"status,omitempty"`   // StatusOK: it was in, and is out again; else why it was not let in: full locked wrong_pin no_pin ended kicked
 	Joined           bool          `json:"joined,omitempty"`   // it was in
 	EndedBy          string        `json:"ended_by,omitempty"` // kicked menu terminated timeout moderator_left ...; "": nothing that is known
 	Role             string        `json:"role,omitempty"`

@@ -31,7 +31,6 @@ type Conference struct {
 
 	mu         sync.Mutex
 	o          ConferenceOptions       // guarded by mu
-	held       bool                    // guarded by mu; SetMusic
 	record     store.Conference        // guarded by mu
 	stays      map[*Call]*stay         // guarded by mu
 	seats      int                     // guarded by mu; that are taken, by who is in or just about to be

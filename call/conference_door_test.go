@@ -248,7 +248,10 @@ func TestKickedAtTheDoor(t *testing.T) {
 		if got := h.cameTo(recs[0].ID); got != "kicked participant" {
 			t.Errorf("the flow of who was kicked knows %q", got)
 		}
-		for i, want := range []string{call.CodeFlowEnded, call.CodeFlowFailed, call.CodeFlowFailed} {
+		if got := h.cameTo(recs[1].ID); got != "ended participant" {
+			t.Errorf("the flow of who was at the door at the end knows %q", got)
+		}
+		for i, want := range []string{call.CodeFlowEnded, call.CodeFlowEnded, call.CodeFlowFailed} {
 			if recs[i].Code != want {
 				t.Errorf("call %d ended by %s, want %s", i, recs[i].Code, want)
 			}

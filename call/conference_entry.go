@@ -20,6 +20,7 @@ const (
 	RefusedLocked   = "locked"    // it is locked, and the call no moderator's
 	RefusedWrongPIN = "wrong_pin" // what was typed is no PIN of it
 	RefusedNoPIN    = "no_pin"    // nothing was typed
+	RefusedEnded    = "ended"     // the conference has ended while the call was on its way in
 )
 
 // Why a stay in a conference has ended.
@@ -51,8 +52,13 @@ func (c *Call) joinConference(ctx context.Context, o action.ConferenceOptions) (
 	if err := checkRole(o.Role, true); err != nil {
 		return got, fmt.Errorf("call: join conference %.40q: %w", o.ID, err)
 	}
+	ended := false
 	for {
 		f, err := c.engine.room(o.ID)
+		if ended && errors.Is(err, action.ErrNoConference) { // it was there when the call came to it
+			got.Status, got.EndedBy = RefusedEnded, ""
+			return got, nil
+		}
 		if err != nil {
 			return got, err
 		}
@@ -61,7 +67,8 @@ func (c *Call) joinConference(ctx context.Context, o action.ConferenceOptions) (
 		}
 		got, err = f.join(ctx, c, entry{role: o.Role})
 		if errors.Is(err, ErrBridgeEnded) && ctx.Err() == nil {
-			continue // it has ended at this moment: there is a new one now, or none
+			ended = true
+			continue // at this moment: there is a new one now, or none
 		}
 		if got.Joined {
 			f.after(ctx, c, &got)

@@ -309,7 +309,11 @@ func (f *Conference) MuteAll(on bool) {
 // SetMusic lets all members hear music, and nobody each other, or ends that: the conference is on hold.
 func (f *Conference) SetMusic(on bool) {
 	f.mu.Lock()
-	f.held = on
+	was := f.record.OnHold
+	f.record.OnHold, f.record.TmUpdate = on, store.At(time.Now())
 	f.mu.Unlock()
-	f.refresh()
+	if was != on {
+		f.refresh()
+		f.tell("conference_updated")
+	}
 }

@@ -27,7 +27,7 @@ func (f *Conference) deserted() bool {
 
 // silent tells whether nobody is to hear anybody, but music: with comes, which is not in yet, or nil. f.mu is held.
 func (f *Conference) silent(comes *stay) bool {
-	if f.held {
+	if f.record.OnHold {
 		return true
 	}
 	if !f.o.WaitForModerator || comes != nil && comes.record.Role == store.RoleModerator {

@@ -18,7 +18,7 @@ import (
 
 // TestRFC5359_2_10_ThreeWayConference is what sections 2.10 and 2.11 come to where the focus is the server: a call of two, by
 // the room's number, becomes one of three, whether the third one is called in by the conference (2.10) or joins it by itself
-// (2.11). Each hears exactly the other two.
+// (2.11, without its Join header: the room's number says which conference is meant). Each hears exactly the other two.
 func TestRFC5359_2_10_ThreeWayConference(t *testing.T) {
 	for _, joins := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {

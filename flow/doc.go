@@ -157,7 +157,7 @@
 //	  false_target_id      (required) where to go if it does not hold
 //	confbridge_join        puts the call into a bridge, until it has left it
 //	  confbridge_id        (required) the bridge
-//	conference_join        puts the call into a conference, until it has left it; one that there is not is fatal, one that does not let it in is not; ${ID.status} (ok full locked wrong_pin no_pin kicked), .role, .stay_ms, .ended_by (kicked menu terminated timeout moderator_left ...), .conferencecall_id, and voipbin.conference.id, voipbin.conferencecall.id, .status
+//	conference_join        puts the call into a conference, until it has left it; one that there is not is fatal, one that does not let it in is not; ${ID.status} (ok full locked wrong_pin no_pin ended kicked), .role, .stay_ms, .ended_by (kicked menu terminated timeout moderator_left ...), .conferencecall_id, and voipbin.conference.id, voipbin.conferencecall.id, .status
 //	  conference_id        (required) the conference
 //	  +role                (moderator participant listener) as what the caller is in it; without it as the conference says
 //	  +skip_pre_flow       the conference's pre_flow does not run

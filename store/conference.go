@@ -45,6 +45,7 @@ type Conference struct {
 
 	Locked     bool   `json:"locked,omitempty"`
 	PIN        bool   `json:"pin,omitempty"`         // one has to be typed
+	OnHold     bool   `json:"on_hold,omitempty"`     // all hear music, and nobody each other
 	MaxMembers int    `json:"max_members,omitempty"` // 0: no limit
 	MostCalls  int    `json:"most_calls,omitempty"`  // that were in it at one time
 	AllCalls   int    `json:"all_calls,omitempty"`   // that were ever in it

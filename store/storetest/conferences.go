@@ -16,7 +16,7 @@ func fullConference(id string) store.Conference {
 		ID: id, CustomerID: "cu", Type: store.TypeConference, Status: store.ConferenceTerminated, Name: "Jürgen 日本", Detail: "de",
 		Data: map[string]string{"ключ": "значение"}, Timeout: 60, PreFlowID: "pre", PostFlowID: "post", ConferencecallIDs: []string{"s1", "s2"},
 		RecordingID: "r2", RecordingIDs: []string{"r1", "r2"}, TmEnd: at(time.Minute), TmCreate: at(0), TmUpdate: at(time.Second),
-		Locked: true, PIN: true, MaxMembers: 7, MostCalls: 3, AllCalls: 5, Code: "timeout",
+		Locked: true, PIN: true, OnHold: true, MaxMembers: 7, MostCalls: 3, AllCalls: 5, Code: "timeout",
 	}
 }
 
