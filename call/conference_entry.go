@@ -63,6 +63,7 @@ func (c *Call) joinConference(ctx context.Context, o action.ConferenceOptions) (
 			return got, err
 		}
 		if pre := f.Options().PreFlowID; pre != "" && !o.SkipPreFlow {
+			f.bridge.reap() // one of the moment is made anew when the call comes back
 			return action.Conferenced{Before: pre}, nil
 		}
 		got, err = f.join(ctx, c, entry{role: o.Role})

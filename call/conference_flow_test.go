@@ -354,3 +354,50 @@ func TestDigitsAreDropped(t *testing.T) {
 		}
 	})
 }
+
+// TestRoomOptions are those of rooms of the moment: a room lives while somebody is in it, or at its door.
+func TestRoomOptions(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := &hall{house: open(t, map[string]string{"100": joinTeam}, flowsByID(t, map[string]string{"pre": `[{"type":"sleep","option":{"duration":100}}]`}),
+			func(c *call.Config) {
+				c.OpenRooms = true
+				c.RoomOptions = call.ConferenceOptions{PIN: "4711", PINAttempts: 1, PreFlowID: "pre", EntryTone: true}
+			}), t: t}
+		phone := func() *calltest.PhoneCall {
+			p := calltest.NewPhone(t, h.net, calltest.PhoneConfig{}).Dial(t, "100")
+			time.Sleep(2 * time.Second)
+			return p
+		}
+		rooms := func() (n int) {
+			for f := range h.Conferences() {
+				h.f = f
+				n++
+			}
+			return n
+		}
+		a, b := phone(), phone()
+		if n := rooms(); n != 1 {
+			t.Fatalf("%d rooms for two at the door", n)
+		}
+		first := h.f
+		a.Press("4712")
+		a.WaitEnd(t)
+		b.Press("4711")
+		time.Sleep(time.Second)
+		if n := rooms(); n != 1 || h.f != first || len(h.f.Calls()) != 1 {
+			t.Errorf("%d rooms, the same: %v", n, h.f == first)
+		}
+		b.Hangup(t)
+		time.Sleep(time.Second)
+		if n := rooms(); n != 0 {
+			t.Errorf("%d rooms are left", n)
+		}
+		h.stop()
+		if r := first.Record(); r.Code != "empty" || r.AllCalls != 1 {
+			t.Errorf("%+v", r)
+		}
+	})
+	if _, err := call.New(call.Config{Route: func(context.Context, *call.Incoming) (flow.Program, error) { return nil, nil }, RoomOptions: call.ConferenceOptions{PIN: "1"}}); err == nil || !strings.Contains(err.Error(), "Config.RoomOptions") {
+		t.Errorf("bad RoomOptions: %v", err)
+	}
+}
