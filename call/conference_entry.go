@@ -45,7 +45,6 @@ func (r refused) Error() string { return "call: not let into the conference: " +
 type entry struct {
 	role    string // "": as the conference says
 	invited bool   // nobody asks for a PIN, and it may be locked
-	flows   bool   // PreFlowID has run, or is none of its business
 }
 
 func (c *Call) joinConference(ctx context.Context, o action.ConferenceOptions) (got action.Conferenced, err error) {

@@ -1,6 +1,7 @@
 package flowtest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -143,7 +144,10 @@ func (l *Leg) JoinConference(ctx context.Context, o action.ConferenceOptions) (g
 	l.Log("conference", "%s", o.ID)
 	begun := time.Now()
 	err = l.stay(ctx)
-	return action.Conferenced{Status: action.StatusOK, Joined: true, Stay: time.Since(begun)}, err
+	return action.Conferenced{
+		ConferencecallID: "conferencecall-1", Status: action.StatusOK, Joined: true, Role: cmp.Or(o.Role, "participant"),
+		Stay: time.Since(begun), EndedBy: "terminated",
+	}, err
 }
 
 // leastPress is how long a key, and the pause between two, takes at least: receivers need it.
