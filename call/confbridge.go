@@ -25,12 +25,12 @@ type Confbridge struct {
 
 	entry sync.Mutex // held while a call enters or leaves, so that it is told in that order
 
-	mu      sync.Mutex
-	members map[*Call]chan struct{} // guarded by mu; closed when the member is out
-	keys    func(*Call, string)     // guarded by mu; told of each digit of a member, on its loop; nil: nobody is
-	settled bool                    // guarded by mu; of a connect: it ends when one is left
-	stays   bool                    // guarded by mu; VoIPBIN's flag no_auto_leave: it does not end by itself
-	closed  bool                    // guarded by mu
+	mu          sync.Mutex
+	members     map[*Call]chan struct{} // guarded by mu; closed when the member is out
+	keys        func(*Call, string)     // guarded by mu; told of each digit of a member, on its loop; nil: nobody is
+	settled     bool                    // guarded by mu; of a connect: it ends when one is left
+	noAutoLeave bool                    // guarded by mu; VoIPBIN's flag no_auto_leave: it does not end by itself
+	closed      bool                    // guarded by mu
 }
 
 // ErrBridgeEnded is returned to who wants to join a bridge that is over.
@@ -101,7 +101,7 @@ func (b *Confbridge) reap() {
 	deserted := b.conf == nil || b.conf.deserted()
 	b.mu.Lock()
 	left := len(b.members)
-	over := !b.closed && !b.stays && (b.auto && left == 0 && deserted || b.kind == store.TypeConnect && b.settled && left < 2)
+	over := !b.closed && !b.noAutoLeave && (b.auto && left == 0 && deserted || b.kind == store.TypeConnect && b.settled && left < 2)
 	b.mu.Unlock()
 	switch {
 	case !over:

@@ -56,7 +56,7 @@ func (b *Confbridge) Kick(callID string) error {
 // a bridge of the moment. Taking it away ends the bridge where that is due.
 func (b *Confbridge) SetNoAutoLeave(on bool) {
 	b.mu.Lock()
-	b.stays = on
+	b.noAutoLeave = on
 	b.mu.Unlock()
 	b.reap()
 }

@@ -151,6 +151,8 @@ func (f *Conference) obey(s *stay, command MenuCommand) {
 	sound, otherwise := o.Sounds.Done, doneTone()
 	var err error
 	switch moderator := r.Role == store.RoleModerator; {
+	case command == MenuMute && r.Role == store.RoleListener: // nobody hears it anyway
+		return
 	case command == MenuMute:
 		if err = f.Mute(r.ID, !r.Muted); err == nil && !r.Muted {
 			sound, otherwise = o.Sounds.Muted, mutedTone()
