@@ -19,6 +19,9 @@ type joiner struct {
 	do        func() // while it is at it
 	dialled   DialOptions
 	endings   []Ending
+
+	conferenced Conferenced
+	joined      []ConferenceOptions
 }
 
 func (j *joiner) act() error {
@@ -37,7 +40,10 @@ func (j *joiner) Dial(_ context.Context, o DialOptions) ([]string, error) {
 	return []string{"x"}, j.act()
 }
 
-func (j *joiner) JoinConference(context.Context, string) error { return j.act() }
+func (j *joiner) JoinConference(_ context.Context, o ConferenceOptions) (Conferenced, error) {
+	j.joined = append(j.joined, o)
+	return j.conferenced, j.act()
+}
 
 func (j *joiner) Hangup(_ context.Context, e Ending) error {
 	j.endings = append(j.endings, e)

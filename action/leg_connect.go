@@ -80,8 +80,34 @@ type Bridger interface {
 // ErrNoConference is matched by the error of a Conferencer that does not know the conference.
 var ErrNoConference = errors.New("action: there is no such conference")
 
-// Conferencer puts the leg into a conference. JoinConference returns when the leg has
-// left it, with ErrNoConference, or with context.Cause(ctx).
-type Conferencer interface {
-	JoinConference(ctx context.Context, id string) error
+// ConferenceOptions say which conference is joined, and as what.
+type ConferenceOptions struct {
+	ID          string
+	Role        string // "moderator", "participant", "listener"; "": as the conference says
+	SkipPreFlow bool   // the conference's pre_flow has run
 }
+
+// Conferenced tells how a stay in a conference was.
+type Conferenced struct {
+	ConferencecallID string        `json:"conferencecall_id,omitempty"`
+	Status           string        `json:"status,omitempty"`   // StatusOK: it was in, and is out again; else why it was not let in: full locked wrong_pin no_pin ended kicked
+	Joined           bool          `json:"joined,omitempty"`   // it was in
+	EndedBy          string        `json:"ended_by,omitempty"` // kicked menu terminated timeout moderator_left ...; "": nothing that is known
+	Role             string        `json:"role,omitempty"`
+	Stay             time.Duration `json:"stay,omitempty"`
+	Before           string        `json:"before,omitempty"` // a flow that has to run before it can be let in: nothing else has happened
+	After            string        `json:"after,omitempty"`  // a flow that is to run now
+}
+
+// Conferencer puts the leg into a conference. JoinConference returns when the leg has
+// left it, or was not let in (Conferenced tells; no error), with ErrNoConference, or with context.Cause(ctx).
+type Conferencer interface {
+	JoinConference(ctx context.Context, o ConferenceOptions) (Conferenced, error)
+}
+
+// Variables that a conference_join sets.
+const (
+	VarConferenceID         = "voipbin.conference.id"
+	VarConferencecallID     = "voipbin.conferencecall.id"
+	VarConferencecallStatus = "voipbin.conferencecall.status" // of Conferenced
+)

@@ -44,12 +44,13 @@ type Call struct {
 	out     *outgoing // how a call of ours is placed; nil: it came to us
 	fork    *fork     // of a call of ours to several phones; owned by the loop
 
-	dialog  atomic.Pointer[sip.Dialog]  // nil before the INVITE of a call of ours
-	leg     atomic.Pointer[MediaLeg]    // nil before the first offer/answer
-	bridge  atomic.Pointer[Confbridge]  // that the call is in
-	stepNow atomic.Pointer[runningStep] // nil: none that takes time
-	waiting atomic.Pointer[hold]        // what it hears while it waits in a queue; nil: it does not
-	holding atomic.Bool                 // its peer holds it
+	dialog  atomic.Pointer[sip.Dialog]   // nil before the INVITE of a call of ours
+	leg     atomic.Pointer[MediaLeg]     // nil before the first offer/answer
+	bridge  atomic.Pointer[Confbridge]   // that the call is in
+	secret  atomic.Pointer[secretDigits] // who gets the keys past the loop; nil: nobody
+	stepNow atomic.Pointer[runningStep]  // nil: none that takes time
+	waiting atomic.Pointer[hold]         // what it hears while it waits in a queue; nil: it does not
+	holding atomic.Bool                  // its peer holds it
 
 	supervises atomic.Pointer[supervising] // what it does as a supervisor's call; nil: it is none
 
@@ -162,6 +163,9 @@ func (c *Call) feed(in Input) {
 
 // enqueue adds in, and tells whether the caller has to see to it that the loop runs.
 func (c *Call) enqueue(in Input) (mine bool) {
+	if k := c.secret.Load(); k != nil {
+		in = k.conceal(in)
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.work == nil {

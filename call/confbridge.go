@@ -25,14 +25,15 @@ type Confbridge struct {
 
 	entry sync.Mutex // held while a call enters or leaves, so that it is told in that order
 
-	mu      sync.Mutex
-	members map[*Call]chan struct{} // guarded by mu; closed when the member is out
-	keys    func(*Call, string)     // guarded by mu; told of each digit of a member, on its loop; nil: nobody is
-	settled bool                    // guarded by mu; of a connect: it ends when one is left
-	kept    bool                    // guarded by mu; a transfer has it: the end of its connect is not its own
-	went    string                  // guarded by mu; the call that a transfer has brought in; "": none
-	away    map[*Call]*absence      // guarded by mu; members that are out for a while
-	closed  bool                    // guarded by mu
+	mu          sync.Mutex
+	members     map[*Call]chan struct{} // guarded by mu; closed when the member is out
+	keys        func(*Call, string)     // guarded by mu; told of each digit of a member, on its loop; nil: nobody is
+	settled     bool                    // guarded by mu; of a connect: it ends when one is left
+	kept        bool                    // guarded by mu; a transfer has it: the end of its connect is not its own
+	went        string                  // guarded by mu; the call that a transfer has brought in; "": none
+	away        map[*Call]*absence      // guarded by mu; members that are out for a while
+	noAutoLeave bool                    // guarded by mu; VoIPBIN's flag no_auto_leave: it does not end by itself
+	closed      bool                    // guarded by mu
 }
 
 // ErrBridgeEnded is returned to who wants to join a bridge that is over.
@@ -49,7 +50,9 @@ func (e *Engine) newConfbridge(id, kind string) *Confbridge {
 func (b *Confbridge) ID() string { return b.id }
 
 // enter makes c a member; its media must be there. A call is in one bridge at a time.
-func (b *Confbridge) enter(c *Call) error {
+func (b *Confbridge) enter(c *Call) error { return b.enterAs(c, media.Membership{}) }
+
+func (b *Confbridge) enterAs(c *Call, as media.Membership) error {
 	l := c.leg.Load()
 	if l == nil {
 		return errNoMedia
@@ -67,7 +70,7 @@ func (b *Confbridge) enter(c *Call) error {
 	case !c.bridge.CompareAndSwap(nil, b):
 		return fmt.Errorf("call: join bridge %s: %w", b.id, media.ErrBridged)
 	}
-	if err := b.putIn(c, (*l).Port()); err != nil {
+	if err := b.putIn(c, (*l).Port(), as); err != nil {
 		c.bridge.CompareAndSwap(b, nil)
 		return fmt.Errorf("call: join bridge %s: %w", b.id, err)
 	}
@@ -104,11 +107,18 @@ func (b *Confbridge) leave(c *Call) {
 
 // reap ends a bridge that has no more purpose.
 func (b *Confbridge) reap() {
+	deserted := b.conf == nil || b.conf.deserted()
 	b.mu.Lock()
 	left := b.talkers()
-	over := !b.closed && (b.auto && left == 0 || b.kind == store.TypeConnect && b.settled && left < 2)
+	over := !b.closed && !b.noAutoLeave && (b.auto && left == 0 && deserted || b.kind == store.TypeConnect && b.settled && left < 2)
 	b.mu.Unlock()
-	if over {
+	switch {
+	case !over:
+	case b.conf != nil && b.auto:
+		b.conf.end(LeftEmpty)
+	case b.conf != nil:
+		b.conf.end(LeftOneLeft)
+	default:
 		b.close()
 	}
 }
@@ -163,6 +173,9 @@ const relayedDigit = 100 * time.Millisecond
 // digit carries a key press across where the media cannot: it came by SIP INFO, or the other
 // side takes no telephone-event and has to hear it. It runs on the loop of from.
 func (b *Confbridge) digit(from *Call, d string, info bool) {
+	if b.conf != nil {
+		b.conf.key(from, d)
+	}
 	if b.kind != store.TypeConnect {
 		return
 	}
@@ -234,6 +247,9 @@ func (c *Call) mute(d media.Direction) {
 }
 
 func (c *Call) joinBridge(ctx context.Context, id string) error {
+	if _, ok := c.engine.Conference(id); ok {
+		return c.joinByBridge(ctx, id)
+	}
 	if err := c.answer(ctx); err != nil {
 		return err
 	}
@@ -241,6 +257,9 @@ func (c *Call) joinBridge(ctx context.Context, id string) error {
 		b, err := c.engine.rooms.bridge(c.engine, id)
 		if err != nil {
 			return err
+		}
+		if b.conf != nil {
+			return c.joinByBridge(ctx, id)
 		}
 		if err = b.enter(c); err != nil {
 			b.reap()
@@ -251,6 +270,15 @@ func (c *Call) joinBridge(ctx context.Context, id string) error {
 		}
 		return b.wait(ctx, c)
 	}
+}
+
+// joinByBridge joins a conference by the id of its bridge: its rules hold by this door, too.
+func (c *Call) joinByBridge(ctx context.Context, id string) error {
+	got, err := c.joinConference(ctx, action.ConferenceOptions{ID: id, SkipPreFlow: true})
+	if err == nil && got.Status != action.StatusOK {
+		err = refused(got.Status)
+	}
+	return err
 }
 
 // maxRoomID bounds the name of a room, which may come from a caller.

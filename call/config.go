@@ -116,6 +116,8 @@ type Config struct {
 	// OpenRooms makes a conference, or bridge, of any name at the moment that somebody joins it; it
 	// ends with its last member. Else only those can be joined that the program has made.
 	OpenRooms bool
+	// RoomOptions are those of the conferences that OpenRooms makes, but for ID.
+	RoomOptions ConferenceOptions
 	// Actions is what the inline flows of the call action are made of. Nil: the built-in ones.
 	Actions *action.Registry
 

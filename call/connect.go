@@ -27,7 +27,7 @@ func (c *Call) connectWith(ctx context.Context, o action.ConnectOptions, joined 
 	}
 	for _, d := range o.Destinations {
 		if d.Type == address.TypeConference { // a room answers at once
-			return action.Connected{Reason: store.ReasonNormal, Status: 200}, c.joinConference(ctx, cmp.Or(d.Target, d.TargetName))
+			return c.connectRoom(ctx, cmp.Or(d.Target, d.TargetName))
 		}
 	}
 	k := &connecting{call: c, o: o, hunt: newHunt(c.engine), bridge: c.engine.newConfbridge(newID(), store.TypeConnect), start: time.Now(), onJoined: joined}

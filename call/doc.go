@@ -5,7 +5,8 @@
 // leg between the outside and the engine, and what a flow runs on; an Incoming is a call
 // that asks to come in; a Verdict and a Refusal say why it must not; DialOptions are a call that is to
 // go out, Outbound, Trunk and Route say what may, and how, TrunkState how a trunk stands; a Groupcall is an attempt to reach one
-// of several destinations; a Conference is a room, a Confbridge what carries it;
+// of several destinations; a Conference is a room, made of ConferenceOptions, a Member who is in it, a Confbridge what carries it, a Sound what it
+// says;
 // an Extension is a phone number of ours, an Agent a person with several, a Mailbox where messages are left, a Registration a phone that is there; a Queue, made of
 // QueueOptions, is where callers wait for agents, and an AgentState how one of these stands;
 // an Event tells the program what happened, a Subscription and Webhooks bring it to who wants to know; a Journey is what became of one caller's way. Settings, Flags, ParseListen and NewDeps spare a server the
@@ -67,9 +68,21 @@
 // A call can be chained to a master (connect, the call action, DialOptions, GroupcallOptions): the master's end is its
 // end, with all that is chained to it in turn; its own end is not the master's. A master that is ending takes no more.
 //
-// A Conference is made by CreateConference, or by the first who joins it where Config.OpenRooms is set; Call.JoinConference
-// and JoinBridge stay until the call is put out or the room ends. Its calls are conferencecalls:
-// joining, joined, leaving, leaved.
+// # Conferences
+//
+// A Conference is made by CreateConference, or by the first who joins it where Config.OpenRooms is set (Config.RoomOptions); Call.JoinConference
+// and JoinBridge stay until the call is put out or the room ends. Its calls are conferencecalls: joining, joined, leaving, leaved; each has
+// one "conferencecall_leaved" with a code that tells why, also where it was not let in. Both are kept by a store that is a store.Conferences.
+//
+// The ConferenceOptions say who gets in (PIN, lock, limit of members), as what (moderator, participant, listener), and what is heard beside speech: a
+// tone or the name of who comes and goes, music for who waits. Members are muted, deafened, kicked, given roles and spoken to by
+// methods, and by key sequences of their own (Menu, DefaultMenu). Who talks is told from levels that the mixer measures
+// (TalkerEvents). In a flow none of that is visible: conference_join asks for the PIN where there is one, and goes on with the reason
+// where the call is not let in. Keys that are typed as a PIN get past the loop: the trace has a ? in place of each.
+//
+//	f, err := engine.CreateConference(call.ConferenceOptions{ID: "board", PIN: "2468", ModeratorPIN: "1357", WaitForModerator: true})
+//	calls, err := f.Invite(ctx, call.InviteOptions{Destinations: who})
+//	err = f.Mute(calls[0].ID(), true)
 //
 // # Into a running call
 //
@@ -167,5 +180,5 @@
 // MaxCalls) is counted there and has no record. What a trunk has learned of its health and channels is of this engine alone. Conferences
 // and their calls, queues, who waits in them and the statuses of agents live in memory only, and so do transfers, events and webhooks that wait; records of stays are stored when they end.
 // Nobody can be transferred to what a flow answers, nor within a conference. Supervise needs a talk: a call that is in no bridge is not heard. Engine.Park ends the flow that runs, as
-// Redirect does. A call that Restore takes up in the middle of a connect dials anew, in a queue it joins anew.
+// Redirect does. A PIN of a conference is asked three times for each call; how often one calls is not limited. A call that Restore takes up in the middle of a connect dials anew, in a queue it joins anew.
 package call

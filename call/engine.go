@@ -119,6 +119,11 @@ func New(cfg Config) (*Engine, error) {
 		overload:    newOverload(cfg.Overload),
 		events:      newEventLog(max(cmp.Or(cfg.EventHistory, DefaultEventHistory), minEventHistory)),
 	}
+	room := cfg.RoomOptions
+	room.ID = "any"
+	if err := e.checkConference(&room); err != nil {
+		return nil, fmt.Errorf("call: Config.RoomOptions: %w", err)
+	}
 	e.callCtx, e.cancelCall = context.WithCancel(context.Background())
 	e.followCtx, e.cancelFollow = context.WithCancel(context.Background())
 	if err := e.openMedia(); err != nil {

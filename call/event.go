@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"runtime/debug"
 	"slices"
 	"time"
 
@@ -34,7 +35,7 @@ type Event struct {
 	MailboxID    string `json:"mailbox_id,omitempty"` // of events of its messages, which outlive their calls
 
 	// Data is the resource as it stood then, in the JSON form that the REST interface has for it, too: a store.Call (call_..., confbridge_...),
-	// store.Recording (recording_...), store.Conference (conference_...), store.Conferencecall (conferencecall_...),
+	// store.Recording (recording_...), store.Conference (conference_...), Member (conference_talking_...), store.Conferencecall (conferencecall_...),
 	// store.Groupcall (groupcall_...), store.Voicemail (voicemail_...), store.Queue (queue_...), store.Queuecall (queuecall_...), AgentState (agent_...), TransferRecord (transfer_...), store.Transcribe (transcribe_...), store.Transcript, Activeflow (activeflow_..., without the
 	// actions that have ended), Digit (dtmf_received), Quality (call_quality), TrunkState (trunk_updated) or Registration
 	// (extension_registered, extension_unregistered).
@@ -82,6 +83,10 @@ func (e *Event) fill() {
 		set(&e.JourneyID, d.JourneyID)
 	case store.Conference:
 		set(&e.ConferenceID, d.ID)
+	case Member:
+		set(&e.ConferenceID, d.ConferenceID)
+		set(&e.CallID, d.ReferenceID)
+		set(&e.JourneyID, d.JourneyID)
 	case store.Conferencecall:
 		set(&e.ConferenceID, d.ConferenceID)
 		set(&e.CallID, d.ReferenceID)
@@ -168,6 +173,23 @@ func (e *Engine) note(ev Event) Event {
 func (e *Engine) hook(ev Event) {
 	if e.cfg.OnEvent != nil {
 		e.cfg.OnEvent(ev)
+	}
+}
+
+// hookGuarded is hook for what is no call's loop, which would take a panic for the call's.
+func (e *Engine) hookGuarded(ev Event) {
+	defer func() {
+		if p := recover(); p != nil { // of Config.OnEvent
+			e.log.Error("panic in OnEvent", "event", ev.Type, "panic", p, "stack", string(debug.Stack()))
+		}
+	}()
+	e.hook(ev)
+}
+
+// tellGuarded is tell, so.
+func (e *Engine) tellGuarded(ev Event) {
+	if e.listened() {
+		e.hookGuarded(e.note(ev))
 	}
 }
 

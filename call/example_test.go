@@ -263,3 +263,40 @@ func ExampleEngine_CreateQueue() {
 	// support longest_idle 1 available, 0 waiting
 	// ended: <nil>
 }
+
+// A conference with a PIN, of whom one is a moderator. The PIN is in nothing that is printed.
+func ExampleConferenceOptions() {
+	cfg := call.Config{Logger: slog.New(slog.DiscardHandler), Listen: []sip.Listen{{Network: "udp", Addr: "127.0.0.1:0"}}}
+	cfg.Route = func(context.Context, *call.Incoming) (flow.Program, error) { return nil, call.ErrNoFlow }
+	engine, err := call.New(cfg)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- engine.Run(ctx) }()
+
+	board, err := engine.CreateConference(call.ConferenceOptions{
+		ID: "board", PIN: "2468", ModeratorPIN: "1357", WaitForModerator: true, EntryTone: true, Menu: call.DefaultMenu(),
+	})
+	if err != nil {
+		fmt.Println(err)
+	}
+	if err := board.Lock(); err != nil {
+		fmt.Println(err)
+	}
+	fmt.Println(board.Options().PIN, board.Record().Locked, len(board.Calls()))
+	_, err = engine.CreateConference(call.ConferenceOptions{ID: "sales", PIN: "12"})
+	fmt.Println(err)
+	board.Terminate()
+	<-board.Done()
+	fmt.Println(board.Record().Status)
+	cancel()
+	fmt.Println("ended:", <-done)
+	// Output:
+	// *** true 0
+	// call: conference "sales": PIN is not 4 to 16 digits
+	// terminated
+	// ended: <nil>
+}

@@ -66,7 +66,6 @@ type Groupcall struct {
 	subs    []*Groupcall
 	dialing bool // settle has to wait
 	end     *End // no more is dialled; nil: it may be
-	seq     int  // of the last event
 
 	mu     sync.Mutex
 	record store.Groupcall // guarded by mu

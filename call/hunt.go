@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -367,15 +366,8 @@ func (g *Groupcall) emit(event string) {
 	if !g.told {
 		return
 	}
-	g.seq++
 	r := g.Record()
-	e := g.hunt.engine
-	defer func() {
-		if p := recover(); p != nil { // of Config.OnEvent
-			e.log.Error("panic in OnEvent", "groupcall", g.id, "panic", p, "stack", string(debug.Stack()))
-		}
-	}()
-	e.tell(Event{Type: event, Seq: g.seq, Time: r.TmUpdate.Time, Data: r})
+	g.hunt.engine.tellGuarded(Event{Type: event, Time: r.TmUpdate.Time, Data: r})
 }
 
 // finish is the end of the group, the only one.

@@ -114,11 +114,13 @@ type InvitedInput struct {
 	SIPCallID string `json:"sip_call_id"`
 }
 
-// BridgeInput tells that the call has joined or left a bridge.
+// BridgeInput tells that the call has joined or left a bridge, or what happened to it there.
 type BridgeInput struct {
-	ID    string `json:"id"`
-	Type  string `json:"type"`  // store.TypeConnect, store.TypeConference
-	Event string `json:"event"` // "joined", "leaved"
+	ID   string `json:"id"`
+	Type string `json:"type"` // store.TypeConnect, store.TypeConference
+	// Event is "joined" or "leaved"; in a conference also "refused", "kicked", "muted", "unmuted", "deafened", "undeafened" and "role".
+	Event  string `json:"event"`
+	Detail string `json:"detail,omitempty"` // why it was refused; the new role
 }
 
 // FlowInput tells of the flow that was chosen, or that has ended.

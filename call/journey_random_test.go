@@ -179,7 +179,8 @@ func (w *randomJourneys) callerDials() {
 
 // joins is the flow of calls that the program places.
 func (w *randomJourneys) joins(ctx context.Context, l action.Leg) error {
-	return l.(action.Conferencer).JoinConference(ctx, "blue")
+	_, err := l.(action.Conferencer).JoinConference(ctx, action.ConferenceOptions{ID: "blue"})
+	return err
 }
 
 func (w *randomJourneys) programDials() {

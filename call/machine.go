@@ -319,7 +319,7 @@ func (m *Machine) media(in *Input) {
 
 // digit takes a key press; by is "info" for one that came by SIP INFO.
 func (m *Machine) digit(d, by string) {
-	if m.st.Phase == PhaseEnded {
+	if m.st.Phase == PhaseEnded || d == HiddenDigit {
 		return
 	}
 	m.do(Effect{Do: DoDigit, Text: d, For: by})

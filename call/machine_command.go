@@ -192,11 +192,3 @@ func (m *Machine) recording(in *Input) {
 		}
 	}
 }
-
-func negotiationEnd(n *NegotiatedInput) End {
-	end := End{By: "local", Reason: store.ReasonFailed, Status: 488, Cause: causeOf(488), Code: n.Code, Sentence: n.Error}
-	if n.Code == CodeNoMedia {
-		end.Status, end.Cause = 503, causeOf(503)
-	}
-	return end
-}

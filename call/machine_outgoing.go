@@ -183,6 +183,8 @@ func (m *Machine) bridged(in *Input) {
 	switch b := in.Bridge; {
 	case m.st.Finished: // told already, by finish
 		return
+	case b.Event != "joined" && b.Event != "leaved": // for who reads the trace: the conference tells of it itself
+		return
 	case b.Event == "joined":
 		r.ConfbridgeID = b.ID
 	case r.ConfbridgeID == b.ID:

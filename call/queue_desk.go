@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime/debug"
 	"sync"
 	"time"
 
@@ -104,21 +103,12 @@ func (d *desk) unlock() {
 		d.outbox = nil
 		d.mu.Unlock()
 		for _, ev := range evs {
-			d.out(ev)
+			d.engine.hookGuarded(ev)
 		}
 		d.mu.Lock()
 		d.telling = false
 	}
 	d.mu.Unlock()
-}
-
-func (d *desk) out(ev Event) {
-	defer func() {
-		if r := recover(); r != nil { // of Config.OnEvent
-			d.engine.log.Error("panic in OnEvent", "event", ev.Type, "panic", r, "stack", string(debug.Stack()))
-		}
-	}()
-	d.engine.hook(ev)
 }
 
 // seat gives a its place in q. d.mu is held.

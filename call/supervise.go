@@ -140,7 +140,7 @@ func (c *Call) SuperviseAs(ctx context.Context, mode SuperviseMode) error {
 	if b := c.bridge.Load(); b != nil {
 		b.entry.Lock()
 		if a, ok := c.audience(); ok && c.bridge.Load() == b {
-			b.media.SetAudience((*c.leg.Load()).Port(), a)
+			b.media.SetMember((*c.leg.Load()).Port(), a)
 		}
 		b.entry.Unlock()
 	}
@@ -155,7 +155,7 @@ func (c *Call) modeOf(s *supervising) SuperviseMode {
 }
 
 // audience is who hears the call in a bridge, if it is a supervisor's.
-func (c *Call) audience() (a media.Audience, ok bool) {
+func (c *Call) audience() (a media.Membership, ok bool) {
 	s := c.supervises.Load()
 	if s == nil {
 		return a, false
@@ -168,7 +168,7 @@ func (c *Call) audience() (a media.Audience, ok bool) {
 		}
 		fallthrough
 	case SuperviseListen:
-		a.Nobody = true
+		a.Mute = true
 	}
 	return a, true
 }
@@ -200,11 +200,11 @@ func (c *Call) hasMoved() {
 	}
 }
 
-// putIn makes c a member on the media side, with the ears that it is to have. b.entry is held.
-func (b *Confbridge) putIn(c *Call, p *media.Port) error {
+// putIn makes c a member on the media side, as it is to be in it; a supervisor's call is so as it supervises. b.entry is held.
+func (b *Confbridge) putIn(c *Call, p *media.Port, as media.Membership) error {
 	a, ok := c.audience()
 	if !ok {
-		return b.media.Join(p)
+		return b.media.JoinAs(p, as, nil)
 	}
 	s := c.supervises.Load()
 	b.mu.Lock()

@@ -153,13 +153,13 @@ func (c *Call) JoinBridge(ctx context.Context, id string) error {
 	return err
 }
 
-// JoinConference puts the call into the conference called id until it leaves, is put out, or the conference ends.
-// It answers the call.
-func (c *Call) JoinConference(ctx context.Context, id string) error {
+// JoinConference puts the call into a conference until it leaves, is put out, or the conference ends. It asks for a PIN and a name
+// where the conference wants that; the result tells where it is not let in. It answers the call, unless nobody is let in.
+func (c *Call) JoinConference(ctx context.Context, o action.ConferenceOptions) (action.Conferenced, error) {
 	start := time.Now()
-	err := c.joinConference(ctx, id)
-	c.noted(ctx, start, Note{What: "conference", Target: id}, err)
-	return err
+	got, err := c.joinConference(ctx, o)
+	c.noted(ctx, start, Note{What: "conference", Target: o.ID, Result: asJSON(got)}, err)
+	return got, err
 }
 
 // SendDigits presses keys: as telephone-event where the peer takes it, else as tones. It returns

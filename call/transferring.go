@@ -3,7 +3,6 @@ package call
 import (
 	"context"
 	"errors"
-	"runtime/debug"
 	"time"
 
 	"github.com/callbin/callbin/action"
@@ -323,14 +322,4 @@ func (t *Transfer) tellReferrer(status int) {
 			t.by.log().Warn("transfer not told of", "err", err)
 		}
 	}
-}
-
-// tellGuarded is tell for what is no call's loop, which would take a panic for the call's.
-func (e *Engine) tellGuarded(ev Event) {
-	defer func() {
-		if p := recover(); p != nil { // of Config.OnEvent
-			e.log.Error("panic in OnEvent", "event", ev.Type, "panic", p, "stack", string(debug.Stack()))
-		}
-	}()
-	e.tell(ev)
 }

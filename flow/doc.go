@@ -157,8 +157,10 @@
 //	  false_target_id      (required) where to go if it does not hold
 //	confbridge_join        puts the call into a bridge, until it has left it
 //	  confbridge_id        (required) the bridge
-//	conference_join        puts the call into a conference, until it has left it; one that there is not is fatal
+//	conference_join        puts the call into a conference, until it has left it; one that there is not is fatal, one that does not let it in is not; ${ID.status} (ok full locked wrong_pin no_pin ended kicked), .role, .stay_ms, .ended_by (kicked menu terminated timeout moderator_left ...), .conferencecall_id, and voipbin.conference.id, voipbin.conferencecall.id, .status
 //	  conference_id        (required) the conference
+//	  +role                (moderator participant listener) as what the caller is in it; without it as the conference says
+//	  +skip_pre_flow       the conference's pre_flow does not run
 //	connect                calls the destinations and joins the first that answers, until one of the two leaves; nobody answering is no failure; ${ID.status}, .call_id, .sip_code, .destination, .reason, .ring_ms, .talk_ms, .ended_by (callee key duration screening), .transferred_to (the call with which the talk went on after a transfer)
 //	  source               who is shown as calling
 //	  destinations         (required) who is called
@@ -375,7 +377,8 @@
 //   - Destinations of connect and call that variables made unusable, or that cannot be
 //     called, hinder none of the others; each has a record that tells why. anonymous that
 //     is left out is auto: who asked not to be shown is not shown.
-//   - conference_id and confbridge_id are any text.
+//   - conference_id and confbridge_id are any text. A conference may ask for a PIN, be locked or full (call.ConferenceOptions): the flow
+//     is the same, and goes on with the reason in the result. post_flow_id, which VoIPBIN stores and never runs, runs.
 //   - call with flow_id and actions is an error when the flow is loaded, and so is what is
 //     wrong with the actions. A value that holds ${ is no variable of the new call, and in
 //     the SSML of its actions values are escaped.

@@ -14,6 +14,8 @@ var known = func() map[string]bool {
 			tm_create tm_progressing tm_hangup`,
 		"queue":                "id name detail waiting agents",
 		"queuecall":            "id timeout_wait timeout_service position estimated_wait",
+		"conference":           "id",
+		"conferencecall":       "id status",
 		"recording":            "id reference_type reference_id format recording_name filenames",
 		"transcribe":           "id language direction text",
 		"aicall":               "id ai_id ai_engine_model confbridge_id stt_language pipecatcall_id",

@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// TestAudience: of a room of n, at several rates and on several threads, the last one is heard by nobody, by one, and by all. Who hears
+// TestMembership: of a room of n, at several rates and on several threads, the last one is heard by nobody, by one, and by all. Who hears
 // it makes no difference for what the others hear, nor for a recording.
-func TestAudience(t *testing.T) {
+func TestMembership(t *testing.T) {
 	for _, c := range []struct {
 		n, shards int
 		rates     []int
@@ -25,14 +25,14 @@ func TestAudience(t *testing.T) {
 			if c.n == 70 {
 				target = 66 // beyond those that live with the first one
 			}
-			if err := b.JoinAs(r.lines[spy].port, Audience{Nobody: true}, r.lines[target].port); err != nil {
+			if err := b.JoinAs(r.lines[spy].port, Membership{Mute: true}, r.lines[target].port); err != nil {
 				t.Fatal(err)
 			}
 			var tapped []int16
 			remove := b.Tap(tapFunc(func(_ uint64, in, _ []int16) { tapped = append(tapped, in...) }))
-			check := func(what string, a Audience, hears func(who int) bool) {
+			check := func(what string, a Membership, hears func(who int) bool) {
 				t.Helper()
-				b.SetAudience(r.lines[spy].port, a)
+				b.SetMember(r.lines[spy].port, a)
 				time.Sleep(200 * time.Millisecond)
 				r.forget()
 				time.Sleep(time.Second)
@@ -41,20 +41,20 @@ func TestAudience(t *testing.T) {
 					t.Fatalf("%s, room of %d", what, c.n)
 				}
 			}
-			check("nobody", Audience{Nobody: true}, func(int) bool { return false })
-			check("one", Audience{Only: r.lines[target].port}, func(who int) bool { return who == target })
+			check("nobody", Membership{Mute: true}, func(int) bool { return false })
+			check("one", Membership{Only: r.lines[target].port}, func(who int) bool { return who == target })
 			if c.n > 2 && c.n < 70 {
-				check("another one", Audience{Only: r.lines[0].port}, func(who int) bool { return who == 0 })
+				check("another one", Membership{Only: r.lines[0].port}, func(who int) bool { return who == 0 })
 			}
 			recorded := slices.Clone(tapped)
 			if amp := goertzel(recorded[len(recorded)-8000:], b.Rate(), r.lines[spy].hz); amp > 0.002 {
 				t.Errorf("room of %d: what one was told is in the recording, at %v", c.n, amp)
 			}
-			check("all", Audience{}, func(int) bool { return true })
-			check("nobody again", Audience{Nobody: true}, func(int) bool { return false })
+			check("all", Membership{}, func(int) bool { return true })
+			check("nobody again", Membership{Mute: true}, func(int) bool { return false })
 			remove()
 			b.Leave(r.lines[target].port)
-			b.SetAudience(r.lines[spy].port, Audience{Only: r.lines[target].port})
+			b.SetMember(r.lines[spy].port, Membership{Only: r.lines[target].port})
 			r.forget()
 			time.Sleep(time.Second)
 			for i := range r.lines {
@@ -77,7 +77,7 @@ func TestSecretMembersPassNothing(t *testing.T) {
 			})
 			if i == 0 {
 				r.join(b, l)
-			} else if err := b.JoinAs(l.port, Audience{Nobody: true}, nil); err != nil {
+			} else if err := b.JoinAs(l.port, Membership{Mute: true}, nil); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -89,7 +89,7 @@ func TestSecretMembersPassNothing(t *testing.T) {
 		if f, k := forwards(); f || k {
 			t.Errorf("the spy's packets pass: %v, its keys: %v", f, k)
 		}
-		b.SetAudience(spy.port, Audience{})
+		b.SetMember(spy.port, Membership{})
 		if f, k := forwards(); !f || !k {
 			t.Errorf("heard by all, its packets pass: %v, its keys: %v", f, k)
 		}
@@ -99,7 +99,7 @@ func TestSecretMembersPassNothing(t *testing.T) {
 func TestCoachedRoomTickDoesNotAllocate(t *testing.T) {
 	tick, b := roomOnTest(20)
 	members := (*b.parts.Load())[0].members
-	b.SetAudience(members[19].port, Audience{Only: members[2].port})
+	b.SetMember(members[19].port, Membership{Only: members[2].port})
 	tick()
 	if n := testing.AllocsPerRun(500, tick); n != 0 {
 		t.Errorf("%v allocations a tick", n)

@@ -1,7 +1,6 @@
 package media
 
 import (
-	"context"
 	"errors"
 	"log/slog"
 	"slices"
@@ -17,6 +16,9 @@ type BridgeOptions struct {
 	// Digits makes key presses (RFC 4733) cross between two members. Where the other one's
 	// peer takes none nothing is sent: tones are the caller's work.
 	Digits bool
+	// Levels measures how loud each member is, for Port.Level. Members that exchange packets are decoded for
+	// that, as for a Tap. SetLevels changes it.
+	Levels bool
 	Logger *slog.Logger // nil: slog.Default()
 }
 
@@ -28,8 +30,9 @@ type BridgeOptions struct {
 //	                     a to b passes, unless
 //	a is muted In, b muted Out, b or the bridge is played to, a third member
 //
-// Taps do not end that: they get decoded copies. All else is mixed once a frame. What is played to a member
-// replaces what it hears of the bridge, until it ends.
+// Taps do not end that: they get decoded copies. All else is mixed once a frame. What is played to a member's port
+// replaces what it hears of the bridge, until it ends; what the bridge plays (Play, PlayTo, Music) is mixed with it. SetMember says
+// who is not heard, and who hears nothing.
 //
 // The first members move to the shard of the first one, and later ones of a large room stay
 // on theirs. All methods are safe for any goroutine, but must not be called on a shard.
@@ -44,12 +47,14 @@ type Bridge struct {
 	parts   atomic.Pointer[[]*part] // home first; replaced under mu
 	count   atomic.Int32            // members
 	rate    atomic.Int32            // of the mix; 0: no member yet
-	playing atomic.Bool             // play is set
+	playing atomic.Bool             // something is in plays
 	tapped  atomic.Bool             // there are taps
+	levels  atomic.Bool             // members are measured
+	except  atomic.Pointer[Port]    // who does not hear what Play plays; nil: all do
 
 	// Owned by home's shard, guarded by mu while there is no home.
 	ended bool
-	play  *playing
+	plays [playSlots]*playing
 	taps  []*tapping
 }
 
@@ -75,14 +80,17 @@ func NewBridge(o BridgeOptions) *Bridge {
 	}
 	b := &Bridge{log: o.Logger, digits: o.Digits}
 	b.parts.Store(new([]*part))
+	b.levels.Store(o.Levels)
 	return b
 }
 
 // Join makes p a member and returns when it is one. It returns ErrClosed when the port or
 // the bridge is closed, and ErrBridged when p is in a bridge already.
-func (b *Bridge) Join(p *Port) error { return b.join(p, Audience{}, nil) }
+func (b *Bridge) Join(p *Port) error { return b.JoinAs(p, Membership{}, nil) }
 
-func (b *Bridge) join(p *Port, a Audience, near *Port) error {
+// JoinAs is Join for who is to be heard or to hear differently from its first frame on. It lives on the shard of near, which is a
+// member, or where Join puts it for nil: who is heard by one only has to live where that one does.
+func (b *Bridge) JoinAs(p *Port, as Membership, near *Port) error {
 	if !p.bridge.CompareAndSwap(nil, b) {
 		select {
 		case <-p.closed:
@@ -102,7 +110,7 @@ func (b *Bridge) join(p *Port, a Audience, near *Port) error {
 	err := ErrClosed
 	p.Do(func() {
 		if !p.ended {
-			pt.add(p, a)
+			pt.add(p, as)
 			err = nil
 		}
 	})
@@ -184,53 +192,6 @@ func (b *Bridge) setTaps(taps []*tapping) {
 	b.tapped.Store(len(taps) > 0)
 }
 
-// Play lets all members hear src with what they hear of each other, and returns as Port.Play does.
-// While there is no member, src rests.
-func (b *Bridge) Play(ctx context.Context, src Source) error {
-	err := b.playOut(ctx, src)
-	if cerr := closeSource(src); err == nil {
-		err = cerr
-	}
-	return err
-}
-
-func (b *Bridge) playOut(ctx context.Context, src Source) error {
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	pl := &playing{src: Resample(src, b.Rate()), done: make(chan error, 1)}
-	b.atHome(func() {
-		if b.ended {
-			pl.done <- ErrClosed
-			return
-		}
-		b.stop(ErrReplaced)
-		b.play = pl
-		b.playing.Store(true)
-	})
-	select {
-	case err := <-pl.done:
-		return err
-	case <-ctx.Done():
-	}
-	// The source may be read at this moment: wait until the shard has let go of it.
-	b.atHome(func() {
-		if b.play == pl {
-			b.stop(context.Cause(ctx))
-		}
-	})
-	return <-pl.done
-}
-
-// stop ends what is played with err.
-func (b *Bridge) stop(err error) {
-	if b.play != nil {
-		b.play.done <- err
-		b.play = nil
-		b.playing.Store(false)
-	}
-}
-
 // Rate is the sample rate of the mix in Hz: the highest of the members', 8000 without one.
 // It changes with them.
 func (b *Bridge) Rate() int {
@@ -263,7 +224,9 @@ func (b *Bridge) Close() {
 	b.closed = true
 	end := func() {
 		b.ended = true
-		b.stop(ErrClosed)
+		for slot := range b.plays {
+			b.stop(slot, ErrClosed)
+		}
 		b.setTaps(nil)
 	}
 	if b.home == nil {

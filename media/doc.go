@@ -47,6 +47,10 @@
 // buffer fills at such a change the phone conceals 20 to 40 ms once; what the buffer holds at the way back
 // goes out at once.
 //
+// Members are muted and deafened in the bridge alone (SetMembers), whatever their ports do elsewhere. What a bridge plays is mixed with speech:
+// to all, to all but one, or to one. A bridge that measures levels decodes its members, as for a recording, and adds up one sample in seven
+// of those that are not silent; Port.Level reads what came of it without asking the thread.
+//
 // All else is mixed: the frames of all members are summed in 32 bits, each one hears the sum
 // without itself, clipped once. Those that are silent at the moment and have one codec hear the same,
 // which is encoded once. The mix has the highest rate of the members, others are resampled, and it
@@ -56,7 +60,7 @@
 // there, and what is posted meanwhile here. Of a large room the members beyond the first 64 stay where they are. Its parts
 // tick in the same slot and hand each other their sums; one that is later than 3 ms is missing for that frame.
 //
-// A member that not everybody is to hear joins with an [Audience]: nobody hears it, or one member alone, besides what it hears of the
+// A member that not everybody is to hear joins with a [Membership]: nobody hears it, or one member alone, besides what it hears of the
 // others. Nobody else hears a difference.
 //
 // # Layers
@@ -66,8 +70,8 @@
 //
 // # Caveats
 //
-// Frames are always 20 ms, and sound is mono. Only one source plays on a layer of a Port, or to all of a
-// Bridge, at a time. The last two members of a room that was large may live on two threads: they
+// Frames are always 20 ms, and sound is mono. One source at a time plays on a layer of a Port, to all of a Bridge, below that as its
+// music, and to each of its members alone. The last two members of a room that was large may live on two threads: they
 // are mixed then, and their digits do not cross. A Recorder of a Bridge has the rate of its start: it
 // does not follow Bridge.Rate.
 package media

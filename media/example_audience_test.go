@@ -8,7 +8,7 @@ import (
 )
 
 // Somebody listens to a talk of two, then speaks to one of them alone, and then to both.
-func ExampleBridge_SetAudience() {
+func ExampleBridge_SetMember() {
 	shards := media.NewShards(media.ShardsConfig{N: 1})
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan error, 1)
@@ -24,9 +24,9 @@ func ExampleBridge_SetAudience() {
 	customer, agent, coach := ports[0], ports[1], ports[2]
 	bridge := media.NewBridge(media.BridgeOptions{})
 	fmt.Println(bridge.Join(customer), bridge.Join(agent), bridge.Stats().Passing)
-	fmt.Println(bridge.JoinAs(coach, media.Audience{Nobody: true}, agent), bridge.Stats().Passing)
-	bridge.SetAudience(coach, media.Audience{Only: agent})
-	bridge.SetAudience(coach, media.Audience{})
+	fmt.Println(bridge.JoinAs(coach, media.Membership{Mute: true}, agent), bridge.Stats().Passing)
+	bridge.SetMember(coach, media.Membership{Only: agent})
+	bridge.SetMember(coach, media.Membership{})
 	bridge.Leave(coach)
 	fmt.Println(bridge.Stats().Members, bridge.Stats().Passing)
 	for _, p := range ports {

@@ -40,3 +40,35 @@ func ExampleBridge() {
 	// 2 members, packets pass untouched: true
 	// <nil>
 }
+
+// One of three is muted, and what is played to another one is heard by that one alone.
+func ExampleBridge_PlayTo() {
+	shards := media.NewShards(media.ShardsConfig{N: 1})
+	ctx, stop := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- shards.Run(ctx) }()
+
+	bridge := media.NewBridge(media.BridgeOptions{})
+	var ports []*media.Port
+	for i := range 3 {
+		shard := shards.Pick() // a leg of media/rtp does this part
+		port := media.NewPort(shard, &printLine{}, 8000)
+		shard.Do(func() { port.SetFormat(&media.Format{Codec: "PCMU", Rate: 8000}) })
+		if err := bridge.JoinAs(port, media.Membership{Mute: i == 0}, nil); err != nil {
+			fmt.Println(err)
+		}
+		ports = append(ports, port)
+	}
+	fmt.Println(bridge.PlayTo(ctx, media.Silence(media.FrameDuration, 8000), media.Audience{Only: ports[1]}))
+	bridge.SetMembers(map[*media.Port]media.Membership{ports[0]: {}}) // not muted any more
+	bridge.Leave(ports[1])
+	fmt.Println(bridge.PlayTo(ctx, media.Silence(media.FrameDuration, 8000), media.Audience{Only: ports[1]}))
+
+	bridge.Close()
+	stop()
+	fmt.Println(<-done)
+	// Output:
+	// <nil>
+	// media: the port is not in the bridge
+	// <nil>
+}

@@ -29,6 +29,8 @@ type partial struct {
 	rate          int
 	voices, spoke int
 	sum           []int32
+	apart         []int16 // what is played to all but deaf; only home's
+	deaf          *Port
 }
 
 // Deliver takes it in, on the shard of to.
@@ -53,7 +55,7 @@ func (pt *part) swap() (missing bool) {
 		e.waiting++
 		slot := &e.out[q.id][x.frame%exchangeDepth]
 		if *slot == nil {
-			*slot = &partial{from: pt, to: q, sum: make([]int32, frameMax)}
+			*slot = &partial{from: pt, to: q, sum: make([]int32, frameMax), apart: make([]int16, 0, frameMax)}
 		}
 		d := *slot
 		if d.busy.Load() {
@@ -62,6 +64,7 @@ func (pt *part) swap() (missing bool) {
 		d.busy.Store(true)
 		d.frame, d.rate, d.voices, d.spoke = x.frame, x.rate, x.voices, x.spoke
 		copy(d.sum, x.sum)
+		d.apart, d.deaf = append(d.apart[:0], x.apart[:x.apartN]...), x.deaf
 		if !q.shard.hand(d) {
 			d.busy.Store(false)
 		}
@@ -116,6 +119,9 @@ func (pt *part) takeIn(d *partial) {
 					x.sum[i] += v
 				}
 				x.voices += d.voices
+			}
+			if len(d.apart) > 0 {
+				x.apartN, x.deaf = copy(x.apart, d.apart), d.deaf
 			}
 			x.spoke += d.spoke
 		}

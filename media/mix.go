@@ -1,9 +1,7 @@
 package media
 
 import (
-	"errors"
 	"fmt"
-	"io"
 	"runtime/debug"
 )
 
@@ -29,16 +27,21 @@ type mix struct {
 	spoke  int     // members that had a frame, in sum or silent
 	pcm    []int16 // sum, clipped; valid if clipped
 	clean  bool
+
+	apart, over []int16 // what is played to all but deaf; memory for what is played to one
+	apartN      int     // samples in apart
+	deaf        *Port
 }
 
 func (x *mix) setRate(rateHz int) {
 	x.rate = rateHz
 	n := min(FrameLen(rateHz), frameMax)
 	x.sum, x.pcm = make([]int32, n), make([]int16, n)
+	x.apart, x.over, x.apartN = make([]int16, n), make([]int16, n), 0
 }
 
 func (x *mix) begin(frame uint64) {
-	x.frame, x.clean, x.spoke = frame, false, 0
+	x.frame, x.clean, x.spoke, x.apartN = frame, false, 0, 0
 	if x.voices > 0 {
 		clear(x.sum)
 		x.voices = 0
@@ -98,7 +101,7 @@ func (pt *part) tick(frame uint64) {
 	for i := len(pt.members) - 1; i >= 0; i-- {
 		pt.members[i].hear(frame)
 	}
-	if pt.id == 0 && pt.b.play != nil {
+	if pt.id == 0 {
 		pt.playIn()
 	}
 	pt.mix.due = true
@@ -123,14 +126,18 @@ func (m *member) hear(frame uint64) {
 		n = 0
 	}
 	m.n = n
+	if m.is.Mute {
+		return // taps of its port hear it, and nobody else
+	}
+	if m.part.levels {
+		m.measure(frame)
+	}
 	x := &m.part.mix
 	if !x.wanted || passed {
 		return // it was heard already, or nobody wants it
 	}
-	if m.audience.secret() {
-		if v := m.voice(); m.audience.Only != nil {
-			m.aside = v
-		}
+	if m.is.Only != nil {
+		m.aside = m.voice()
 		return
 	}
 	if n > 0 {
@@ -168,32 +175,13 @@ func (m *member) voice() []int16 {
 	return m.atRate
 }
 
-// playIn adds a frame of what is played to all.
-func (pt *part) playIn() {
-	defer pt.survive()
-	b := pt.b
-	x := &pt.mix
-	buf := pt.shard.scratch.in[:len(x.sum)]
-	n, err := fill(b.play.src, buf)
-	x.spoke++ // also where it has nothing yet: all are to hear it at one time
-	if n > 0 {
-		x.add(buf[:n])
-	}
-	if err == nil {
-		return
-	}
-	if errors.Is(err, io.EOF) {
-		err = nil
-	}
-	b.stop(err)
-	pt.ended = true
-}
-
 // survive is deferred by what calls the sources and taps of the bridge itself.
 func (pt *part) survive() {
 	if r := recover(); r != nil {
 		pt.b.log.Error("media: a source or tap of a bridge panicked; all of them end", "err", r, "stack", string(debug.Stack()))
-		pt.b.stop(fmt.Errorf("media: panic while playing: %v", r))
+		for slot := range pt.b.plays {
+			pt.b.stop(slot, fmt.Errorf("media: panic while playing: %v", r))
+		}
 		pt.b.setTaps(nil)
 		pt.ended = true
 	}
@@ -208,18 +196,22 @@ func (pt *part) finish() {
 	x.due = false
 	pt.exchange.stop(pt.shard)
 	for _, m := range pt.members {
-		if m.down != nil && (m.said != nil || m.coached) {
-			if m.talk == 0 {
-				m.down.follow(m.group.down) // until now it heard what its group did
-			}
-			m.talk = resampleTail + 1
+		if m.said != nil || m.over != nil || m.coached {
+			m.leaveGroup()
 		}
+	}
+	if x.apartN > 0 {
+		pt.playLast()
 	}
 	for _, g := range pt.groups {
 		g.begin()
 	}
 	for i := len(pt.members) - 1; i >= 0; i-- {
-		pt.members[i].speak(x.frame)
+		if m := pt.members[i]; m.spoken {
+			m.spoken = false
+		} else {
+			m.speak(x.frame)
+		}
 	}
 	if pt.id == 0 && len(pt.b.taps) > 0 {
 		pt.tapMix()
@@ -254,7 +246,7 @@ func (m *member) speak(frame uint64) {
 // speakMix sends the sum without the member's own voice, and returns it.
 func (m *member) speakMix(frame uint64) []int16 {
 	p, x := m.port, &m.part.mix
-	if p.muted[1] {
+	if p.muted[1] || m.is.Deaf && m.over == nil {
 		p.line.WriteFrame(frame, p.shard.scratch.Silence(m.rate))
 		return nil
 	}
@@ -268,18 +260,23 @@ func (m *member) speakMix(frame uint64) []int16 {
 		}
 		m.wait = 0
 	}
-	if m.said == nil && m.talk == 0 && !m.coached {
+	if m.said == nil && m.talk == 0 && m.over == nil && !m.apart && !m.coached {
 		return m.group.speak(m, frame)
 	}
 	sc := &p.shard.scratch
 	out := sc.out[:len(x.sum)]
 	switch {
+	case m.is.Deaf:
+		clear(out)
 	case m.coached:
 		out = m.speakCoached(out)
 	case m.said == nil:
 		copy(out, x.clipped())
 	default:
 		out = x.without(out, m.said)
+	}
+	if m.over != nil {
+		m.overlay(out)
 	}
 	if m.down != nil {
 		m.talk--
@@ -299,7 +296,7 @@ func (pt *part) tapMix() {
 	x := &pt.mix
 	for _, m := range pt.members {
 		// Those that passed as packets are not in it.
-		if m.said == nil && !m.audience.secret() && m.n == len(x.sum) && m.rate == m.mixRate && !silent(m.in) {
+		if m.said == nil && !m.is.secret() && m.n == len(x.sum) && m.rate == m.mixRate && !silent(m.in) {
 			x.add(m.in)
 			x.clean = false
 		}

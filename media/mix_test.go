@@ -154,10 +154,16 @@ func TestRoomTickDoesNotAllocate(t *testing.T) {
 }
 
 // BenchmarkRoomTick is one frame of all members, without sockets.
-func BenchmarkRoomTick(b *testing.B) {
+func BenchmarkRoomTick(b *testing.B) { benchmarkRoom(b, false) }
+
+// BenchmarkRoomTickWithLevels is the same where the members are measured.
+func BenchmarkRoomTickWithLevels(b *testing.B) { benchmarkRoom(b, true) }
+
+func benchmarkRoom(b *testing.B, levels bool) {
 	for _, n := range []int{3, 20, 400} {
 		b.Run(strconv.Itoa(n), func(b *testing.B) {
-			tick, _ := roomOnTest(n)
+			tick, bridge := roomOnTest(n)
+			bridge.SetLevels(levels)
 			b.ReportAllocs()
 			for b.Loop() {
 				tick()

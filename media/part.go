@@ -26,7 +26,8 @@ type part struct {
 	asides  []*member // that only one hears
 	groups  []*group
 	mix     mix
-	ended   bool // what was played to all ended in this frame
+	levels  bool // members are measured
+	ended   bool // something that was played ended in this frame
 	count   struct{ encodes, shared uint64 }
 }
 
@@ -35,6 +36,8 @@ type member struct {
 	part  *part
 	port  *Port
 	other *member // the other one of two, else nil
+	is    Membership
+	over  *playing // to it alone, with what it hears; nil: nothing
 
 	// What it hears: packets of the other one, a mix, or neither.
 	passed, mixed bool
@@ -55,10 +58,12 @@ type member struct {
 	tail          int // frames until up has forgotten what was said
 	talk          int // frames until down hears the same as the group's
 
-	audience Audience
-	aside    []int16 // what it says that only one hears, at the rate of the mix; nil: nothing
-	coached  bool    // it is such a one
-	group    *group
+	aside   []int16 // what it says that only one hears, at the rate of the mix; nil: nothing
+	coached bool    // it is such a one
+	group   *group
+
+	apart, spoken  bool // it hears something else in this frame; it has heard it
+	loud, measured int  // for Port.Level: sum of amplitudes, and of how many frames
 }
 
 func newPart(b *Bridge, shard *Shard, id int) *part {
@@ -69,7 +74,7 @@ func newPart(b *Bridge, shard *Shard, id int) *part {
 }
 
 // add makes p, which lives on the part's shard, a member.
-func (pt *part) add(p *Port, a Audience) {
+func (pt *part) add(p *Port, is Membership) {
 	pt.finish()
 	c := &pt.shard.clock
 	c.unsettle(&p.beat)
@@ -78,7 +83,7 @@ func (pt *part) add(p *Port, a Audience) {
 	} else {
 		c.settled[pt.beat.slot]++ // once for each member: what counts is the work in a slot
 	}
-	m := &member{part: pt, port: p, audience: a}
+	m := &member{part: pt, port: p, is: is}
 	p.member = m
 	pt.members = append(pt.members, m)
 	pt.size.Add(1)
@@ -97,6 +102,8 @@ func (pt *part) remove(m *member) {
 	pt.size.Add(-1)
 	pt.b.count.Add(-1)
 	m.port.member = nil
+	m.hush(ErrClosed)
+	m.unmeasure()
 	if m.keys != nil {
 		m.port.line.ForwardKeys(nil)
 	}
@@ -123,9 +130,11 @@ func (pt *part) update() {
 	b := pt.b
 	all := int(b.count.Load())
 	playing, tapped := b.playing.Load(), b.tapped.Load()
+	pt.levels = b.levels.Load()
 	two := all == 2 && len(pt.members) == 2
 	// Without members of its own, the home of a room is there for what it plays and records.
 	tick := (playing || tapped) && all > 0 && (pt.id == 0 || len(pt.members) > 0)
+	tick = tick || pt.levels && len(pt.members) > 0
 	prompt := playing || all > len(pt.members) // else only taps wait for a tick
 	pt.mix.wanted = tapped || all > len(pt.members)
 
@@ -136,8 +145,8 @@ func (pt *part) update() {
 		p := m.port
 		live := p.format.Load() != nil && !p.ended
 		was := m.passed
-		m.passed = two && !playing && p.play == nil && !m.other.audience.secret() && passes(m.other.port, p)
-		m.mixed = live && !m.passed && p.play == nil && (all > 1 || playing)
+		m.passed = two && !playing && p.play == nil && m.over == nil && !m.other.is.secret() && !m.is.Deaf && passes(m.other.port, p)
+		m.mixed = live && !m.passed && p.play == nil && (all > 1 || playing || m.over != nil)
 		switch {
 		case !m.mixed:
 			m.wait = 0
@@ -161,11 +170,14 @@ func (pt *part) update() {
 				forward, passing = o.port.line, true
 				held = o.wasMixed
 			}
-			if b.digits && !m.audience.secret() && !o.audience.secret() {
+			if b.digits && !m.is.secret() && !o.is.secret() {
 				keys = o.port.line
 			}
 		}
-		listen := !p.muted[0] && (heard || tapped) || len(p.taps) > 0
+		listen := !p.muted[0] && !m.is.Mute && (heard || tapped || pt.levels) || len(p.taps) > 0
+		if !pt.levels || p.muted[0] || m.is.Mute {
+			m.unmeasure()
+		}
 		p.set(listen, forward, held, tick && forward == nil)
 		if keys != m.keys {
 			m.keys = keys
@@ -214,11 +226,20 @@ func (pt *part) tune() {
 		pt.mix.setRate(highest)
 		pt.groups = nil
 	}
-	if pt.id == 0 && b.play != nil && b.play.src.Rate() != highest {
-		b.play.src = Resample(b.play.src, highest)
+	for _, pl := range b.plays {
+		if pt.id == 0 {
+			pl.tune(highest)
+		}
 	}
 	for _, m := range pt.members {
+		m.over.tune(highest)
 		m.tune(highest)
+	}
+}
+
+func (pl *playing) tune(rateHz int) {
+	if pl != nil && pl.src.Rate() != rateHz {
+		pl.src = Resample(pl.src, rateHz)
 	}
 }
 

@@ -27,6 +27,7 @@ type Port struct {
 	fallback int                    // the rate until then
 	closed   chan struct{}          // closed by End
 	bridge   atomic.Pointer[Bridge] // who may move it, and makes it a member
+	level    atomic.Uint32          // see Level
 
 	home    sync.Mutex // never held while anything runs
 	moving  bool       // guarded by home

@@ -6,7 +6,8 @@
 // [Calls] or [Flows], and give the big one, [Store]. Two drivers live here:
 // [Memory], for tests and small servers, and [Files], blobs in a directory. Others
 // are modules of their own, such as store/sqlite. [Keys] is for drivers that remember
-// idempotency keys, too, [Voicemails] and [Queuecalls] for those that keep voice messages and stays in queues, as memory and SQLite do.
+// idempotency keys, too, [Conferences], [Queuecalls] and [Voicemails] for those that keep conferences and the stays in them, stays in queues, and voice
+// messages, as memory and SQLite do.
 //
 //	db := store.Memory()
 //	defer db.Close()

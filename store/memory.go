@@ -11,7 +11,7 @@ import (
 // MemoryConfig sets the limits of a MemoryStore. The zero value is fine.
 type MemoryConfig struct {
 	// KeepCalls is how many finished calls (status hangup) are kept, with their traces and
-	// as many ended recordings, groupcalls and queuecalls; the oldest go first. 0: 10,000; negative: all. Calls that are
+	// as many ended recordings, groupcalls, queuecalls, conferences and stays in these; the oldest go first. 0: 10,000; negative: all. Calls that are
 	// not over are always kept.
 	KeepCalls int
 	// Blobs keeps the files; nil: memory does, up to BlobBytes. Closing it is the caller's.
@@ -27,23 +27,25 @@ type MemoryStore struct {
 	blobs Blobs
 	keep  int
 
-	mu         sync.RWMutex
-	closed     bool // this and all below guarded by mu
-	calls      map[string]*Call
-	callOrder  ordered
-	ended      ordered // finished calls, to find the oldest
-	recordings map[string]*Recording
-	recOrder   ordered
-	recEnded   ordered
-	groupcalls shelf[Groupcall]
-	voicemails shelf[Voicemail]
-	mailboxes  map[string]Mailbox
-	queuecalls shelf[Queuecall]
-	flows      map[string]*Flow
-	flowOrder  ordered
-	traces     map[string][]byte
-	loose      []string // traces stored before their call, oldest first
-	keys       memoryKeys
+	mu          sync.RWMutex
+	closed      bool // this and all below guarded by mu
+	calls       map[string]*Call
+	callOrder   ordered
+	ended       ordered // finished calls, to find the oldest
+	recordings  map[string]*Recording
+	recOrder    ordered
+	recEnded    ordered
+	groupcalls  shelf[Groupcall]
+	voicemails  shelf[Voicemail]
+	mailboxes   map[string]Mailbox
+	queuecalls  shelf[Queuecall]
+	conferences shelf[Conference]
+	stays       shelf[Conferencecall]
+	flows       map[string]*Flow
+	flowOrder   ordered
+	traces      map[string][]byte
+	loose       []string // traces stored before their call, oldest first
+	keys        memoryKeys
 }
 
 var _ Store = (*MemoryStore)(nil)
@@ -60,16 +62,18 @@ func NewMemory(cfg MemoryConfig) *MemoryStore {
 		cfg.Blobs = newMemoryBlobs(cfg.BlobBytes)
 	}
 	return &MemoryStore{
-		blobs:      cfg.Blobs,
-		keep:       cfg.KeepCalls,
-		calls:      map[string]*Call{},
-		recordings: map[string]*Recording{},
-		groupcalls: shelf[Groupcall]{rows: map[string]*Groupcall{}},
-		voicemails: shelf[Voicemail]{rows: map[string]*Voicemail{}},
-		mailboxes:  map[string]Mailbox{},
-		queuecalls: shelf[Queuecall]{rows: map[string]*Queuecall{}},
-		flows:      map[string]*Flow{},
-		traces:     map[string][]byte{},
+		blobs:       cfg.Blobs,
+		keep:        cfg.KeepCalls,
+		calls:       map[string]*Call{},
+		recordings:  map[string]*Recording{},
+		groupcalls:  shelf[Groupcall]{rows: map[string]*Groupcall{}},
+		voicemails:  shelf[Voicemail]{rows: map[string]*Voicemail{}},
+		mailboxes:   map[string]Mailbox{},
+		conferences: shelf[Conference]{rows: map[string]*Conference{}},
+		stays:       shelf[Conferencecall]{rows: map[string]*Conferencecall{}},
+		queuecalls:  shelf[Queuecall]{rows: map[string]*Queuecall{}},
+		flows:       map[string]*Flow{},
+		traces:      map[string][]byte{},
 	}
 }
 
@@ -407,6 +411,7 @@ func (m *MemoryStore) Close() error {
 	m.closed = true
 	m.calls, m.recordings, m.flows, m.traces = nil, nil, nil, nil
 	m.groupcalls, m.queuecalls, m.voicemails, m.mailboxes = shelf[Groupcall]{}, shelf[Queuecall]{}, shelf[Voicemail]{}, nil
+	m.groupcalls, m.conferences, m.stays = shelf[Groupcall]{}, shelf[Conference]{}, shelf[Conferencecall]{}
 	m.callOrder, m.ended, m.recOrder, m.recEnded, m.flowOrder, m.loose = nil, nil, nil, nil, nil, nil
 	return nil
 }

@@ -140,51 +140,6 @@ type Attempt struct {
 	MS        int64 `json:"ms"` // from Tm to TmEnd
 }
 
-// Values of the fields of a Conference and a Conferencecall.
-const (
-	TypeConference = "conference" // for many
-	TypeConnect    = "connect"    // for two: it ends when one is left
-
-	ConferenceProgressing = "progressing"
-	ConferenceTerminating = "terminating"
-	ConferenceTerminated  = "terminated"
-
-	ConferencecallJoining = "joining"
-	ConferencecallJoined  = "joined"
-	ConferencecallLeaving = "leaving"
-	ConferencecallLeaved  = "leaved"
-)
-
-// Conference is the record of a conference, with VoIPBIN's JSON keys.
-type Conference struct {
-	ID                string            `json:"id"`
-	Type              string            `json:"type,omitempty"`
-	Status            string            `json:"status,omitempty"`
-	Name              string            `json:"name,omitempty"`
-	Detail            string            `json:"detail,omitempty"`
-	Data              map[string]string `json:"data,omitempty"`
-	Timeout           int64             `json:"timeout"` // seconds, 0: none
-	ConferencecallIDs []string          `json:"conferencecall_ids,omitempty"`
-	RecordingID       string            `json:"recording_id,omitempty"` // the current one
-	RecordingIDs      []string          `json:"recording_ids,omitempty"`
-	TmEnd             Time              `json:"tm_end,omitzero"`
-	TmCreate          Time              `json:"tm_create,omitzero"`
-	TmUpdate          Time              `json:"tm_update,omitzero"`
-}
-
-// Conferencecall is the record of one call's stay in a conference, with VoIPBIN's JSON keys.
-type Conferencecall struct {
-	ID            string `json:"id"`
-	ActiveflowID  string `json:"activeflow_id,omitempty"`
-	ConferenceID  string `json:"conference_id,omitempty"`
-	ReferenceType string `json:"reference_type,omitempty"` // call
-	ReferenceID   string `json:"reference_id,omitempty"`   // the call's id
-	Status        string `json:"status,omitempty"`
-	JourneyID     string `json:"journey_id,omitempty"`
-	TmCreate      Time   `json:"tm_create,omitzero"`
-	TmUpdate      Time   `json:"tm_update,omitzero"`
-}
-
 // Sums is what is added up over a call; its fields are JSON keys of Call.
 type Sums struct {
 	RingMS      int64            `json:"ring_ms,omitempty"`

@@ -151,8 +151,9 @@ func (l *replayLeg) JoinBridge(ctx context.Context, id string) error {
 	return l.did(ctx, "bridge", id, nil)
 }
 
-func (l *replayLeg) JoinConference(ctx context.Context, id string) error {
-	return l.did(ctx, "conference", id, nil)
+func (l *replayLeg) JoinConference(ctx context.Context, o action.ConferenceOptions) (got action.Conferenced, err error) {
+	err = l.did(ctx, "conference", o.ID, &got)
+	return got, err
 }
 
 // JoinQueue comes to what it came to, with the variables that the wait flow set.

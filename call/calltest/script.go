@@ -104,6 +104,16 @@ func (c *PhoneCall) Info(t testing.TB, contentType, body string) (status int) {
 	return res.status()
 }
 
+// PressInfo sends digits by SIP INFO, as phones do that know no RFC 4733, and returns when they are answered.
+func (c *PhoneCall) PressInfo(t testing.TB, digits string) {
+	t.Helper()
+	for _, d := range digits {
+		if status := c.Info(t, "application/dtmf-relay", fmt.Sprintf("Signal=%c\r\nDuration=100\r\n", d)); status != 200 {
+			t.Fatalf("calltest: INFO is answered %d", status)
+		}
+	}
+}
+
 // Pressed returns the digits that came by RFC 4733, one for each event, whatever number of packets it took.
 func (c *PhoneCall) Pressed() string { return c.sound.digits() }
 

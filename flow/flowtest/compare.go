@@ -11,7 +11,7 @@ import (
 )
 
 // ids are those that a Leg gives to calls, recordings and so on.
-var ids = regexp.MustCompile(`\b(activeflow|call|leg|rec|transcribe|queuecall|media)-[0-9]+\b`)
+var ids = regexp.MustCompile(`\b(activeflow|call|leg|rec|transcribe|queuecall|conferencecall|media)-[0-9]+\b`)
 
 // voice is the party that sounds belong to.
 const voice = "voice"

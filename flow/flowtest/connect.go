@@ -1,6 +1,7 @@
 package flowtest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -130,18 +131,23 @@ func (l *Leg) JoinBridge(ctx context.Context, id string) error {
 }
 
 // JoinConference answers, and lasts until the caller leaves.
-func (l *Leg) JoinConference(ctx context.Context, id string) error {
-	if !l.conferences[id] {
-		return fmt.Errorf("call: there is no conference %q: %w", id, action.ErrNoConference)
+func (l *Leg) JoinConference(ctx context.Context, o action.ConferenceOptions) (got action.Conferenced, err error) {
+	if !l.conferences[o.ID] {
+		return got, fmt.Errorf("call: there is no conference %q: %w", o.ID, action.ErrNoConference)
 	}
 	if err := l.fault(ctx, "conference"); err != nil {
-		return err
+		return got, err
 	}
 	if err := l.Answer(ctx); err != nil {
-		return err
+		return got, err
 	}
-	l.Log("conference", "%s", id)
-	return l.stay(ctx)
+	l.Log("conference", "%s", o.ID)
+	begun := time.Now()
+	err = l.stay(ctx)
+	return action.Conferenced{
+		ConferencecallID: "conferencecall-1", Status: action.StatusOK, Joined: true, Role: cmp.Or(o.Role, "participant"),
+		Stay: time.Since(begun), EndedBy: "terminated",
+	}, err
 }
 
 // leastPress is how long a key, and the pause between two, takes at least: receivers need it.

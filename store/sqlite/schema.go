@@ -115,6 +115,28 @@ var migrations = [][]string{{
 	`CREATE INDEX queuecalls_queue ON queuecalls (queue_id, tm_create, id)`,
 	`CREATE INDEX queuecalls_reference ON queuecalls (reference_id, tm_create, id)`,
 	`CREATE INDEX queuecalls_agent ON queuecalls (service_agent_id, tm_create, id) WHERE service_agent_id <> ''`,
+}, {
+	`CREATE TABLE conferences (
+		id TEXT PRIMARY KEY,
+		tm_create BIGINT NOT NULL,
+		status TEXT NOT NULL,
+		name TEXT NOT NULL,
+		body TEXT NOT NULL
+	)`,
+	`CREATE INDEX conferences_tm ON conferences (tm_create, id)`,
+	`CREATE INDEX conferences_name ON conferences (name, tm_create, id) WHERE name <> ''`,
+	`CREATE TABLE conferencecalls (
+		id TEXT PRIMARY KEY,
+		tm_create BIGINT NOT NULL,
+		conference_id TEXT NOT NULL,
+		reference_id TEXT NOT NULL,
+		journey_id TEXT NOT NULL,
+		body TEXT NOT NULL
+	)`,
+	`CREATE INDEX conferencecalls_tm ON conferencecalls (tm_create, id)`,
+	`CREATE INDEX conferencecalls_conference ON conferencecalls (conference_id, tm_create, id) WHERE conference_id <> ''`,
+	`CREATE INDEX conferencecalls_reference ON conferencecalls (reference_id, tm_create, id) WHERE reference_id <> ''`,
+	`CREATE INDEX conferencecalls_journey ON conferencecalls (journey_id, tm_create, id) WHERE journey_id <> ''`,
 }}
 
 // migrate brings the file to the newest version, in one transaction.

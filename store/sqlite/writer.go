@@ -24,6 +24,7 @@ type statements struct {
 	putCall, changeCall, dropMeta, addMeta, dropCall, dropTrace *sql.Stmt
 	putRecording, dropRecording, putGroupcall, dropGroupcall    *sql.Stmt
 	putQueuecall, dropQueuecall                                 *sql.Stmt
+	putConference, dropConference, putStay, dropStay            *sql.Stmt
 	getFlow, putFlow, dropFlow, putTrace                        *sql.Stmt
 	getKey, putKey, dropKey, dropKeys                           *sql.Stmt
 	putVoicemail, dropVoicemail, putMailbox                     *sql.Stmt
@@ -60,6 +61,13 @@ func (p *statements) prepare(ctx context.Context, conn *sql.Conn) error {
 			ON CONFLICT (id) DO UPDATE SET tm_create = excluded.tm_create, status = excluded.status, queue_id = excluded.queue_id,
 			reference_id = excluded.reference_id, service_agent_id = excluded.service_agent_id, body = excluded.body`},
 		{&p.dropQueuecall, `DELETE FROM queuecalls WHERE id = ?`},
+		{&p.putConference, `INSERT INTO conferences (id, tm_create, status, name, body) VALUES (?, ?, ?, ?, ?)
+			ON CONFLICT (id) DO UPDATE SET tm_create = excluded.tm_create, status = excluded.status, name = excluded.name, body = excluded.body`},
+		{&p.dropConference, `DELETE FROM conferences WHERE id = ?`},
+		{&p.putStay, `INSERT INTO conferencecalls (id, tm_create, conference_id, reference_id, journey_id, body) VALUES (?, ?, ?, ?, ?, ?)
+			ON CONFLICT (id) DO UPDATE SET tm_create = excluded.tm_create, conference_id = excluded.conference_id,
+			reference_id = excluded.reference_id, journey_id = excluded.journey_id, body = excluded.body`},
+		{&p.dropStay, `DELETE FROM conferencecalls WHERE id = ?`},
 		{&p.getFlow, `SELECT rev, tm_create FROM flows WHERE id = ?`},
 		{&p.putFlow, `INSERT INTO flows (id, tm_create, tm_update, rev, name, detail, body) VALUES (?, ?, ?, ?, ?, ?, ?)
 			ON CONFLICT (id) DO UPDATE SET tm_update = excluded.tm_update, rev = excluded.rev, name = excluded.name,

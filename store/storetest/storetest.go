@@ -42,6 +42,8 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"Groupcalls", testGroupcalls},
 		{"Voicemails", testVoicemails},
 		{"Queuecalls", testQueuecalls},
+		{"Conferences", testConferences},
+		{"Conferencecalls", testStays},
 		{"Flows", testFlows},
 		{"FlowRevisions", testFlowRevisions},
 		{"FlowWritersRace", testFlowWritersRace},
@@ -202,6 +204,20 @@ func wantAllErr(t *testing.T, ctx context.Context, s store.Store, want error) {
 	} {
 		wantErr(t, err, want, what)
 	}
+	if d, ok := s.(store.Conferences); ok {
+		_, errGet := d.Conference(ctx, "a")
+		_, _, errList := d.ListConferences(ctx, store.ConferenceFilter{})
+		_, errGetStay := d.Conferencecall(ctx, "a")
+		_, _, errListStays := d.ListConferencecalls(ctx, store.ConferencecallFilter{})
+		for what, err := range map[string]error{
+			"PutConference": d.PutConference(ctx, store.Conference{ID: "new", TmCreate: at(0)}), "Conference": errGet, "ListConferences": errList,
+			"DeleteConference":  d.DeleteConference(ctx, "a"),
+			"PutConferencecall": d.PutConferencecall(ctx, store.Conferencecall{ID: "new", TmCreate: at(0)}), "Conferencecall": errGetStay,
+			"ListConferencecalls": errListStays, "DeleteConferencecall": d.DeleteConferencecall(ctx, "a"),
+		} {
+			wantErr(t, err, want, what)
+		}
+	}
 }
 
 func testEndedContext(t *testing.T, s store.Store) {
@@ -246,6 +262,12 @@ func RunReopen(t *testing.T, open func(t *testing.T, dir string) store.Store) {
 			t.Fatal(err)
 		}
 		putQueuecall(t, s, fullQueuecall("stay"))
+		conferences, persists := s.(store.Conferences)
+		if persists {
+			if err := errors.Join(conferences.PutConference(t.Context(), fullConference("room")), conferences.PutConferencecall(t.Context(), fullStay("stay"))); err != nil {
+				t.Fatal(err)
+			}
+		}
 		flow, err := s.PutFlow(t.Context(), store.Flow{ID: "flow", Body: []byte("{ }")})
 		if err != nil {
 			t.Fatal(err)
@@ -278,6 +300,14 @@ func RunReopen(t *testing.T, open func(t *testing.T, dir string) store.Store) {
 		gotGroup, err := s.Groupcall(t.Context(), "group")
 		if d := cmp.Diff(clean(t, group), gotGroup); err != nil || d != "" {
 			t.Errorf("Groupcall: %v (-want +got):\n%s", err, d)
+		}
+		if persists {
+			conferences := s.(store.Conferences)
+			room, err := conferences.Conference(t.Context(), "room")
+			stay, err2 := conferences.Conferencecall(t.Context(), "stay")
+			if d := cmp.Diff(clean(t, fullConference("room")), room) + cmp.Diff(clean(t, fullStay("stay")), stay); err != nil || err2 != nil || d != "" {
+				t.Errorf("Conference, Conferencecall: %v, %v (-want +got):\n%s", err, err2, d)
+			}
 		}
 		gotFlow, err := s.Flow(t.Context(), "flow")
 		if d := cmp.Diff(flow, gotFlow); err != nil || d != "" {
