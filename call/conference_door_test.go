@@ -79,7 +79,7 @@ func TestConferencePIN(t *testing.T) {
 					if err != nil {
 						t.Fatal(err)
 					}
-					if n := strings.Count(string(trace), `"digit":"?"`); n < len(strings.Join(c.keys, "")) {
+					if n := strings.Count(string(trace), `"digit":"!"`); n < len(strings.Join(c.keys, "")) {
 						t.Errorf("%d keys in the trace, pressed were %q", n, c.keys)
 					}
 					inputs, _ := call.DecodeTrace(trace)

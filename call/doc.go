@@ -78,7 +78,7 @@
 // tone or the name of who comes and goes, music for who waits. Members are muted, deafened, kicked, given roles and spoken to by
 // methods, and by key sequences of their own (Menu, DefaultMenu). Who talks is told from levels that the mixer measures
 // (TalkerEvents). In a flow none of that is visible: conference_join asks for the PIN where there is one, and goes on with the reason
-// where the call is not let in. Keys that are typed as a PIN get past the loop: the trace has a ? in place of each.
+// where the call is not let in. Keys that are typed as a PIN get past the loop: the trace has a ! in place of each.
 //
 //	f, err := engine.CreateConference(call.ConferenceOptions{ID: "board", PIN: "2468", ModeratorPIN: "1357", WaitForModerator: true})
 //	calls, err := f.Invite(ctx, call.InviteOptions{Destinations: who})

@@ -69,6 +69,7 @@ const (
 	EdgeAnswered    = "answered" // party and leg, or leg and party
 	EdgeJoined      = "joined"   // leg, bridge or conference
 	EdgeLeft        = "left"     // leg, bridge or conference
+	EdgeMember      = "member"   // leg, conference; Detail: "refused full", "kicked", "muted", "role moderator", ...
 	EdgeTransferred = "transferred"
 	EdgeReplaced    = "replaced" // leg, the leg whose place it takes
 	EdgeQueued      = "queued"   // leg, visit

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/callbin/callbin/call/address"
 	"github.com/callbin/callbin/store"
@@ -227,13 +228,19 @@ func (g *journeyGraph) input(l *journeyLeg, in *Input) {
 			label += " " + in.Bridge.ID
 		}
 		n := g.add(JourneyNode{ID: kind + "/" + in.Bridge.ID, Ref: in.Bridge.ID, Kind: kind, Label: label, Begin: in.At})
-		if n.Begin = earlier(n.Begin, in.At); in.Bridge.Event != "joined" {
+		n.Begin = earlier(n.Begin, in.At)
+		detail := ""
+		switch in.Bridge.Event {
+		case "joined":
+		case "leaved":
 			what = EdgeLeft
 			if n.End.Before(in.At.Time) {
 				n.End = in.At
 			}
+		default:
+			what, detail = EdgeMember, strings.TrimSpace(in.Bridge.Event+" "+in.Bridge.Detail)
 		}
-		g.edge(leg, n.ID, what, "", l.id, in)
+		g.edge(leg, n.ID, what, detail, l.id, in)
 	case KindRecording:
 		id := NodeRecording + "/" + in.Recording.ID
 		if in.Recording.Event == "started" {

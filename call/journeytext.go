@@ -207,6 +207,8 @@ func verb(what string) string {
 		return "joins"
 	case EdgeLeft:
 		return "leaves"
+	case EdgeMember:
+		return "is a member of"
 	case EdgeTransferred:
 		return "transfers to"
 	case EdgeReplaced:

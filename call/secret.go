@@ -10,8 +10,9 @@ import (
 	"github.com/callbin/callbin/sip"
 )
 
-// HiddenDigit stands in a trace for a key that was pressed while a PIN was asked for.
-const HiddenDigit = "?"
+// HiddenDigit stands in a trace for a key that was pressed while a conference asked for its PIN: no flow reads it, in a replay neither. What
+// a flow reads, as the PIN of a mailbox, is a hiddenDigit.
+const HiddenDigit = "!"
 
 // secretDigits are keys that must not get into a trace, an event or a flow: until they are disclosed, they go to
 // who asked for them past the loop, which only sees that there was a key.

@@ -164,10 +164,10 @@ func TestSubscribersChoose(t *testing.T) {
 			return ids
 		}
 		isRoom := func(e call.Event) bool { return strings.HasPrefix(e.Type, "conference") }
-		if got, want := ids(ends), pick(func(e call.Event) bool { return e.Type == "call_hangup" || strings.HasPrefix(e.Type, "conference_") }); !slices.Equal(got, want) || len(got) != 4 {
+		if got, want := ids(ends), pick(func(e call.Event) bool { return e.Type == "call_hangup" || strings.HasPrefix(e.Type, "conference_") }); !slices.Equal(got, want) || len(got) != 5 {
 			t.Errorf("of ends %d events, want %d", len(got), len(want))
 		}
-		if got, want := ids(room), pick(isRoom); !slices.Equal(got, want) || len(got) != 8 {
+		if got, want := ids(room), pick(isRoom); !slices.Equal(got, want) || len(got) != 9 {
 			t.Errorf("of the room %d events, want %d", len(got), len(want))
 		}
 		later := func(ids []string, from []string) []string { // of from, those that are not before the first of ids
