@@ -132,7 +132,7 @@ func TestConferencePINByInfo(t *testing.T) {
 				bodies = append(bodies, first)
 			}
 		}
-		if want := []string{"Signal=?", "Signal=?", "Signal=?", "Signal=?", "Signal=5"}; !slices.Equal(bodies, want) {
+		if want := []string{"Signal=!", "Signal=!", "Signal=!", "Signal=!", "Signal=5"}; !slices.Equal(bodies, want) {
 			t.Errorf("in the trace: %q", bodies)
 		}
 	})

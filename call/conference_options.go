@@ -72,7 +72,7 @@ type ConferenceSounds struct {
 	AskName  Sound
 	Entry    Sound // the room hears it
 	Exit     Sound
-	Music    Sound // for who waits; over and over
+	Music    Sound // for who waits; over and over; none: Config.MusicOnHold
 	Muted    Sound // who has used the menu hears it
 	Unmuted  Sound
 	Done     Sound // another command of the menu was done

@@ -86,13 +86,6 @@ func mutedTone() tone.Pattern    { return notes(120*time.Millisecond, 440, 330) 
 func unmutedTone() tone.Pattern  { return notes(120*time.Millisecond, 330, 440) }
 func doneTone() tone.Pattern     { return notes(120*time.Millisecond, 550) }
 
-// waitMusic is a slow round of broken chords: C, a, F, G.
-func waitMusic() tone.Pattern {
-	p := notes(400*time.Millisecond, 262, 330, 392, 523, 440, 330, 262, 220, 349, 440, 523, 440, 392, 494, 587, 494)
-	p.Level, p.Endless = -24, true
-	return p
-}
-
 // notes are tones of one length, 0 for a pause.
 func notes(length time.Duration, hz ...float64) tone.Pattern {
 	var p tone.Pattern
@@ -282,11 +275,20 @@ func (f *Conference) setMusic(on bool) {
 	f.engine.wg.Go(func() { f.playMusic(ctx) })
 }
 
+// openMusic begins the conference's own music anew, or Config.MusicOnHold.
+func (f *Conference) openMusic(ctx context.Context) (media.Source, error) {
+	src, err := f.Options().Sounds.Music.open(ctx, f.engine, tone.Pattern{})
+	if errors.Is(err, errNoSound) {
+		return f.engine.openMusic(ctx)
+	}
+	return src, err
+}
+
 // playMusic plays it over and over until ctx ends.
 func (f *Conference) playMusic(ctx context.Context) {
 	for ctx.Err() == nil {
 		begun := time.Now()
-		src, err := f.Options().Sounds.Music.open(ctx, f.engine, waitMusic())
+		src, err := f.openMusic(ctx)
 		if err == nil {
 			err = f.bridge.media.Music(ctx, src)
 		}

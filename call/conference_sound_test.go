@@ -237,10 +237,15 @@ func TestModeratorRules(t *testing.T) {
 
 func TestMusicUntilSecond(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := openHall(t, call.ConferenceOptions{MusicUntilSecond: true})
+		chords := tone.Pattern{Endless: true, Level: -24}
+		for _, hz := range []float64{262, 330, 392, 523, 440} {
+			chords.Segments = append(chords.Segments, tone.Segment{Hz: []float64{hz}, Duration: 400 * time.Millisecond})
+		}
+		music := call.Sound{Source: func() media.Source { return chords.Source(8000) }}
+		h := openHall(t, call.ConferenceOptions{MusicUntilSecond: true, Sounds: call.ConferenceSounds{Music: music}})
 		a := h.enter(1710, "")
 		time.Sleep(4 * time.Second)
-		for _, hz := range []float64{262, 330, 392, 523} { // of the music that is made here
+		for _, hz := range []float64{262, 330, 392, 523} {
 			if !calltest.Hears(a.Heard(), hz) {
 				t.Errorf("who is alone does not hear %v Hz", hz)
 			}

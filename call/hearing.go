@@ -3,7 +3,6 @@ package call
 import (
 	"cmp"
 	"context"
-	"time"
 
 	"github.com/callbin/callbin/media"
 	"github.com/callbin/callbin/media/tone"
@@ -32,12 +31,16 @@ func (c *Call) hearRinging() (stop func()) {
 	return c.hear(p.Source)
 }
 
-// hearHeld lets the call hear that it is held. It is the one place that says what that sounds like.
-func (c *Call) hearHeld() (stop func()) { return c.hear(heldTone().Source) }
-
-// heldTone is two soft notes every five seconds.
-func heldTone() tone.Pattern {
-	return tone.Pattern{Endless: true, Level: -24, Segments: []tone.Segment{
-		{Hz: []float64{523}, Duration: 150 * time.Millisecond}, {Hz: []float64{659}, Duration: 250 * time.Millisecond}, {Duration: 4600 * time.Millisecond},
-	}}
+// hearHeld lets the call hear Config.MusicOnHold.
+func (c *Call) hearHeld() (stop func()) {
+	ctx, cancel := context.WithCancel(c.flowCtx)
+	done := make(chan struct{})
+	c.engine.wg.Go(func() {
+		defer close(done)
+		c.playMusic(ctx)
+	})
+	return func() {
+		cancel()
+		<-done
+	}
 }

@@ -66,6 +66,9 @@ func TestMustHave16Transfer(t *testing.T) {
 					must(t, err)
 					trace, err := call.DecodeTrace(raw)
 					must(t, err)
+					if st, _ := call.Replay(trace); st.Record.Code != r.Code || st.Record.Status != r.Status || len(st.Record.ChainedCallIDs) != len(r.ChainedCallIDs) {
+						t.Errorf("the trace replays to %+v, the record is %+v", st.Record, r)
+					}
 					for _, in := range trace {
 						if in.Link != nil {
 							who := []string{"caller", "transferer", "target"}[i]

@@ -1,6 +1,7 @@
 package call_test
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -10,6 +11,8 @@ import (
 
 	"github.com/callbin/callbin/call"
 	"github.com/callbin/callbin/call/calltest"
+	"github.com/callbin/callbin/media"
+	"github.com/callbin/callbin/media/tone"
 	"github.com/callbin/callbin/store"
 )
 
@@ -65,9 +68,18 @@ type transferHouse struct {
 	phones []*calltest.Phone // of 200, 201, 202
 }
 
+// heldTone is music on hold of two soft notes every five seconds.
+func heldTone(c *call.Config) {
+	c.MusicOnHold.Open = func(context.Context) (media.Source, error) {
+		return tone.Pattern{Endless: true, Level: -24, Segments: []tone.Segment{
+			{Hz: []float64{523}, Duration: 150 * time.Millisecond}, {Hz: []float64{659}, Duration: 250 * time.Millisecond}, {Duration: 4600 * time.Millisecond},
+		}}.Source(8000), nil
+	}
+}
+
 func openTransfers(t *testing.T, change ...func(*call.Config)) *transferHouse {
 	t.Helper()
-	h := &transferHouse{house: open(t, map[string]string{"100": connect200}, append([]func(*call.Config){extensions}, change...)...)}
+	h := &transferHouse{house: open(t, map[string]string{"100": connect200}, append([]func(*call.Config){extensions, heldTone}, change...)...)}
 	for n := range 3 {
 		p := extensionPhone(t, h.house, fmt.Sprint(200+n), byte(n+1))
 		register(t, p)
