@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/callbin/callbin/action"
@@ -109,6 +110,7 @@ type Transfer struct {
 	unchain  *Call       // the master of the two, from which the other one was taken; nil: neither is
 	refer    uint32
 	done     chan struct{}
+	linked   atomic.Bool // the trace of by tells of it
 
 	// Owned by who takes the hunt's notices.
 	seat    *absence // of by
@@ -307,9 +309,16 @@ func (t *Transfer) left(c *Call) {
 	}
 	if r := t.Record(); c == t.by && r.Status == TransferProgressing && c.isEnding() && (t.consult == nil || r.TransfereeCallID != "") {
 		// This is how it transfers; later its record is stored.
-		c.link(LinkInput{What: "transfer", CallID: r.TransfereeCallID, Detail: r.Type})
+		t.link(r.TransfereeCallID, r.Type)
 	}
 	t.hunt.post(notice{what: "left", gone: c})
+}
+
+// link notes in the trace of who transfers that it does, once: its own end and the target's answer may come at one time.
+func (t *Transfer) link(callID, detail string) {
+	if t.linked.CompareAndSwap(false, true) {
+		t.by.link(LinkInput{What: LinkTransfer, CallID: callID, Detail: detail})
+	}
 }
 
 func (t *Transfer) change(f func(r *TransferRecord)) {

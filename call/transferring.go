@@ -233,7 +233,7 @@ func (t *Transfer) complete(ctx context.Context) {
 	t.bridge.mu.Unlock()
 	detail := t.Record().Type
 	if !t.parted { // else it was noted before its end
-		t.by.link(LinkInput{What: "transfer", CallID: leg.id, Detail: detail})
+		t.link(leg.id, detail)
 	}
 	for _, c := range []*Call{t.held, leg} {
 		c.link(LinkInput{What: "transferred_by", CallID: t.by.id, Detail: detail})
