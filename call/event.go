@@ -21,7 +21,7 @@ type Event struct {
 	Type string `json:"type"` // VoIPBIN's: call_created, call_ringing, call_progressing, ...
 	ID   string `json:"id"`   // of this event alone; those of an engine grow
 	// Seq counts the events of a resource from 1, without a gap: of the conference where ConferenceID is set, else of the queue, the
-	// transfer, the agent, the mailbox, the groupcall, the call that is set; of trunks and extensions those of all of them.
+	// transfer, the agent, the mailbox, the groupcall, the call that is set; of trunks, extensions and supervisions those of all of them.
 	Seq  int       `json:"seq"`
 	Time time.Time `json:"time"`
 
@@ -36,7 +36,7 @@ type Event struct {
 
 	// Data is the resource as it stood then, in the JSON form that the REST interface has for it, too: a store.Call (call_..., confbridge_...),
 	// store.Recording (recording_...), store.Conference (conference_...), Member (conference_talking_...), store.Conferencecall (conferencecall_...),
-	// store.Groupcall (groupcall_...), store.Voicemail (voicemail_...), store.Queue (queue_...), store.Queuecall (queuecall_...), AgentState (agent_...), TransferRecord (transfer_...), store.Transcribe (transcribe_...), store.Transcript, Activeflow (activeflow_..., without the
+	// store.Groupcall (groupcall_...), store.Voicemail (voicemail_...), store.Queue (queue_...), store.Queuecall (queuecall_...), AgentState (agent_...), TransferRecord (transfer_...), Supervision (supervision_...), store.Transcribe (transcribe_...), store.Transcript, Activeflow (activeflow_..., without the
 	// actions that have ended), Digit (dtmf_received), Quality (call_quality), TrunkState (trunk_updated) or Registration
 	// (extension_registered, extension_unregistered).
 	Data any `json:"data"`

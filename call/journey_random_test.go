@@ -36,13 +36,22 @@ var randomSteps = []struct {
 	{"a member is kicked", 2, (*randomJourneys).kick},
 	{"a room ends", 1, (*randomJourneys).roomEnds},
 	{"a call is muted", 2, (*randomJourneys).mute},
-	{"a phone holds", 5, (*randomJourneys).hold},
+	{"a phone holds", 6, (*randomJourneys).hold},
 	{"a key is pressed", 2, (*randomJourneys).press},
 	{"a recording begins or ends", 2, (*randomJourneys).record},
-	{"the state is captured", 6, (*randomJourneys).capture},
+	{"a call is transferred", 3, (*randomJourneys).transfer},
+	{"a transfer is decided", 3, (*randomJourneys).decide},
+	{"the program holds", 2, (*randomJourneys).programHolds},
+	{"music or silence", 2, (*randomJourneys).music},
+	{"a call is redirected", 1, (*randomJourneys).redirect},
+	{"a call is parked", 2, (*randomJourneys).park},
+	{"a parked call is picked up", 1, (*randomJourneys).pickUp},
+	{"an agent comes or goes", 1, (*randomJourneys).agentComesOrGoes},
+	{"a supervisor comes in", 1, (*randomJourneys).supervise},
+	{"the state is captured", 8, (*randomJourneys).capture},
 }
 
-// TestRandomJourneys lets 300 houses full of callers, phones and a program do anything at any time: dial, connect, join, leave, be kicked, hang up; phones answer late,
+// TestRandomJourneys lets 300 houses full of callers, phones and a program do anything at any time: dial, connect, join, leave, be kicked, transfer, hold, park, wait in a queue, hang up; phones answer late,
 // twice or never. In the end nothing is left; each leg has one record and one call_hangup, after which nothing comes; each resource's
 // events are in order; no journey has an orphan; and the state that a journey had whenever it was captured is what its traces give.
 func TestRandomJourneys(t *testing.T) {
@@ -62,12 +71,12 @@ func TestRandomJourneys(t *testing.T) {
 		})
 	}
 	t.Logf("%+v", sum)
-	if ran == 300 && (sum.Legs < 1000 || sum.Captures < 1000 || sum.InBridges < 300 || sum.Held < 20 || sum.Recorded < 50) {
+	if ran == 300 && (sum.Legs < 1000 || sum.Captures < 1000 || sum.InBridges < 300 || sum.Held < 20 || sum.Recorded < 50 || sum.Transfers < 20 || sum.HeldByUs < 30 || sum.Parked < 30 || sum.Supervised < 5 || sum.Queued < 20) {
 		t.Errorf("too little has happened: %+v", sum)
 	}
 }
 
-type journeySums struct{ Journeys, Legs, Edges, Captures, InBridges, Held, Muted, Recorded int }
+type journeySums struct{ Journeys, Legs, Edges, Captures, InBridges, Held, Muted, Recorded, Transfers, HeldByUs, Parked, Supervised, Queued int }
 
 type randomJourneys struct {
 	*house
@@ -79,6 +88,8 @@ type randomJourneys struct {
 	delayed  bool
 	sub      *call.Subscription
 	captured []capturedState
+
+	transfers []*call.Transfer
 
 	mu     sync.Mutex
 	called []*calltest.PhoneCall // guarded by mu; of those who are called
@@ -104,8 +115,10 @@ func (w *randomJourneys) run() {
 		"200": `[{"type":"conference_join","option":{"conference_id":"blue"}},{"type":"beep"}]`,
 		"201": `[{"type":"answer"},{"type":"recording_start"},{"type":"confbridge_join","option":{"confbridge_id":"red"}}]`,
 		"300": fmt.Sprintf(place, true), "301": fmt.Sprintf(place, false),
+		"500": `[{"type":"queue_join","option":{"queue_id":"help"}},{"type":"beep"}]`,
 		"400": `[{"type":"sleep","option":{"duration":300}},{"type":"hangup","option":{"reason":"busy"}}]`,
 	}, outbound, func(c *call.Config) {
+		c.Queues = []call.QueueOptions{{ID: "help", RingTimeout: time.Second, WaitTimeout: 4 * time.Second}}
 		c.OpenRooms, c.QualityInterval = true, 500*time.Millisecond
 		c.Agents = directory{"team": {Addresses: append(phones(2), agents("night")...)}, "night": {Addresses: phones(3)}}
 	})
@@ -120,7 +133,7 @@ func (w *randomJourneys) run() {
 	for _, s := range randomSteps {
 		total += s.weight
 	}
-	for range 15 + w.rnd.IntN(25) {
+	for range 20 + w.rnd.IntN(30) {
 		n := w.rnd.IntN(total)
 		for _, s := range randomSteps {
 			if n -= s.weight; n < 0 {
@@ -173,7 +186,7 @@ func (w *randomJourneys) phone(n byte) {
 }
 
 func (w *randomJourneys) callerDials() {
-	dest := []string{"100", "100", "101", "102", "200", "200", "201", "300", "301", "400", "nobody"}[w.rnd.IntN(11)]
+	dest := []string{"100", "100", "101", "102", "200", "200", "201", "300", "301", "400", "500", "500", "nobody"}[w.rnd.IntN(13)]
 	w.calls = append(w.calls, calltest.NewPhone(w.t, w.net, calltest.PhoneConfig{PCMA: w.rnd.IntN(2) == 0, NoACK: w.rnd.IntN(12) == 0}).Start(w.t, dest))
 }
 
@@ -336,6 +349,9 @@ func (w *randomJourneys) capture() {
 			if l.RecordingID != "" {
 				w.sum.Recorded++
 			}
+			if l.Queue != "" {
+				w.sum.Queued++
+			}
 		}
 	}
 }
@@ -370,6 +386,10 @@ func (w *randomJourneys) check() {
 		t.Errorf("groupcall %s is left", g.ID())
 	}
 	w.events(legs)
+	kept := map[string]string{} // journey of each leg: one may lead to a leg of another
+	for _, r := range legs {
+		kept[r.ID] = r.JourneyID
+	}
 	journeys := map[string]*call.Journey{}
 	for id := range ids {
 		j, err := h.Journey(ctx, id)
@@ -385,7 +405,7 @@ func (w *randomJourneys) check() {
 				w.sum.Legs++
 				delete(legs, n.Ref)
 			}
-			if n.Kind == call.NodeUnknown {
+			if n.Kind == call.NodeUnknown && kept[n.Ref] == id {
 				t.Errorf("%s leads to %s, which is kept", id, n.ID)
 			}
 			if (n.Kind == call.NodeLeg || n.Kind == call.NodeBridge || n.Kind == call.NodeGroupcall || n.Kind == call.NodeRecording) && n.End.IsZero() {
@@ -423,8 +443,17 @@ func (w *randomJourneys) events(legs map[string]store.Call) {
 		switch {
 		case e.ConferenceID != "":
 			key = "conference " + e.ConferenceID
+		case e.QueueID != "":
+			key = "queue " + e.QueueID
+		case e.TransferID != "":
+			key = "transfer " + e.TransferID
+		case e.AgentID != "":
+			key = "agent " + e.AgentID
 		case e.GroupcallID != "":
 			key = "groupcall " + e.GroupcallID
+		}
+		if seqs[key] == 0 && (e.QueueID != "" || e.AgentID != "") {
+			seqs[key] = e.Seq - 1 // it was there before the subscription
 		}
 		if seqs[key]++; e.Seq != seqs[key] {
 			t.Errorf("%s of %s has number %d, want %d", e.Type, key, e.Seq, seqs[key])

@@ -3,6 +3,7 @@ package call
 import (
 	"cmp"
 	"fmt"
+	"slices"
 )
 
 // link tells of what a leg has to do with others. Some of it stands in two traces: it is told once.
@@ -26,15 +27,23 @@ func (g *journeyGraph) link(l *journeyLeg, in *Input) {
 		g.once(g.call(k.CallID), leg, EdgeReplaced, k.Detail, l.id, in)
 	case LinkBarge, LinkWhisper, LinkListen:
 		g.edge(g.call(k.CallID), leg, EdgeSupervised, k.What, l.id, in)
-	case LinkPark, LinkPickup:
+	case LinkPickup, LinkPark:
+		if k.Room == "" { // a call that rang
+			g.once(g.call(k.CallID), leg, EdgePickedUp, k.Detail, l.id, in)
+			return
+		}
 		n := g.add(JourneyNode{ID: NodePark + "/" + k.Room, Ref: k.Room, Kind: NodePark, Label: "orbit " + k.Room, Begin: in.At})
 		n.Begin = earlier(n.Begin, in.At)
-		if k.What == LinkPark {
-			g.edge(leg, n.ID, EdgeParked, k.Detail, l.id, in)
+		if k.What == LinkPark && k.Detail == "" {
+			g.edge(leg, n.ID, EdgeParked, "", l.id, in)
 			return
 		}
 		n.End = in.At
-		g.edge(n.ID, leg, EdgePickedUp, k.Detail, l.id, in)
+		id := n.ID // adding a node may move n
+		if g.legs[k.CallID] == nil && k.What == LinkPickup && !g.parked(leg, id) {
+			g.once(g.call(k.CallID), id, EdgeParked, "", l.id, in) // on another journey
+		}
+		g.edge(id, leg, EdgePickedUp, k.Detail, l.id, in)
 	case LinkQueueEnter:
 		n := g.add(JourneyNode{ID: fmt.Sprintf("%s/%s/%d", NodeQueue, l.id, in.Seq), Ref: k.Queue, Kind: NodeQueue, Label: "queue " + k.Queue, Begin: in.At})
 		g.edge(leg, n.ID, EdgeQueued, k.Detail, l.id, in)
@@ -48,6 +57,11 @@ func (g *journeyGraph) link(l *journeyLeg, in *Input) {
 	default: // hold, unhold, moh, silence, redirect, and what this version does not know
 		g.moment(l, in, k.What, k.Detail)
 	}
+}
+
+// parked is whether a leg has been parked in an orbit.
+func (g *journeyGraph) parked(leg, orbit string) bool {
+	return slices.ContainsFunc(g.j.Edges, func(e JourneyEdge) bool { return e.What == EdgeParked && e.From == leg && e.To == orbit })
 }
 
 // tells is whether the trace of a leg has a link to another one.

@@ -331,5 +331,5 @@ func (t *Transfer) change(f func(r *TransferRecord)) {
 // emit tells of the transfer.
 func (t *Transfer) emit(event string) {
 	r := t.Record()
-	t.engine.tellGuarded(Event{Type: event, CallID: r.TransfererCallID, Time: r.TmUpdate.Time, Data: r})
+	t.engine.tellGuarded(Event{Type: event, Time: r.TmUpdate.Time, Data: r})
 }
