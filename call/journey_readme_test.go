@@ -10,6 +10,7 @@ import (
 	"github.com/callbin/callbin/call"
 	"github.com/callbin/callbin/call/calltest"
 	"github.com/callbin/callbin/flow/flowtest"
+	"github.com/callbin/callbin/store"
 )
 
 // TestJourneyOfTheREADME draws the journey that the README shows. With -update it is written there.
@@ -39,9 +40,14 @@ func TestJourneyOfTheREADME(t *testing.T) {
 	}
 }
 
-// journeyOfREADME is a caller who is connected with whoever of two answers first, and recorded.
+// journeyOfREADME is a caller who waits for one of two agents, of whom the first does not answer.
 func journeyOfREADME(t *testing.T) *call.Journey {
-	h := open(t, map[string]string{"100": `[{"type":"answer"},{"type":"recording_start"},` + connectTo("", "", 1, 2)[1:]}, outbound)
+	h := open(t, map[string]string{"100": `[{"type":"answer"},{"type":"queue_join","option":{"queue_id":"support"}},{"type":"hangup"}]`}, outbound, func(c *call.Config) {
+		c.Agents = call.ListAgents(
+			call.Agent{ID: "anna", Addresses: phones(1), Status: call.AgentAvailable},
+			call.Agent{ID: "bob", Addresses: phones(2), Status: call.AgentAvailable})
+		c.Queues = []call.QueueOptions{{ID: "support", RoutingMethod: store.QueueLongestIdle, RingTimeout: 8 * time.Second}}
+	})
 	h.net.SetFaults(calltest.Faults{Delay: 10 * time.Millisecond})
 	callee(t, h, 1, ringing())
 	callee(t, h, 2, accepting(func(c *calltest.PhoneCall) {
@@ -50,7 +56,7 @@ func journeyOfREADME(t *testing.T) *call.Journey {
 		c.Answer()
 	}))
 	a := calltest.NewPhone(t, h.net, calltest.PhoneConfig{User: "+4930901820", FromUser: "+4930901820"}).Dial(t, "100")
-	time.Sleep(15 * time.Second)
+	time.Sleep(30 * time.Second)
 	a.Hangup(t)
 	time.Sleep(time.Second)
 	return h.journey(t)
