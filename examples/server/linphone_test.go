@@ -13,8 +13,8 @@ import (
 )
 
 // linphone is a running linphonec that answers what comes and speaks say, a WAV file. It registers as name at the
-// server behind n.
-func linphone(t testing.TB, say string, s *server, n *nat, name, password string) {
+// server behind n; command has it do something more.
+func linphone(t testing.TB, say string, s *server, n *nat, name, password string) (command func(format string, args ...any)) {
 	t.Helper()
 	program := need(t, "linphonec")
 	dir, port := t.TempDir(), freePort(t, "127.0.0.1")
@@ -53,7 +53,14 @@ audio_rtp_port=%[3]d-%[4]d
 		}
 	})
 	until(t, "linphonec takes commands", func() bool { return strings.Contains(out.String(), "linphonec>") })
-	fmt.Fprintf(in, "soundcard use files\nplay %s\nregister sip:%s@127.0.0.1:%d sip:%s %s\n", say, name, s.port, n.inside.LocalAddr(), password)
+	command = func(format string, args ...any) {
+		t.Helper()
+		if _, err := fmt.Fprintf(in, format+"\n", args...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	command("soundcard use files\nplay %s\nregister sip:%s@127.0.0.1:%d sip:%s %s", say, name, s.port, n.inside.LocalAddr(), password)
+	return command
 }
 
 // TestLinphoneIsAnExtension has a real phone that knows SHA-256 register with it, be called by its extension, refresh,

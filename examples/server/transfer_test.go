@@ -49,3 +49,35 @@ func TestBaresipTransfers(t *testing.T) {
 	q.wait(t, "CALL_CLOSED")
 	until(t, "the log says transferred", func() bool { return strings.Contains(s.log.String(), "code=transferred") })
 }
+
+// TestLinphoneTransfersAfterAWord has a real phone hold who has called it, speak with another one, and then join the two, by REFER with Replaces.
+func TestLinphoneTransfersAfterAWord(t *testing.T) {
+	need(t, "linphonec")
+	need(t, "baresip")
+	s := start(t, serverOptions{flows: toExtension, config: house})
+	n := newNAT(t, s.port)
+	say := filepath.Join(t.TempDir(), "say.wav")
+	writeTone(t, say, 700, 60)
+	command := linphone(t, say, s, n, "200", "s3cret")
+	until(t, "it is registered", func() bool { return strings.Contains(s.log.String(), "peer="+n.outside()) })
+	q := extensionPhone(t, s, "201", "other", 900)
+	c := phone(t, s).Dial(t, "100")
+	until(t, "the phone is heard", func() bool { return speaks(c, 700) })
+	command("pause")
+	until(t, "the caller is on hold", func() bool { return !speaks(c, 700) })
+	command("call sip:201@127.0.0.1:%d", s.port)
+	q.wait(t, "CALL_ESTABLISHED")
+	pauseFor(2 * time.Second)
+	if speaks(c, 900) || speaks(c, 700) {
+		t.Error("who is held hears the two talk")
+	}
+	command("transfer 1 --to-call 2")
+	until(t, "the other one is heard", func() bool { return speaks(c, 900) })
+	until(t, "the log says transferred", func() bool { return strings.Contains(s.log.String(), "code=transferred") })
+	pauseFor(time.Second)
+	if !speaks(c, 900) || speaks(c, 700) {
+		t.Error("it is not the other one alone who is heard in the end")
+	}
+	c.Hangup(t)
+	q.wait(t, "CALL_CLOSED")
+}
