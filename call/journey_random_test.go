@@ -51,17 +51,13 @@ var randomSteps = []struct {
 	{"the state is captured", 8, (*randomJourneys).capture},
 }
 
-// TestRandomJourneys lets 300 houses full of callers, phones and a program do anything at any time: dial, connect, join, leave, be kicked, transfer, hold, park, wait in a queue, hang up; phones answer late,
+// TestRandomJourneys lets houses full of callers, phones and a program do anything at any time: dial, connect, join, leave, be kicked, transfer, hold, park, wait in a queue, hang up; phones answer late,
 // twice or never. In the end nothing is left; each leg has one record and one call_hangup, after which nothing comes; each resource's
 // events are in order; no journey has an orphan; and the state that a journey had whenever it was captured is what its traces give.
 func TestRandomJourneys(t *testing.T) {
-	seeds := 300
-	if testing.Short() {
-		seeds = 30
-	}
 	var sum journeySums
 	ran := 0
-	for seed := range seeds {
+	for seed := range seeds(300) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			ran++
 			synctest.Test(t, func(t *testing.T) {

@@ -3,7 +3,6 @@ package call_test
 import (
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -15,18 +14,11 @@ import (
 	"github.com/callbin/callbin/store"
 )
 
-// TestQueueInRandomOrders has 20 callers and 5 agents in 100 random orders (300 with CALLBIN_FULL=1) of arrivals, hang-ups, keys, answers, refusals, silence, phones that are deaf to
+// TestQueueInRandomOrders has 20 callers and 5 agents in random orders of arrivals, hang-ups, keys, answers, refusals, silence, phones that are deaf to
 // CANCEL, agents that come, go and pause, kicks, priorities and callbacks, by all methods. Each time every caller ends exactly once, as
 // served or not; no agent is rung for two, nor has two calls; all counters are exact; and nothing is left.
 func TestQueueInRandomOrders(t *testing.T) {
-	orders := 100
-	switch {
-	case os.Getenv("CALLBIN_FULL") == "1":
-		orders = 300
-	case testing.Short():
-		orders = 20
-	}
-	for seed := range orders {
+	for seed := range seeds(300) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				q := &queueTest{rnd: rand.New(rand.NewPCG(uint64(seed), 7)), own: map[int][]*calltest.PhoneCall{}, agents: map[string]string{}}

@@ -20,11 +20,7 @@ import (
 // Cancel, phones that hang up, answer, refuse or stay silent, another phone that takes the call over. Each time every transfer that has started ends once, who talks
 // is heard by one other at most, nothing is left of it when the phones have hung up, and each call has one end.
 func TestTransfersInRandomOrders(t *testing.T) {
-	orders := 200
-	if testing.Short() {
-		orders = 40
-	}
-	for seed := range orders {
+	for seed := range seeds(200) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				rnd := rand.New(rand.NewPCG(uint64(seed), 7))
