@@ -66,16 +66,10 @@ func testConferences(t *testing.T, s store.Store) {
 		{store.ConferenceFilter{Since: at(time.Microsecond)}, []string{"4", "3", "2", "1", "0"}},
 		{store.ConferenceFilter{Until: at(time.Second)}, []string{"a"}},
 	} {
-		for _, c.f.PageSize = range []int{0, 2} {
-			wantIDs(t, pagesOf(t, func(token string) (ids []string, next string, err error) {
-				c.f.PageToken = token
-				page, next, err := d.ListConferences(t.Context(), c.f)
-				for _, r := range page {
-					ids = append(ids, r.ID)
-				}
-				return ids, next, err
-			}), c.want...)
-		}
+		wantPages(t, func(size int, token string) ([]store.Conference, string, error) {
+			c.f.PageSize, c.f.PageToken = size, token
+			return d.ListConferences(t.Context(), c.f)
+		}, func(r store.Conference) string { return r.ID }, c.want...)
 	}
 	if err := d.DeleteConference(t.Context(), "a"); err != nil {
 		t.Fatal(err)
@@ -122,36 +116,14 @@ func testStays(t *testing.T, s store.Store) {
 		{store.ConferencecallFilter{Since: at(time.Microsecond)}, []string{"4", "3", "2", "1", "0"}},
 		{store.ConferencecallFilter{Until: at(time.Second)}, []string{"a"}},
 	} {
-		for _, c.f.PageSize = range []int{0, 2} {
-			wantIDs(t, pagesOf(t, func(token string) (ids []string, next string, err error) {
-				c.f.PageToken = token
-				page, next, err := d.ListConferencecalls(t.Context(), c.f)
-				for _, r := range page {
-					ids = append(ids, r.ID)
-				}
-				return ids, next, err
-			}), c.want...)
-		}
+		wantPages(t, func(size int, token string) ([]store.Conferencecall, string, error) {
+			c.f.PageSize, c.f.PageToken = size, token
+			return d.ListConferencecalls(t.Context(), c.f)
+		}, func(r store.Conferencecall) string { return r.ID }, c.want...)
 	}
 	if err := d.DeleteConferencecall(t.Context(), "a"); err != nil {
 		t.Fatal(err)
 	}
 	_, err = d.Conferencecall(t.Context(), "a")
 	wantErr(t, err, store.ErrNotFound, "Conferencecall after DeleteConferencecall")
-}
-
-// pagesOf are the ids of all pages.
-func pagesOf(t *testing.T, list func(token string) (ids []string, next string, err error)) (all []string) {
-	t.Helper()
-	for token := ""; ; {
-		ids, next, err := list(token)
-		if err != nil {
-			t.Fatal(err)
-		}
-		all = append(all, ids...)
-		if next == "" || len(all) > 100 {
-			return all
-		}
-		token = next
-	}
 }

@@ -60,25 +60,10 @@ func testGroupcalls(t *testing.T, s store.Store) {
 		{store.GroupcallFilter{Since: at(time.Microsecond)}, []string{"4", "3", "2", "1", "0"}},
 		{store.GroupcallFilter{Until: at(time.Second)}, []string{"a"}},
 	} {
-		for _, size := range []int{0, 2} {
-			f := c.f
-			f.PageSize = size
-			var ids []string
-			for {
-				page, next, err := s.ListGroupcalls(t.Context(), f)
-				if err != nil {
-					t.Fatal(err)
-				}
-				for _, g := range page {
-					ids = append(ids, g.ID)
-				}
-				if next == "" || len(ids) > 10 {
-					break
-				}
-				f.PageToken = next
-			}
-			wantIDs(t, ids, c.want...)
-		}
+		wantPages(t, func(size int, token string) ([]store.Groupcall, string, error) {
+			c.f.PageSize, c.f.PageToken = size, token
+			return s.ListGroupcalls(t.Context(), c.f)
+		}, func(g store.Groupcall) string { return g.ID }, c.want...)
 	}
 	if err := s.DeleteGroupcall(t.Context(), "a"); err != nil {
 		t.Fatal(err)

@@ -75,25 +75,10 @@ func testQueuecalls(t *testing.T, s store.Store) {
 		{store.QueuecallFilter{Since: at(time.Microsecond)}, []string{"4", "3", "2", "1", "0"}},
 		{store.QueuecallFilter{Until: at(time.Second)}, []string{"a"}},
 	} {
-		for _, size := range []int{0, 2} {
-			f := c.f
-			f.PageSize = size
-			var ids []string
-			for {
-				page, next, err := qs.ListQueuecalls(t.Context(), f)
-				if err != nil {
-					t.Fatal(err)
-				}
-				for _, q := range page {
-					ids = append(ids, q.ID)
-				}
-				if next == "" || len(ids) > 10 {
-					break
-				}
-				f.PageToken = next
-			}
-			wantIDs(t, ids, c.want...)
-		}
+		wantPages(t, func(size int, token string) ([]store.Queuecall, string, error) {
+			c.f.PageSize, c.f.PageToken = size, token
+			return qs.ListQueuecalls(t.Context(), c.f)
+		}, func(q store.Queuecall) string { return q.ID }, c.want...)
 	}
 	if err := qs.DeleteQueuecall(t.Context(), "a"); err != nil {
 		t.Fatal(err)

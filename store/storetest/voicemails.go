@@ -61,25 +61,10 @@ func testVoicemails(t *testing.T, s store.Store) {
 		{store.VoicemailFilter{Since: at(time.Microsecond), MailboxID: "201"}, []string{"3", "1"}},
 		{store.VoicemailFilter{Until: at(time.Second)}, []string{"a"}},
 	} {
-		for _, size := range []int{0, 2} {
-			f := c.f
-			f.PageSize = size
-			var ids []string
-			for {
-				page, next, err := db.ListVoicemails(t.Context(), f)
-				if err != nil {
-					t.Fatal(err)
-				}
-				for _, v := range page {
-					ids = append(ids, v.ID)
-				}
-				if next == "" || len(ids) > 10 {
-					break
-				}
-				f.PageToken = next
-			}
-			wantIDs(t, ids, c.want...)
-		}
+		wantPages(t, func(size int, token string) ([]store.Voicemail, string, error) {
+			c.f.PageSize, c.f.PageToken = size, token
+			return db.ListVoicemails(t.Context(), c.f)
+		}, func(v store.Voicemail) string { return v.ID }, c.want...)
 	}
 	if err := db.DeleteVoicemail(t.Context(), "a"); err != nil {
 		t.Fatal(err)
