@@ -146,7 +146,8 @@
 //   - RFC 4235: dialog events of users, as the side that tells: full state, without filters by Call-ID or tags
 //   - RFC 4475: all 49 messages
 //   - RFC 4488: REFER without a subscription, both sides
-//   - RFC 5359: 2.1 to 2.5 (hold, consultation hold, music on hold, transfer, unattended and attended), transfer in each of the three roles; 2.16 as
+//   - RFC 5359: 2.1 to 2.5 (hold, consultation hold, music on hold, transfer, unattended and attended), transfer in each of the three roles; 2.7 to 2.9,
+//     2.12 (forwarding, find-me) as caller and phone, 2.10 as member, 2.15 as who is parked, 2.11 refused, 2.16 as
 //     the phone that rings sees it
 //   - RFC 5621: SDP in multipart bodies
 //   - RFC 3665: 2 (registration)
