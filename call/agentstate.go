@@ -138,16 +138,26 @@ func (d *desk) rest(a *deskAgent, status, reason string, long time.Duration) {
 	d.staff(a, was)
 }
 
-// release ends what a did for a stay: wrap is how long it has before the next. d.mu is held.
-func (d *desk) release(a *deskAgent, wrap time.Duration) {
-	a.stay = nil
-	wish := a.wish
-	a.wish = ""
+// free takes a out of its stay. settled: it is dismissed, or has become what it wanted to be after that; else wish may still be to be
+// available. d.mu is held.
+func (d *desk) free(a *deskAgent) (wish string, settled bool) {
+	wish = a.wish
+	a.stay, a.wish = nil, ""
 	switch {
 	case a.gone:
 		delete(d.agents, a.id)
 	case wish != "" && wish != AgentAvailable:
 		d.become(a, wish, AgentSet)
+	default:
+		return wish, false
+	}
+	return wish, true
+}
+
+// release ends what a did for a stay: wrap is how long it has before the next. d.mu is held.
+func (d *desk) release(a *deskAgent, wrap time.Duration) {
+	switch wish, settled := d.free(a); {
+	case settled:
 	case wish == "" && wrap > 0:
 		d.rest(a, AgentBusy, AgentWrapUp, wrap)
 	default:
@@ -157,15 +167,9 @@ func (d *desk) release(a *deskAgent, wrap time.Duration) {
 
 // miss notes that a did not take a call: it rests, or is away from the queue's last straw on. d.mu is held.
 func (d *desk) miss(a *deskAgent, o *QueueOptions) {
-	a.stay = nil
 	a.missed++
-	wish := a.wish
-	a.wish = ""
-	switch {
-	case a.gone:
-		delete(d.agents, a.id)
-	case wish != "" && wish != AgentAvailable:
-		d.become(a, wish, AgentSet)
+	switch _, settled := d.free(a); {
+	case settled:
 	case o.MaxMisses > 0 && a.missed >= o.MaxMisses:
 		d.become(a, AgentAway, AgentMissed)
 	default:

@@ -38,8 +38,7 @@ type Conference struct {
 	in         int                     // guarded by mu; stays that are in
 	timer      *time.Timer             // guarded by mu; nil: no timeout
 	rec        *recording              // guarded by mu; the one that runs
-	outbox     []Event                 // guarded by mu; for Config.OnEvent
-	telling    bool                    // guarded by mu; somebody is at the outbox
+	outbox     outbox                  // guarded by mu
 	told       bool                    // guarded by mu; of its end
 	queue      []*announcement         // guarded by mu; that wait
 	announcing bool                    // guarded by mu; announce runs
@@ -196,24 +195,11 @@ func (f *Conference) note(ev Event) {
 	}
 	f.told = ev.Type == "conference_deleted"
 	ev.ConferenceID, ev.Time = f.bridge.id, time.Now()
-	f.outbox = append(f.outbox, f.engine.note(ev))
+	f.outbox.note(f.engine, ev)
 }
 
-// unlock gives mu back and tells Config.OnEvent what was noted, in its order: where another goroutine is at it, that one does.
-func (f *Conference) unlock() {
-	for !f.telling && len(f.outbox) > 0 {
-		f.telling = true
-		evs := f.outbox
-		f.outbox = nil
-		f.mu.Unlock()
-		for _, ev := range evs {
-			f.engine.hookGuarded(ev)
-		}
-		f.mu.Lock()
-		f.telling = false
-	}
-	f.mu.Unlock()
-}
+// unlock gives mu back and tells what was noted.
+func (f *Conference) unlock() { f.outbox.unlock(&f.mu, f.engine) }
 
 func (f *Conference) log() *slog.Logger { return f.engine.log.With("conference", f.ID()) }
 

@@ -289,17 +289,6 @@ func trimHash(typed string) string {
 	return typed
 }
 
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-}
-
 // Limits of a spoken name.
 const (
 	maxName     = 4 * time.Second

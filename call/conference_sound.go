@@ -298,14 +298,8 @@ func (f *Conference) playMusic(ctx context.Context) {
 		if err != nil {
 			f.log().Warn("music failed", "err", err)
 		}
-		if time.Since(begun) > time.Second {
-			continue
-		}
-		t := time.NewTimer(time.Second) // what fails, or is empty, is not tried as fast as one can
-		select {
-		case <-t.C:
-		case <-ctx.Done():
-			t.Stop()
+		if time.Since(begun) <= musicPause {
+			_ = sleep(ctx, musicPause) // ctx is asked above
 		}
 	}
 }

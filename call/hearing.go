@@ -10,11 +10,16 @@ import (
 
 // hear plays src to the call until stop is called, which waits. What it plays covers what the call hears of its bridge.
 func (c *Call) hear(src func(rateHz int) media.Source) (stop func()) {
+	return c.beside(func(ctx context.Context) { _ = c.play(ctx, src(c.rate())) }) // ended by stop, or with the call
+}
+
+// beside runs play until stop is called, which waits, or the call ends.
+func (c *Call) beside(play func(ctx context.Context)) (stop func()) {
 	ctx, cancel := context.WithCancel(c.flowCtx)
 	done := make(chan struct{})
 	c.engine.wg.Go(func() {
 		defer close(done)
-		_ = c.play(ctx, src(c.rate())) // ended by stop, or with the call
+		play(ctx)
 	})
 	return func() {
 		cancel()
@@ -32,15 +37,4 @@ func (c *Call) hearRinging() (stop func()) {
 }
 
 // hearHeld lets the call hear Config.MusicOnHold.
-func (c *Call) hearHeld() (stop func()) {
-	ctx, cancel := context.WithCancel(c.flowCtx)
-	done := make(chan struct{})
-	c.engine.wg.Go(func() {
-		defer close(done)
-		c.playMusic(ctx)
-	})
-	return func() {
-		cancel()
-		<-done
-	}
-}
+func (c *Call) hearHeld() (stop func()) { return c.beside(c.playMusic) }

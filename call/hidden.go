@@ -26,12 +26,12 @@ func (c *Call) hideLocked(in *Input) {
 	switch {
 	case in.Kind == KindMedia && in.Media.Kind == rtp.EventDigitEnd && c.hiddenEnd:
 		c.hiddenEnd = false
-		in.Media = hiddenEvent(in.Media)
+		in.Media = maskedDigit(in.Media, hiddenDigit)
 	case !c.hiding:
 	case in.Kind == KindMedia && in.Media.Kind == rtp.EventDigit && isDecimal(in.Media.Digit):
 		c.hidden += in.Media.Digit
 		c.hiddenEnd = true
-		in.Media = hiddenEvent(in.Media)
+		in.Media = maskedDigit(in.Media, hiddenDigit)
 	case in.Kind == KindSIP && in.SIP.Kind == sip.EventInfo:
 		if d := infoDigit(in.SIP.ContentType, in.SIP.Body); isDecimal(d) {
 			c.hidden += d
@@ -42,10 +42,11 @@ func (c *Call) hideLocked(in *Input) {
 	}
 }
 
-func hiddenEvent(ev *rtp.Event) *rtp.Event {
-	hidden := *ev
-	hidden.Digit = hiddenDigit
-	return &hidden
+// maskedDigit is a copy of ev, which the media side keeps, with mark in place of its key.
+func maskedDigit(ev *rtp.Event, mark string) *rtp.Event {
+	masked := *ev
+	masked.Digit = mark
+	return &masked
 }
 
 func isDecimal(d string) bool { return len(d) == 1 && strings.Contains("0123456789", d) }

@@ -76,12 +76,7 @@ func (c *Call) playMusic(ctx context.Context) {
 			c.log().Warn("music on hold", "err", err)
 		}
 		if time.Since(begun) < musicPause {
-			rest := time.NewTimer(musicPause)
-			select {
-			case <-rest.C:
-			case <-ctx.Done():
-				rest.Stop()
-			}
+			_ = sleep(ctx, musicPause) // ctx is asked above
 		}
 	}
 }
@@ -146,8 +141,8 @@ func (c *Call) console(holder string) {
 	switch {
 	case was == holder:
 	case holder != "":
-		c.post(Input{Kind: KindLink, Link: &LinkInput{What: "moh", CallID: holder, Detail: "on"}})
+		c.link(LinkInput{What: LinkMOH, CallID: holder, Detail: "on"})
 	default:
-		c.post(Input{Kind: KindLink, Link: &LinkInput{What: "moh", CallID: was, Detail: "off"}})
+		c.link(LinkInput{What: LinkMOH, CallID: was, Detail: "off"})
 	}
 }

@@ -170,7 +170,7 @@ func (m *Machine) holdEnds() {
 // heldByUs makes how what the hold is; "" for none.
 func (m *Machine) heldByUs(at store.Time, how string) {
 	m.st.Hold = how
-	m.holdChanged(at, how != "", "hold", "unhold", how)
+	m.holdChanged(at, how != "", LinkHold, LinkUnhold, how)
 }
 
 // held takes what the peer does: it holds us, or does not any more.
@@ -179,7 +179,7 @@ func (m *Machine) held(at store.Time, on bool) {
 		return
 	}
 	m.st.Held = on
-	m.holdChanged(at, on, "held", "unheld", "")
+	m.holdChanged(at, on, LinkHeld, LinkUnheld, "")
 	e := Effect{Do: DoPartners}
 	if !on {
 		e.Text = "off"
@@ -238,17 +238,17 @@ func (m *Machine) linked(in *Input) {
 		m.transferred()
 	case m.st.Phase == PhaseEnded:
 		r.Orbit = ""
-	case l.What == "moh" && l.CallID != "":
+	case l.What == LinkMOH && l.CallID != "":
 		m.st.Console = l.CallID
 		if l.Detail == "off" {
 			m.st.Console = ""
 		}
 		m.sound()
-	case l.What == "park" && l.Detail == "":
+	case l.What == LinkPark && l.Detail == "":
 		r.Orbit, r.TmUpdate = l.Room, in.At
 		m.sound()
 		m.emit("call_parked")
-	case r.Orbit != "" && r.Orbit == l.Room && (l.What == "park" || l.What == "pickup"):
+	case r.Orbit != "" && r.Orbit == l.Room && (l.What == LinkPark || l.What == LinkPickup):
 		r.Orbit, r.TmUpdate = "", in.At
 		m.sound()
 		m.emit("call_unparked")

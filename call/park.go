@@ -172,7 +172,7 @@ func (c *Call) park(ctx context.Context, o action.ParkOptions) (got action.Parke
 	}
 	got.Orbit = at.orbit
 	start := time.Now()
-	c.post(Input{Kind: KindLink, Link: &LinkInput{What: "park", Room: at.orbit}})
+	c.link(LinkInput{What: LinkPark, Room: at.orbit})
 	close(at.there)
 	timeout := time.NewTimer(cmp.Or(o.Timeout, e.cfg.Parking.Timeout, DefaultParkTimeout))
 	defer timeout.Stop()
@@ -189,10 +189,10 @@ func (c *Call) park(ctx context.Context, o action.ParkOptions) (got action.Parke
 	}
 	got.Waited = time.Since(start)
 	if p == nil {
-		c.post(Input{Kind: KindLink, Link: &LinkInput{What: "park", Room: at.orbit, Detail: why}})
+		c.link(LinkInput{What: LinkPark, Room: at.orbit, Detail: why})
 		return got, err
 	}
-	c.post(Input{Kind: KindLink, Link: &LinkInput{What: "pickup", Room: at.orbit, CallID: p.by.id}})
+	c.link(LinkInput{What: LinkPickup, Room: at.orbit, CallID: p.by.id})
 	if err == nil {
 		err = p.bridge.enter(c)
 	}
@@ -225,7 +225,7 @@ func (c *Call) pickUp(ctx context.Context, orbit string) (got action.Picked, err
 	if !ok {
 		return got, nobody // any more
 	}
-	c.post(Input{Kind: KindLink, Link: &LinkInput{What: "pickup", Room: orbit, CallID: at.call.id}})
+	c.link(LinkInput{What: LinkPickup, Room: orbit, CallID: at.call.id})
 	at.picked <- p
 	select {
 	case err := <-p.in:

@@ -117,8 +117,8 @@ func (k *connecting) pickedUp(ctx context.Context, n notice) (r action.Connected
 	h.refusePickups()
 	k.handOver()
 	why := "in place of " + n.leg.id
-	k.call.post(Input{Kind: KindLink, Link: &LinkInput{What: "pickup", CallID: a.by.id, Detail: why}})
-	a.by.post(Input{Kind: KindLink, Link: &LinkInput{What: "pickup", CallID: k.call.id, Detail: why}})
+	k.call.link(LinkInput{What: LinkPickup, CallID: a.by.id, Detail: why})
+	a.by.link(LinkInput{What: LinkPickup, CallID: k.call.id, Detail: why})
 	k.picked = a
 	if err = a.by.answer(ctx); err == nil {
 		r, err = k.talk(ctx, a.by)

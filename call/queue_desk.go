@@ -26,8 +26,7 @@ type desk struct {
 	turns  uint64                  // guarded by mu; orders what happens
 	closed bool                    // guarded by mu
 
-	outbox  []Event // guarded by mu; to be told in this order
-	telling bool    // guarded by mu; somebody does
+	outbox outbox // guarded by mu
 }
 
 // maxRung is how many agents ring_all rings for one caller.
@@ -38,8 +37,8 @@ func (e *Engine) openQueues() error {
 	d := &e.desk
 	d.engine, d.agents, d.queues, d.stays = e, map[string]*deskAgent{}, map[string]*Queue{}, map[string]*stay{}
 	d.phones, d.others = map[string][]*deskAgent{}, map[*Call][]*deskAgent{}
-	d.telling = true // nobody is told what is so from the start
-	defer func() { d.outbox, d.telling = nil, false }()
+	d.outbox.telling = true // nobody is told what is so from the start
+	defer func() { d.outbox = outbox{} }()
 	var errs []error
 	if l, ok := e.cfg.Agents.(AgentLister); ok {
 		ctx, cancel := context.WithTimeout(e.callCtx, storeTimeout)
@@ -91,25 +90,12 @@ func (d *desk) next() uint64 {
 // tell notes an event, and keeps it for unlock. d.mu is held.
 func (d *desk) tell(ev Event) {
 	if d.engine.listened() {
-		d.outbox = append(d.outbox, d.engine.note(ev))
+		d.outbox.note(d.engine, ev)
 	}
 }
 
-// unlock gives mu back and tells what has happened, in its order: where another goroutine is at it, that one does.
-func (d *desk) unlock() {
-	for !d.telling && len(d.outbox) > 0 {
-		d.telling = true
-		evs := d.outbox
-		d.outbox = nil
-		d.mu.Unlock()
-		for _, ev := range evs {
-			d.engine.hookGuarded(ev)
-		}
-		d.mu.Lock()
-		d.telling = false
-	}
-	d.mu.Unlock()
-}
+// unlock gives mu back and tells what has happened.
+func (d *desk) unlock() { d.outbox.unlock(&d.mu, d.engine) }
 
 // seat gives a its place in q. d.mu is held.
 func (d *desk) seat(a *deskAgent, q *Queue) {

@@ -47,7 +47,7 @@ func (c *Call) joinQueue(ctx context.Context, id string) (action.Queued, error) 
 		return action.Queued{}, errQueueInQueue
 	}
 	s, refused := d.join(q, c)
-	c.link(LinkInput{What: "queue_enter", Queue: q.id, Detail: store.QueuecallWaiting})
+	c.link(LinkInput{What: LinkQueueEnter, Queue: q.id, Detail: store.QueuecallWaiting})
 	var why departure
 	if refused != nil {
 		why = *refused
@@ -56,14 +56,14 @@ func (c *Call) joinQueue(ctx context.Context, id string) (action.Queued, error) 
 		why, err = s.attend(ctx)
 		s.end()
 		if s.calledBack(ctx, why) {
-			c.link(LinkInput{What: "queue_leave", Queue: q.id, Detail: QueueCallback})
+			c.link(LinkInput{What: LinkQueueLeave, Queue: q.id, Detail: QueueCallback})
 			return s.queued(QueueCallback), err
 		}
 		if why.code != QueueServed && why.code != QueueServiceTimeout {
 			s.leave(why)
 		}
 	}
-	c.link(LinkInput{What: "queue_leave", Queue: q.id, Detail: s.status()})
+	c.link(LinkInput{What: LinkQueueLeave, Queue: q.id, Detail: s.status()})
 	got := s.queued(why.code)
 	if o := s.options(); why.overflow && len(o.Overflow) > 0 && ctx.Err() == nil {
 		conn, cerr := c.connect(ctx, action.ConnectOptions{Destinations: o.Overflow})

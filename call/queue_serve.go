@@ -91,7 +91,7 @@ func (v *serving) hunted(ctx context.Context) *Call {
 	linked := 0
 	for !h.root.isOver() {
 		for ; linked < len(h.made); linked++ {
-			s.caller.link(LinkInput{What: "queue_agent", Queue: s.queue.id, CallID: h.made[linked].id, Detail: AgentRinging})
+			s.caller.link(LinkInput{What: LinkQueueAgent, Queue: s.queue.id, CallID: h.made[linked].id, Detail: AgentRinging})
 		}
 		n, ok := h.poll()
 		if ok {
@@ -187,7 +187,7 @@ func (v *serving) callbackShows() *CallbackOptions {
 func (v *serving) serve(ctx context.Context, leg *Call) (*departure, error) {
 	s, d := v.stay, v.stay.queue.desk
 	v.answered()
-	s.caller.link(LinkInput{What: "queue_agent", Queue: s.queue.id, CallID: leg.id, Detail: "answered"})
+	s.caller.link(LinkInput{What: LinkQueueAgent, Queue: s.queue.id, CallID: leg.id, Detail: "answered"})
 	var why *departure
 wait:
 	for {

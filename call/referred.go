@@ -234,7 +234,7 @@ func (c *Call) joinOthers(ctx context.Context, second *Call) (*Transfer, error) 
 		err = t.bridge.comeIn(target)
 		seat.end(t.bridge)
 	}
-	second.link(LinkInput{What: "transfer", CallID: target.id, Detail: TransferAttended})
+	second.link(LinkInput{What: LinkTransfer, CallID: target.id, Detail: TransferAttended})
 	second.hangUp(transferredEnd)
 	b2.close()
 	if err != nil {
@@ -246,9 +246,9 @@ func (c *Call) joinOthers(ctx context.Context, second *Call) (*Transfer, error) 
 	t.bridge.mu.Lock()
 	t.bridge.went = target.id
 	t.bridge.mu.Unlock()
-	c.link(LinkInput{What: "transfer", CallID: target.id, Detail: TransferAttended})
+	c.link(LinkInput{What: LinkTransfer, CallID: target.id, Detail: TransferAttended})
 	for _, o := range []*Call{t.held, target} {
-		o.link(LinkInput{What: "transferred_by", CallID: c.id, Detail: TransferAttended})
+		o.link(LinkInput{What: LinkTransferredBy, CallID: c.id, Detail: TransferAttended})
 	}
 	t.bridge.giveBack(false)
 	t.settle(TransferCompleted, End{})

@@ -110,8 +110,8 @@ func (c *Call) replace(ctx context.Context, other *Call) (*Confbridge, error) {
 	b.mu.Lock()
 	b.went = c.id
 	b.mu.Unlock()
-	c.link(LinkInput{What: "replaces", CallID: other.id})
-	other.link(LinkInput{What: "replaced_by", CallID: c.id})
+	c.link(LinkInput{What: LinkReplaces, CallID: other.id})
+	other.link(LinkInput{What: LinkReplacedBy, CallID: c.id})
 	other.hangUp(replacedEnd)
 	b.giveBack(false)
 	return b, nil

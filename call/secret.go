@@ -49,9 +49,9 @@ func (k *secretDigits) conceal(in Input) Input {
 	case in.Kind == KindMedia && in.Media.Kind == rtp.EventDigit && !k.over:
 		k.down = in.Media.Digit
 		k.Put(k.down)
-		in.Media = hidden(in.Media)
+		in.Media = maskedDigit(in.Media, HiddenDigit)
 	case in.Kind == KindMedia && in.Media.Kind == rtp.EventDigitEnd && (!k.over || in.Media.Digit == k.down):
-		in.Media = hidden(in.Media)
+		in.Media = maskedDigit(in.Media, HiddenDigit)
 		if k.down = ""; k.over {
 			k.call.secret.CompareAndSwap(k, nil)
 		}
@@ -66,12 +66,6 @@ func (k *secretDigits) conceal(in Input) Input {
 		in.SIP = &ev
 	}
 	return in
-}
-
-func hidden(ev *rtp.Event) *rtp.Event {
-	without := *ev
-	without.Digit = HiddenDigit
-	return &without
 }
 
 // betweenKeys is how long a PIN waits for its next key.

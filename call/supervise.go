@@ -175,8 +175,8 @@ func (c *Call) audience() (a media.Membership, ok bool) {
 
 // toldSupervise links both calls, and tells.
 func (c *Call) toldSupervise(s *supervising, mode SuperviseMode, event string) {
-	c.post(Input{Kind: KindLink, Link: &LinkInput{What: string(mode), CallID: s.target.id, Detail: event + ", as the supervisor"}})
-	s.target.post(Input{Kind: KindLink, Link: &LinkInput{What: string(mode), CallID: c.id, Detail: event}})
+	c.link(LinkInput{What: string(mode), CallID: s.target.id, Detail: event + ", as the supervisor"})
+	s.target.link(LinkInput{What: string(mode), CallID: c.id, Detail: event})
 	c.engine.tell(Event{Type: "supervision_" + event, JourneyID: c.journey, Time: time.Now(), Data: Supervision{SupervisorCallID: c.id, CallID: s.target.id, Mode: mode}})
 }
 

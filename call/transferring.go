@@ -236,7 +236,7 @@ func (t *Transfer) complete(ctx context.Context) {
 		t.link(leg.id, detail)
 	}
 	for _, c := range []*Call{t.held, leg} {
-		c.link(LinkInput{What: "transferred_by", CallID: t.by.id, Detail: detail})
+		c.link(LinkInput{What: LinkTransferredBy, CallID: t.by.id, Detail: detail})
 	}
 	if t.consult != nil {
 		t.consult.close()

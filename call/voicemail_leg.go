@@ -120,7 +120,7 @@ func (c *Call) keepMessage(ctx context.Context, box *Mailbox, db store.Voicemail
 	if err := db.PutVoicemail(ctx, v); err != nil {
 		return v, err
 	}
-	c.post(Input{Kind: KindLink, Link: &LinkInput{What: LinkVoicemail, Room: box.ID, Detail: v.ID}})
+	c.link(LinkInput{What: LinkVoicemail, Room: box.ID, Detail: v.ID})
 	c.engine.tell(Event{Type: "voicemail_created", Time: now.Time, Data: v})
 	if err := c.engine.tellMessages(ctx, box, db); err != nil {
 		c.log().Error("waiting messages not told", "mailbox", box.ID, "err", err) // the message is there all the same

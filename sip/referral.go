@@ -252,11 +252,20 @@ func (d *Dialog) referralTold(r *referral) {
 	})
 }
 
-// subscribeRequest refreshes the subscription of a REFER, or ends it (RFC 6665 4.1.2.2, 4.1.2.3). d.mu is held.
-func (d *Dialog) subscribeRequest(m *message) {
+// aboutRefer reads the Event header of a SUBSCRIBE or NOTIFY within the dialog, and refuses one of another package.
+func (d *Dialog) aboutRefer(m *message) (params string, ok bool) {
 	event, params := cutOutside(m.value("event"), ';')
 	if !strings.EqualFold(trim(event), eventPackageRefer) {
 		d.e.refuse(m, 489, "", Header{"Allow-Events", eventPackageRefer})
+		return "", false
+	}
+	return params, true
+}
+
+// subscribeRequest refreshes the subscription of a REFER, or ends it (RFC 6665 4.1.2.2, 4.1.2.3). d.mu is held.
+func (d *Dialog) subscribeRequest(m *message) {
+	params, ok := d.aboutRefer(m)
+	if !ok {
 		return
 	}
 	r := d.subscribed(params)

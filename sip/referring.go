@@ -90,9 +90,8 @@ func (d *Dialog) referred(r *referring) {
 
 // notifyRequest takes a NOTIFY of what became of a REFER of ours. d.mu is held.
 func (d *Dialog) notifyRequest(m *message) {
-	event, params := cutOutside(m.value("event"), ';')
-	if !strings.EqualFold(trim(event), eventPackageRefer) {
-		d.e.refuse(m, 489, "", Header{"Allow-Events", eventPackageRefer})
+	params, ok := d.aboutRefer(m)
+	if !ok {
 		return
 	}
 	r := d.referringOf(params)
