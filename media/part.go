@@ -226,8 +226,8 @@ func (pt *part) tune() {
 		pt.mix.setRate(highest)
 		pt.groups = nil
 	}
-	for _, pl := range b.plays {
-		if pt.id == 0 {
+	if pt.id == 0 { // whose shard owns plays
+		for _, pl := range b.plays {
 			pl.tune(highest)
 		}
 	}
