@@ -26,6 +26,7 @@ var allowed = map[string][]string{
 	"media/speech":    {"media", "media/wav", "call/safehttp"},
 	"media/vosk":      {"media"},
 	"sip":             {},
+	"sip/verify":      {"sip", "call/address", "call/safehttp"},
 	"action":          {"media", "call/address"},
 	"action/mail":     {"action", "call/address"},
 	"action/openai":   {"action", "media", "call/safehttp"},
@@ -34,7 +35,7 @@ var allowed = map[string][]string{
 	"flow/flowtest":   {"action", "call/address", "flow", "flow/expr", "media"},
 	"store":           {"call/address"},
 	"store/storetest": {"store", "call/address"},
-	"call":            {"action", "call/address", "call/safehttp", "flow", "media", "media/codec", "media/rtp", "media/sdp", "media/speech", "media/tone", "media/wav", "sip", "store"},
+	"call":            {"action", "call/address", "call/safehttp", "flow", "media", "media/codec", "media/rtp", "media/sdp", "media/speech", "media/tone", "media/wav", "sip", "sip/verify", "store"},
 	"call/httpapi":    {"call", "store"},
 	"call/calltest":   {"action", "call", "call/address", "flow", "flow/expr", "flow/flowtest", "media", "media/codec", "media/rtp", "media/sdp", "media/tone", "media/wav", "sip", "store"},
 }

@@ -121,7 +121,7 @@ func (m *Machine) Step(in *Input) []Effect {
 	case KindRestored:
 		m.restored(in)
 	case KindVerified:
-		m.st.Record.Verdict = in.Verdict.json()
+		m.st.Record.Verdict = verdictJSON(in.Verdict)
 	case KindRouted:
 		m.routed(in)
 	case KindRefused:

@@ -9,37 +9,28 @@ import (
 	"unicode"
 
 	"github.com/callbin/callbin/call/address"
+	"github.com/callbin/callbin/sip/verify"
 )
 
 // Results of a Verdict.
 const (
-	VerdictPass   = "pass"
-	VerdictReject = "reject"
+	VerdictPass   = verify.Pass
+	VerdictReject = verify.Reject
 )
 
-// Verdict is what verification found out about a caller. The zero value passes.
-type Verdict struct {
-	Result   string  `json:"result,omitempty"`
-	Status   int     `json:"status,omitempty"` // with VerdictReject
-	Code     string  `json:"code,omitempty"`
-	Sentence string  `json:"sentence,omitempty"`
-	Checks   []Check `json:"checks,omitempty"`
-}
+// Verdict is what verification found out about a caller, see package verify. The zero value passes.
+type Verdict = verify.Verdict
 
-// json is the verdict as the call's record carries it.
-func (v *Verdict) json() json.RawMessage {
+// Check is one thing that was looked at.
+type Check = verify.Check
+
+// verdictJSON is v as the call's record carries it.
+func verdictJSON(v *Verdict) json.RawMessage {
 	b, err := json.Marshal(v)
-	if err != nil { // strings only: cannot fail
+	if err != nil { // strings and numbers only: cannot fail
 		return nil
 	}
 	return b
-}
-
-// Check is one thing that was looked at.
-type Check struct {
-	Name     string `json:"name"`
-	Result   string `json:"result"` // "pass", "fail", "skip"
-	Evidence string `json:"evidence,omitempty"`
 }
 
 // maxCaller bounds a caller's name and number, in bytes.
@@ -67,12 +58,12 @@ func (c *Config) verifyCaller(ctx context.Context, in *Incoming, hosts map[strin
 	v := Verdict{Result: VerdictPass}
 	from := in.Request.From
 	if why := malformed(from.User, from.Display); why != "" {
-		return v.reject("caller_format", CodeCallerMalformed, why)
+		return rejected(v, "caller_format", CodeCallerMalformed, why)
 	}
 	v.Checks = append(v.Checks, Check{Name: "caller_format", Result: "pass"})
 	if x := in.Request.Authenticated; x != "" {
 		if shown, err := c.shownExtension(ctx, in.Request, hosts); err != nil || shown != "" && shown != x {
-			return v.reject("own_number", CodeOwnNumberSpoofed, fmt.Sprintf("extension %s shows extension %s", x, from.User))
+			return rejected(v, "own_number", CodeOwnNumberSpoofed, fmt.Sprintf("extension %s shows extension %s", x, from.User))
 		}
 		v.Checks = append(v.Checks, Check{Name: "own_number", Result: "pass", Evidence: "extension " + x + " knows its password"})
 		return v
@@ -82,7 +73,7 @@ func (c *Config) verifyCaller(ctx context.Context, in *Incoming, hosts map[strin
 		return v
 	}
 	if c.Owned(in.Source) || hosts[strings.ToLower(from.Host)] && c.Owned(address.Address{Type: address.TypeExtension, Target: from.User}) {
-		return v.reject("own_number", CodeOwnNumberSpoofed,
+		return rejected(v, "own_number", CodeOwnNumberSpoofed,
 			fmt.Sprintf("the caller shows %s, which is one of our own", in.Source.Target))
 	}
 	v.Checks = append(v.Checks, Check{Name: "own_number", Result: "pass"})
@@ -109,7 +100,7 @@ func (c *Config) advertisedHosts() map[string]bool {
 	return hosts
 }
 
-func (v Verdict) reject(check, code, why string) Verdict {
+func rejected(v Verdict, check, code, why string) Verdict {
 	v.Result, v.Status, v.Code, v.Sentence = VerdictReject, 403, code, why
 	v.Checks = append(v.Checks, Check{Name: check, Result: "fail", Evidence: why})
 	return v
