@@ -153,7 +153,7 @@ func (k *connecting) run(ctx context.Context) (action.Connected, error) {
 	for !k.hunt.root.isOver() {
 		n, err := k.hunt.next(ctx)
 		if err != nil {
-			k.hunt.giveUp(nil, connectEnd)
+			k.hunt.giveUp(nil, gaveUp(k.call))
 			return k.result(nil), err
 		}
 		if n.what == "pickup" {
@@ -245,7 +245,7 @@ func (k *connecting) talk(ctx context.Context, leg *Call) (action.Connected, err
 		err = errors.Join(k.bridge.enter(leg), k.bridge.enter(k.call))
 	}
 	if err != nil {
-		k.drop(leg, connectEnd)
+		k.drop(leg, gaveUp(k.call))
 		if ctx.Err() != nil {
 			return k.result(leg), context.Cause(ctx)
 		}
@@ -292,11 +292,7 @@ func (k *connecting) talk(ctx context.Context, leg *Call) (action.Connected, err
 		if k.bridge.isKept() { // a transfer sees to who is left
 			return
 		}
-		if k.call.isEnding() {
-			k.drop(leg, masterEnded)
-		} else {
-			k.drop(leg, connectEnd)
-		}
+		k.drop(leg, gaveUp(k.call))
 	})
 	k.parted = time.Now()
 	switch k.cut.Load() {
@@ -422,7 +418,7 @@ func (c *Call) dial(ctx context.Context, o action.DialOptions) ([]string, error)
 		ids = append(ids, leg.id)
 		if o.Chained {
 			if err := c.command(ctx, Command{Name: "chain", CallID: leg.id}); err != nil {
-				leg.hangUp(connectEnd)
+				leg.hangUp(gaveUp(c))
 			}
 		}
 	}

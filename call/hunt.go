@@ -228,12 +228,16 @@ func (h *hunt) dial(ctx context.Context, g *Groupcall, dest address.Address, ref
 		return
 	}
 	if err := h.master.command(ctx, Command{Name: "chain", CallID: leg.id}); err != nil {
-		end := masterEnded
-		if ctx.Err() != nil {
-			end = connectEnd
-		}
-		leg.hangUp(end)
+		leg.hangUp(gaveUp(h.master))
 	}
+}
+
+// gaveUp is the end of a leg that is given up: the same whether the flow or the loop of its master, if any, is the first to notice.
+func gaveUp(master *Call) End {
+	if master != nil && master.isEnding() {
+		return masterEnded
+	}
+	return connectEnd
 }
 
 var (

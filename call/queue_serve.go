@@ -115,7 +115,7 @@ func (v *serving) hunted(ctx context.Context) *Call {
 			return nil
 		case <-ctx.Done():
 		}
-		h.giveUp(nil, connectEnd)
+		h.giveUp(nil, gaveUp(h.master))
 		return nil
 	}
 	return nil
@@ -202,7 +202,7 @@ wait:
 				continue
 			}
 		}
-		leg.hangUp(connectEnd)
+		leg.hangUp(gaveUp(v.hunt.master))
 		return nil, nil
 	}
 	if !s.callback.IsZero() {
