@@ -84,21 +84,48 @@ func (l *eventLog) batch(b []*Event) (n int, first uint64, lost bool) {
 // dispatch hands out what waits.
 func (l *eventLog) dispatch() {
 	var b [16]*Event
-	for {
-		n, first, lost := l.batch(b[:])
-		if n == 0 {
+	for l.dispatchSome(b[:]) {
+	}
+}
+
+// dispatchSome tells whether there may be more. What it takes out of the ring is handed out when subMu is free again: see flush.
+func (l *eventLog) dispatchSome(b []*Event) bool {
+	l.subMu.Lock()
+	defer l.subMu.Unlock()
+	n, first, lost := l.batch(b)
+	for s := range l.all(lost) {
+		if s.from < first {
+			l.drop(s, ErrSlowSubscriber)
+		}
+	}
+	for i := range n {
+		l.hand(b[i], first+uint64(i))
+	}
+	return n > 0
+}
+
+// flush hands s, which is about to end, what was told before that. subMu is held.
+func (l *eventLog) flush(s *Subscription) {
+	l.mu.Lock()
+	if !l.running {
+		l.mu.Unlock()
+		return
+	}
+	first := max(l.out, l.oldest())
+	missed := s.from < first && first > l.out
+	left := make([]*Event, 0, l.next-first)
+	for n := first; n < l.next; n++ {
+		left = append(left, l.ring[n%uint64(l.size)])
+	}
+	l.mu.Unlock()
+	if missed {
+		l.drop(s, ErrSlowSubscriber)
+	}
+	for i, ev := range left {
+		if s.err != nil {
 			return
 		}
-		l.subMu.Lock()
-		for s := range l.all(lost) {
-			if s.from < first {
-				l.drop(s, ErrSlowSubscriber)
-			}
-		}
-		for i := range n {
-			l.hand(b[i], first+uint64(i))
-		}
-		l.subMu.Unlock()
+		l.offer(s, ev, first+uint64(i))
 	}
 }
 
@@ -216,6 +243,7 @@ func (l *eventLog) close() {
 	l.closed = true
 	l.mu.Unlock()
 	for s := range l.all(true) {
+		l.flush(s)
 		l.drop(s, ErrEngineEnded)
 	}
 }

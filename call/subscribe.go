@@ -119,9 +119,10 @@ func (s *Subscription) Err() error {
 	return s.err
 }
 
-// Close ends the subscription. It is idempotent.
+// Close ends the subscription. What was told before can still be read. It is idempotent.
 func (s *Subscription) Close() {
 	s.log.subMu.Lock()
 	defer s.log.subMu.Unlock()
+	s.log.flush(s)
 	s.log.drop(s, ErrUnsubscribed)
 }

@@ -196,6 +196,31 @@ func TestSubscribersChoose(t *testing.T) {
 }
 
 // TestSlowSubscriberIsDropped fills a buffer, and goes on after the last event that was read.
+// What was told before the end of a subscription, by whichever side, can be read after it: the dispatcher may not have had its turn.
+func TestNothingToldIsLostAtTheEnd(t *testing.T) {
+	for range 50 {
+		synctest.Test(t, func(t *testing.T) {
+			h := open(t, nil)
+			closed, ended := subscribe(t, h, call.SubscribeOptions{}), subscribe(t, h, call.SubscribeOptions{Buffer: 100})
+			const n = 20
+			for i := range n {
+				if _, err := h.CreateConference(call.ConferenceOptions{ID: fmt.Sprint(i)}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			closed.Close()
+			if got := len(drain(closed)); got != n {
+				t.Errorf("%d of %d events are left after Close", got, n)
+			}
+			h.stop()
+			created := slices.DeleteFunc(drain(ended), func(e call.Event) bool { return e.Type != "conference_created" })
+			if len(created) != n || ended.Err() != call.ErrEngineEnded {
+				t.Errorf("%d of %d events are left after the engine's end: %v", len(created), n, ended.Err())
+			}
+		})
+	}
+}
+
 func TestSlowSubscriberIsDropped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := open(t, map[string]string{"100": `[{"type":"answer"},{"type":"beep"}]`}, func(c *call.Config) { c.EventHistory = 1000 })
@@ -238,6 +263,7 @@ func TestSlowSubscriberIsDropped(t *testing.T) {
 		ctx, cancel := context.WithCancelCause(t.Context())
 		why := errors.New("why")
 		cancel(why)
+		synctest.Wait() // for the last call_hangup
 		fresh := subscribe(t, h, call.SubscribeOptions{})
 		if _, err := fresh.Next(ctx); err != why {
 			t.Errorf("got %v", err)
