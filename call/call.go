@@ -392,10 +392,15 @@ func (c *Call) endBy(ctx context.Context, e action.Ending) error {
 	if err != nil {
 		return err
 	}
-	if fromContext(ctx) == c {
+	own := fromContext(ctx) == c
+	if own {
 		end.Code, end.Sentence = CodeFlowHungUp, "the flow hung up"
 	}
-	return c.command(ctx, Command{Name: "hangup", Ending: &e, End: &end})
+	err = c.command(ctx, Command{Name: "hangup", Ending: &e, End: &end})
+	if own && c.isEnding() {
+		return nil // the end of its own flow may be faster than the reply
+	}
+	return err
 }
 
 // hangUp ends the call, unless it is ending already. It does not wait.
