@@ -148,7 +148,7 @@ func (c *credential) valid(at time.Time) bool {
 func (c *credential) authority(p Party) error {
 	for i := range c.lists {
 		if !c.lists[i].covers(p) {
-			return fmt.Errorf("its TNAuthList does not cover %s", p)
+			return fmt.Errorf("%s does not cover %s", [...]string{"its TNAuthList", "that of a CA above it"}[min(i, 1)], p)
 		}
 		if i > 0 && !c.lists[i-1].within(&c.lists[i], p) {
 			return errors.New("its TNAuthList is not within that of its CA")

@@ -156,26 +156,36 @@ func (l *library) read(ctx context.Context, info string, b *book, now, at time.T
 
 // check tells whether info may be asked for. Whether its address may, the client tells when it connects.
 func (l *library) check(info string) (*url.URL, error) {
-	if len(info) > maxURL {
-		return nil, fmt.Errorf("a URL of %d bytes", len(info))
-	}
-	u, err := url.Parse(info)
+	u, err := checkURL(info)
 	if err != nil {
-		return nil, errors.New("no URL")
+		return nil, err
 	}
 	port := u.Port()
 	if port == "" {
 		port = "443"
 	}
+	if !slices.Contains(l.ports, port) {
+		return nil, fmt.Errorf("%.100q is of port %s, not of %s", u.Redacted(), port, strings.Join(l.ports, " or "))
+	}
+	return u, nil
+}
+
+// checkURL tells why a certificate would not be fetched from a URL.
+func checkURL(s string) (*url.URL, error) {
+	if len(s) > maxURL {
+		return nil, fmt.Errorf("a URL of %d bytes", len(s))
+	}
+	u, err := url.Parse(s)
+	if err != nil || strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune(`<>"\`, r) }) {
+		return nil, errors.New("no URL")
+	}
 	switch {
 	case u.Scheme != "https":
 		return nil, fmt.Errorf("%.100q is not https", u.Redacted())
-	case u.Host == "" || u.Hostname() == "":
+	case u.Hostname() == "":
 		return nil, fmt.Errorf("%.100q has no host", u.Redacted())
-	case u.User != nil || u.RawQuery != "" || u.ForceQuery || strings.Contains(info, "#"):
+	case u.User != nil || u.RawQuery != "" || u.ForceQuery || strings.Contains(s, "#"):
 		return nil, fmt.Errorf("%.100q has a user, query or fragment", u.Redacted())
-	case !slices.Contains(l.ports, port):
-		return nil, fmt.Errorf("%.100q is of port %s, not of %s", u.Redacted(), port, strings.Join(l.ports, " or "))
 	}
 	return u, nil
 }

@@ -307,6 +307,7 @@ var passportCases = []passportCase{
 	{name: "origid no UUID", make: claim(origID, "ref"), status: 438, code: CodeIdentityMalformed},
 	{name: "orig a string", make: claim(`{"tn":"`+caller1+`"}`, `"{\"tn\":\"`+caller1+`\"}"`), status: 438, code: CodeIdentityMalformed},
 	{name: "orig tn and uri", make: claim(`"orig":{`, `"orig":{"uri":"sip:a@b",`), status: 438, code: CodeIdentityMalformed},
+	{name: "orig uri with a line break", make: claim(`{"tn":"`+caller1+`"}`, `{"uri":"sip:a\n@b"}`), status: 438, code: CodeIdentityMalformed},
 	{name: "orig tn with plus", make: claim(caller1, "+"+caller1), status: 438, code: CodeIdentityMalformed},
 	{name: "no dest", make: claim(`["`+callee1+`"]`, "[]"), status: 438, code: CodeIdentityMalformed},
 	{name: "dest no array", make: claim(`["`+callee1+`"]`, `"`+callee1+`"`), status: 438, code: CodeIdentityMalformed},

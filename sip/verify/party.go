@@ -136,8 +136,10 @@ func canonicalURI(uri string) string {
 	if i := strings.IndexAny(host, ";?>"); i >= 0 {
 		host = host[:i]
 	}
-	if i := strings.LastIndexByte(host, ':'); i >= 0 && !strings.HasSuffix(host, "]") {
-		host = host[:i]
+	if i := strings.IndexByte(host, ']'); strings.HasPrefix(host, "[") && i > 0 {
+		host = host[:i+1]
+	} else {
+		host, _, _ = strings.Cut(host, ":")
 	}
 	if host = strings.ToLower(host); host == "" {
 		return ""

@@ -235,6 +235,8 @@ func party(v any, number bool) (Party, error) {
 		return Party{}, errors.New("no string")
 	case s == "" || len(s) > maxPartyBytes:
 		return Party{}, fmt.Errorf("%d bytes", len(s))
+	case !number && strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' }):
+		return Party{}, errors.New("uri is none")
 	case !number:
 		return Party{URI: s}, nil
 	case len(s) > maxTN || strings.Trim(s, tnChars) != "":
