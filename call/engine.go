@@ -22,6 +22,7 @@ import (
 	"github.com/callbin/callbin/media/codec"
 	"github.com/callbin/callbin/media/rtp"
 	"github.com/callbin/callbin/sip"
+	"github.com/callbin/callbin/sip/verify"
 	"github.com/callbin/callbin/store"
 )
 
@@ -40,7 +41,8 @@ type Engine struct {
 	shards      *media.Shards
 	media       []MediaFactory
 	maxDuration time.Duration
-	hosts       map[string]bool  // our own, see ownHosts
+	hosts       map[string]bool // our own, see ownHosts
+	verifier    *verify.Verifier
 	recorders   media.Recorders  // writes twice a second
 	lines       map[string]*line // the trunks by name; never changed
 	keys        keys
@@ -99,6 +101,9 @@ func New(cfg Config) (*Engine, error) {
 		errs = append(errs, errors.New("call: Config.EventHistory and QualityInterval cannot be negative"))
 	}
 	errs = append(errs, cfg.Overload.check(), cfg.Parking.check(), cfg.MediaTimeout.check(), cfg.Outbound.check("call: Config.Outbound"), checkTrunks("call: Config.Trunks", cfg.Trunks), checkRoutes("call: Config.Routes", cfg.Routes, cfg.Trunks))
+	if _, err := cfg.verifier(nil); err != nil {
+		errs = append(errs, fmt.Errorf("call: Config.Verification: %w", err))
+	}
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
@@ -139,6 +144,7 @@ func New(cfg Config) (*Engine, error) {
 		Listen: cfg.Listen, LocalNets: cfg.LocalNets, UserAgent: cfg.UserAgent,
 		Invite: e.admit, Ready: e.welcome, Logger: cfg.Logger, Registrar: e.registrar, Notifier: e.notifier,
 		Session: cfg.SessionTimer, Reliable: cfg.Reliable, Transfer: true,
+		Drop: func(_, userAgent string, _ netip.AddrPort) bool { return e.verifier.Drops(userAgent) },
 	}
 	if e.registrar != nil {
 		below.Admit = e.mayCall
@@ -148,6 +154,9 @@ func New(cfg Config) (*Engine, error) {
 		return nil, err
 	}
 	e.hosts = e.ownHosts()
+	if e.verifier, err = e.cfg.verifier(e.hosts); err != nil { // cannot fail: it was made above
+		return nil, err
+	}
 	return e, nil
 }
 

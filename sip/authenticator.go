@@ -206,13 +206,15 @@ func (a *Authenticator) Check(ctx context.Context, r *Request, proxy bool) Admis
 	return Admission{User: c.username}
 }
 
-// Asked tells whether r brings credentials for the realm of a, right or wrong.
-func (a *Authenticator) Asked(r *Request) bool {
-	_, ok := a.credentials(r, false)
-	if !ok {
-		_, ok = a.credentials(r, true)
-	}
+// Answers tells whether r brings credentials for the realm of a, right or wrong: in Authorization, or, with proxy, in Proxy-Authorization.
+func (a *Authenticator) Answers(r *Request, proxy bool) bool {
+	_, ok := a.credentials(r, proxy)
 	return ok
+}
+
+// Challenge asks who has sent r for a password, whatever it brings: 401, or, with proxy, 407.
+func (a *Authenticator) Challenge(r *Request, proxy bool) Admission {
+	return a.challenge(r, proxy, false)
 }
 
 func (a *Authenticator) credentials(r *Request, proxy bool) (authorization, bool) {

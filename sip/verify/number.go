@@ -190,7 +190,7 @@ func malformed(user, display string) string {
 			}
 		}
 	}
-	if strings.HasPrefix(user, "+") && !address.IsE164(plainNumber(user)) {
+	if strings.HasPrefix(user, "+") && !address.IsE164(PlainNumber(user)) {
 		return fmt.Sprintf("%q is not a number of the E.164 plan", user)
 	}
 	return ""

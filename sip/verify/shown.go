@@ -102,7 +102,7 @@ func Source(r *sip.Request, trusted bool) address.Address {
 			a = best.NameAddr
 		}
 	}
-	if n := plainNumber(a.User); address.IsE164(n) {
+	if n := PlainNumber(a.User); address.IsE164(n) {
 		return address.Address{Type: address.TypeTel, Target: n, TargetName: a.Display}
 	}
 	target := a.User
@@ -112,9 +112,9 @@ func Source(r *sip.Request, trusted bool) address.Address {
 	return address.Address{Type: address.TypeSIP, Target: target, TargetName: a.Display}
 }
 
-// plainNumber takes the visual separators and the parameters of RFC 3966 off a number that begins with "+", and nothing else:
+// PlainNumber takes the visual separators and the parameters of RFC 3966 off a number that begins with "+", and nothing else:
 // letters must not vanish from a number that is to be verified.
-func plainNumber(user string) string {
+func PlainNumber(user string) string {
 	if !strings.HasPrefix(user, "+") {
 		return user
 	}

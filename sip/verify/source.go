@@ -141,8 +141,12 @@ func (l *look) source(context.Context) Check {
 	return passed(CheckSource, "")
 }
 
-func passed(name, evidence string) Check  { return Check{Name: name, Result: CheckPass, Evidence: evidence} }
-func skipped(name, evidence string) Check { return Check{Name: name, Result: CheckSkip, Evidence: evidence} }
+func passed(name, evidence string) Check {
+	return Check{Name: name, Result: CheckPass, Evidence: evidence}
+}
+func skipped(name, evidence string) Check {
+	return Check{Name: name, Result: CheckSkip, Evidence: evidence}
+}
 
 func failed(name, code, format string, args ...any) Check {
 	return Check{Name: name, Result: CheckFail, Code: code, Evidence: fmt.Sprintf(format, args...)}

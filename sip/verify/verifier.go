@@ -95,16 +95,16 @@ func (c *Config) Check() error {
 
 // Names of the checks, in the order of looking.
 const (
-	CheckScanner    = "scanner"
-	CheckSource     = "source"
-	CheckAsserted   = "asserted"
-	CheckFormat     = "caller_format"
-	CheckNumber     = "caller_number"
-	CheckAnonymous  = "anonymous"
-	CheckIdentity   = "identity" // Config.Identity
-	CheckOwnNumber  = "own_number"
-	CheckExtension  = "extension"
-	CheckVelocity   = "velocity" // one of Config.Checkers
+	CheckScanner   = "scanner"
+	CheckSource    = "source"
+	CheckAsserted  = "asserted"
+	CheckFormat    = "caller_format"
+	CheckNumber    = "caller_number"
+	CheckAnonymous = "anonymous"
+	CheckIdentity  = "identity" // Config.Identity
+	CheckOwnNumber = "own_number"
+	CheckExtension = "extension"
+	CheckVelocity  = "velocity" // one of Config.Checkers
 )
 
 // CheckNames are the names of all checks of this package, in the order of looking.
@@ -184,4 +184,6 @@ func (v *Verifier) Drops(userAgent string) bool {
 }
 
 // Trusts tells whether Config.TrustedTrunks has the trunk.
-func (c *Config) Trusts(trunk string) bool { return trunk != "" && slices.Contains(c.TrustedTrunks, trunk) }
+func (c *Config) Trusts(trunk string) bool {
+	return trunk != "" && slices.Contains(c.TrustedTrunks, trunk)
+}
