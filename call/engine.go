@@ -101,9 +101,7 @@ func New(cfg Config) (*Engine, error) {
 		errs = append(errs, errors.New("call: Config.EventHistory and QualityInterval cannot be negative"))
 	}
 	errs = append(errs, cfg.Overload.check(), cfg.Parking.check(), cfg.MediaTimeout.check(), cfg.Outbound.check("call: Config.Outbound"), checkTrunks("call: Config.Trunks", cfg.Trunks), checkRoutes("call: Config.Routes", cfg.Routes, cfg.Trunks))
-	if _, err := cfg.verifier(nil); err != nil {
-		errs = append(errs, fmt.Errorf("call: Config.Verification: %w", err))
-	}
+	errs = append(errs, cfg.checkVerification("call: Config.Verification."))
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
@@ -154,7 +152,7 @@ func New(cfg Config) (*Engine, error) {
 		return nil, err
 	}
 	e.hosts = e.ownHosts()
-	if e.verifier, err = e.cfg.verifier(e.hosts); err != nil { // cannot fail: it was made above
+	if e.verifier, err = e.cfg.verifier(e.hosts); err != nil { // cannot fail: it was checked above
 		return nil, err
 	}
 	return e, nil

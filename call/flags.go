@@ -39,6 +39,7 @@ func (f *Flags) Config() (Config, Settings, error) {
 	s.Registrar.apply(&cfg)
 	s.Calls.apply(&cfg)
 	cfg.Realm, cfg.Extensions, cfg.Agents = s.Realm, ListExtensions(s.Extensions...), ListAgents(s.Agents...)
+	s.Verify.apply(&cfg)
 	cfg.Mailboxes = ListMailboxes(s.Mailboxes...)
 	return cfg, s, errors.Join(errs[:]...)
 }

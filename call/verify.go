@@ -117,21 +117,27 @@ func (c *Config) verifier(hosts map[string]bool) (*verify.Verifier, error) {
 		realm := verify.Host(cmp.Or(c.Realm, DefaultRealm))
 		cfg.Host = func(host string) bool { return hosts[host] || c.Extensions != nil && host == realm }
 	}
-	var errs []error
-	for at, names := range map[string][]string{
-		"trusted_trunks": cfg.TrustedTrunks, "acl.trunks": cfg.ACL.Trunks, "acl.deny_trunks": cfg.ACL.DenyTrunks, "exceptions": exceptionTrunks(cfg.Exceptions),
-	} {
-		for _, name := range names {
+	return verify.New(cfg)
+}
+
+// checkVerification tells what is wrong with the Verification of c; at stands before the names of its fields.
+func (c *Config) checkVerification(at string) error {
+	cfg := &c.Verification
+	errs := []error{cfg.Check(at)}
+	for _, x := range []struct {
+		field string
+		names []string
+	}{{"trusted_trunks", cfg.TrustedTrunks}, {"acl.trunks", cfg.ACL.Trunks}, {"acl.deny_trunks", cfg.ACL.DenyTrunks}, {"exceptions", exceptionTrunks(cfg.Exceptions)}} {
+		for _, name := range x.names {
 			if !slices.ContainsFunc(c.Trunks, func(t Trunk) bool { return t.Name == name }) {
-				errs = append(errs, fmt.Errorf("%s: there is no trunk %q", at, name))
+				errs = append(errs, fmt.Errorf("%s%s: there is no trunk %q", at, x.field, name))
 			}
 		}
 	}
 	if cfg.Policy.Challenges() && c.Extensions == nil {
-		errs = append(errs, errors.New("policy: it challenges, but there is no extension whose password could be given"))
+		errs = append(errs, fmt.Errorf("%spolicy: it challenges, but there is no extension whose password could be given", at))
 	}
-	v, err := verify.New(cfg)
-	return v, errors.Join(append(errs, err)...)
+	return errors.Join(errs...)
 }
 
 func exceptionTrunks(all []verify.Exception) (names []string) {

@@ -1,7 +1,6 @@
 package verify
 
 import (
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -133,14 +132,4 @@ func (p Policy) Challenges() bool {
 		}
 	}
 	return false
-}
-
-func (p Policy) check() error {
-	var errs []error
-	for _, code := range slices.Sorted(maps.Keys(p)) {
-		if err := p[code].check(); err != nil {
-			errs = append(errs, fmt.Errorf("policy: %s: %w", code, err))
-		}
-	}
-	return errors.Join(errs...)
 }

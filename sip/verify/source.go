@@ -2,7 +2,6 @@ package verify
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -57,26 +56,6 @@ type ACL struct {
 	Deny       []netip.Prefix `json:"deny"`
 	Trunks     []string       `json:"trunks"`      // those by which calls come in, whatever the networks say
 	DenyTrunks []string       `json:"deny_trunks"` // those by which none does
-}
-
-func (a *ACL) check() error {
-	var errs []error
-	for _, list := range []struct {
-		name string
-		all  []netip.Prefix
-	}{{"allow", a.Allow}, {"deny", a.Deny}} {
-		for i, p := range list.all {
-			if !p.IsValid() {
-				errs = append(errs, fmt.Errorf("acl.%s[%d]: it is no network", list.name, i))
-			}
-		}
-	}
-	for i, t := range a.DenyTrunks {
-		if slices.Contains(a.Trunks, t) {
-			errs = append(errs, fmt.Errorf("acl.deny_trunks[%d]: %q stands in acl.trunks, too", i, t))
-		}
-	}
-	return errors.Join(errs...)
 }
 
 // acl are the networks of an ACL, the smallest first.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -43,7 +44,7 @@ type Config struct {
 
 // Exception lets calls show a number of ours: those that fit all of what is set in it, of which something has to be.
 type Exception struct {
-	Numbers  []string       `json:"numbers"`  // that may be shown, "+" and digits; none: all
+	Numbers  []string       `json:"numbers"`  // and extensions that may be shown, "+" and digits; none: all
 	Networks []netip.Prefix `json:"networks"` // that the call comes from; none: any
 	Trunks   []string       `json:"trunks"`   // that it comes by; none: any, or none
 }
@@ -56,38 +57,59 @@ type Verifier struct {
 
 // New checks cfg and tells all of its faults at once.
 func New(cfg Config) (*Verifier, error) {
-	if err := cfg.Check(); err != nil {
-		return nil, fmt.Errorf("verify: %w", err)
+	if err := cfg.Check("verify: Config."); err != nil {
+		return nil, err
 	}
 	return &Verifier{cfg: cfg, acl: cfg.ACL.compile()}, nil
 }
 
-// Check tells all that is wrong with c.
-func (c *Config) Check() error {
-	errs := []error{c.Policy.check(), c.ACL.check()}
+// Check tells all that is wrong with c; at stands before the names of its fields.
+func (c *Config) Check(at string) error {
+	var errs []error
+	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(at+format, args...)) }
+	for _, code := range slices.Sorted(maps.Keys(c.Policy)) {
+		if err := c.Policy[code].check(); err != nil {
+			bad("policy: %s: %w", code, err)
+		}
+	}
+	for _, list := range []struct {
+		name string
+		all  []netip.Prefix
+	}{{"allow", c.ACL.Allow}, {"deny", c.ACL.Deny}} {
+		for i, p := range list.all {
+			if !p.IsValid() {
+				bad("acl.%s[%d]: it is no network", list.name, i)
+			}
+		}
+	}
+	for i, t := range c.ACL.DenyTrunks {
+		if slices.Contains(c.ACL.Trunks, t) {
+			bad("acl.deny_trunks[%d]: %q stands in acl.trunks, too", i, t)
+		}
+	}
 	for i, e := range c.Exceptions {
 		if len(e.Numbers)+len(e.Networks)+len(e.Trunks) == 0 {
-			errs = append(errs, fmt.Errorf("exceptions[%d]: it is empty, and would be for everybody", i))
+			bad("exceptions[%d]: it is empty, and would be for everybody", i)
 		}
 		for j, n := range e.Numbers {
-			if !address.IsE164(n) {
-				errs = append(errs, fmt.Errorf("exceptions[%d].numbers[%d]: %.40q is not \"+\" and 7 to 15 digits", i, j, n))
+			if !address.IsE164(n) && address.CheckExtension(n) != nil {
+				bad("exceptions[%d].numbers[%d]: %.40q is neither \"+\" and 7 to 15 digits nor an extension", i, j, n)
 			}
 		}
 		for j, p := range e.Networks {
 			if !p.IsValid() {
-				errs = append(errs, fmt.Errorf("exceptions[%d].networks[%d]: it is no network", i, j))
+				bad("exceptions[%d].networks[%d]: it is no network", i, j)
 			}
 		}
 	}
 	for i, a := range c.Scanners.Agents {
 		if strings.TrimSpace(a) == "" {
-			errs = append(errs, fmt.Errorf("scanners.agents[%d]: it is empty, and would be in every User-Agent", i))
+			bad("scanners.agents[%d]: it is empty, and would be in every User-Agent", i)
 		}
 	}
 	for i, r := range c.Regions {
 		if !address.IsRegion(r) {
-			errs = append(errs, fmt.Errorf("regions[%d]: %.20q is no country", i, r))
+			bad("regions[%d]: %.20q is no country", i, r)
 		}
 	}
 	return errors.Join(errs...)
