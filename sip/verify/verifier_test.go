@@ -192,7 +192,9 @@ func TestConfigIsChecked(t *testing.T) {
 }
 
 func TestScanners(t *testing.T) {
-	r := func(agent string) *verify.Caller { return caller(invite(t, "<sip:100@example.com>", "100", "User-Agent: "+agent)) }
+	r := func(agent string) *verify.Caller {
+		return caller(invite(t, "<sip:100@example.com>", "100", "User-Agent: "+agent))
+	}
 	v, err := verify.New(verify.Config{})
 	if err != nil {
 		t.Fatal(err)
