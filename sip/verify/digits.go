@@ -63,8 +63,8 @@ func runs(text string) (all []run) {
 	return all
 }
 
-// readings are the numbers of the E.164 plan that r can be read as, in the countries of regions.
-func (r run) readings(regions []string) (all []string) {
+// readings are the numbers of the E.164 plan that r can be read as.
+func (l *look) readings(r run) (all []string) {
 	add := func(n string) {
 		if address.IsE164(n) {
 			all = append(all, n)
@@ -77,26 +77,38 @@ func (r run) readings(regions []string) (all []string) {
 		}
 	}
 	for _, n := range all { // a national prefix within: +49 (0)30
-		if p, err := address.ParseNumber(n, ""); err == nil && p.String() != n {
+		if p := l.parse(n, ""); p.String() != n {
 			add(p.String())
 		}
 	}
 	if r.plus {
 		return all
 	}
-	for _, region := range regions {
-		if p, err := address.ParseNumber(r.digits, region); err == nil {
-			add(p.String())
-		}
+	for _, region := range l.places() {
+		add(l.parse(r.digits, region).String())
 	}
 	return all
 }
 
+// parse is address.ParseNumber, once for each text; the zero Number is none.
+func (l *look) parse(text, region string) address.Number {
+	key := [2]string{text, region}
+	n, ok := l.parsed[key]
+	if !ok {
+		if l.parsed == nil {
+			l.parsed = make(map[[2]string]address.Number, 4)
+		}
+		n, _ = address.ParseNumber(text, region)
+		l.parsed[key] = n
+	}
+	return n
+}
+
 // numbers are those that s can be read as.
-func (s *shown) numbers(regions []string) (all []string) {
+func (l *look) numbers(s *shown) (all []string) {
 	user := unescaped(s.User)
 	for _, r := range runs(user) {
-		all = append(all, r.readings(regions)...)
+		all = append(all, l.readings(r)...)
 	}
 	// A local number with its context (RFC 3966 5.1.5) is one with "+" that is written in two parts.
 	if _, rest, ok := strings.Cut(strings.ToLower(unescaped(s.URI)), "phone-context="); ok {

@@ -37,6 +37,7 @@ type look struct {
 	shows   int            // how many identities there are
 	regions []string       // see places
 	placed  bool
+	parsed  map[[2]string]address.Number // see parse
 }
 
 func newLook(v *Verifier, c *Caller) *look {
@@ -74,8 +75,8 @@ func (l *look) places() []string {
 	if !l.placed {
 		l.placed, l.regions = true, slices.Clone(l.v.cfg.Regions)
 		if l.c.Destination.Type == address.TypeTel {
-			if n, err := address.ParseNumber(l.c.Destination.Target, ""); err == nil && n.Region() != "" {
-				l.regions = append(l.regions, n.Region())
+			if region := l.parse(l.c.Destination.Target, "").Region(); region != "" && !slices.Contains(l.regions, region) {
+				l.regions = append(l.regions, region)
 			}
 		}
 	}
@@ -103,7 +104,7 @@ func (l *look) classify() {
 		return
 	case address.TypeTel:
 		l.class = ClassE164
-		l.judged, _ = address.ParseNumber(user, "") // a Source of type tel is E.164
+		l.judged = l.parse(user, "") // a Source of type tel is E.164
 		return
 	}
 	if isAnonymous(user, host) {
@@ -143,17 +144,17 @@ func (l *look) classify() {
 func (l *look) national(digits string) address.Number {
 	for _, prefix := range []string{"00", "011"} {
 		if rest, ok := strings.CutPrefix(digits, prefix); ok {
-			if n, err := address.ParseNumber("+"+rest, ""); err == nil && n.IsPossible() {
+			if n := l.parse("+"+rest, ""); n.IsPossible() {
 				return n
 			}
 		}
 	}
 	for _, region := range l.places() {
-		if n, err := address.ParseNumber(digits, region); err == nil && n.IsValid() {
+		if n := l.parse(digits, region); n.IsValid() {
 			return n
 		}
 	}
-	if n, err := address.ParseNumber("+"+digits, ""); err == nil && n.IsValid() {
+	if n := l.parse("+"+digits, ""); n.IsValid() {
 		return n
 	}
 	return address.Number{}

@@ -77,7 +77,7 @@ func (l *look) ours(ctx context.Context, s *shown, password string) (string, err
 			return a.Target, err
 		}
 	}
-	for _, n := range s.numbers(l.places()) {
+	for _, n := range l.numbers(s) {
 		if ok, err := l.v.cfg.Owned(ctx, address.Address{Type: address.TypeTel, Target: n}); err != nil || ok {
 			return n, err
 		}
@@ -98,7 +98,7 @@ func (l *look) named(ctx context.Context) (string, error) {
 		}
 	}
 	for _, r := range runs(name) {
-		for _, n := range r.readings(l.places()) {
+		for _, n := range l.readings(r) {
 			if ok, err := l.v.cfg.Owned(ctx, address.Address{Type: address.TypeTel, Target: n}); err != nil || ok {
 				return n, err
 			}
