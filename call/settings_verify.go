@@ -43,6 +43,9 @@ func (s *VerifySettings) check(at string, all *Settings) error {
 			errs = append(errs, fmt.Errorf("%slockout.%s: %d is negative", at, x.key, x.n))
 		}
 	}
+	if l := s.Lockout; l.LongestSeconds > 0 && l.LongestSeconds < l.FirstSeconds {
+		errs = append(errs, fmt.Errorf("%slockout.longest_seconds: %d is shorter than first_seconds", at, l.LongestSeconds))
+	}
 	return errors.Join(errs...)
 }
 
