@@ -9,6 +9,7 @@ import (
 	"iter"
 	"net"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/callbin/callbin/call/address"
@@ -190,9 +191,9 @@ func newIncoming(id string, invite *sip.Request, c *Config, l *line) *Incoming {
 	return in
 }
 
-// reasonHeader is a Reason header, none of "".
+// reasonHeader is a Reason header, none of "" and of what cannot stand in a header: a call must not hang because a Checker has put a peer's text there.
 func reasonHeader(value string) []sip.Header {
-	if value == "" {
+	if value == "" || strings.ContainsAny(value, "\r\n\x00") {
 		return nil
 	}
 	return []sip.Header{{Name: "Reason", Value: value}}

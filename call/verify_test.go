@@ -184,6 +184,19 @@ func TestReasonOfACheck(t *testing.T) {
 	}
 }
 
+// TestReasonThatIsNoHeader does not keep a call from being refused.
+func TestReasonThatIsNoHeader(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := open(t, nil, func(c *call.Config) {
+			c.Verification.Identity = finding{Name: "own", Result: verify.CheckFail, Code: "own", Status: 486, Reason: "STIR\r\nVia: x"}
+		})
+		if got := exchange(t, h, request("INVITE", "<sip:+442079460018@10.0.7.7>")); len(got) == 0 || !strings.HasPrefix(got[len(got)-1], "SIP/2.0 486") || strings.Contains(got[len(got)-1], "Via: x") {
+			t.Errorf("%q", got)
+		}
+		h.stop()
+	})
+}
+
 // TestChallenge: who fails a check that asks for a password goes on when it gives that of an extension, and not otherwise.
 func TestChallenge(t *testing.T) {
 	for name, tt := range map[string]struct {
