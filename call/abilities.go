@@ -3,6 +3,7 @@ package call
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/callbin/callbin/action"
 	"github.com/callbin/callbin/call/address"
@@ -50,7 +51,7 @@ func (e *Engine) Abilities() action.Abilities { return e.cfg.Abilities() }
 
 // UseFlows makes d the table of Route and FlowByID (by the flow's own id, or the
 // destination it stands for), and its numbers, with those that own tells of (may be nil),
-// what Owned guards.
+// what Owned guards, in the national form of their countries, too.
 func (c *Config) UseFlows(d *flow.Dir, own func(address.Address) bool) {
 	c.Route = func(_ context.Context, in *Incoming) (flow.Program, error) {
 		user := in.Request.User
@@ -73,6 +74,11 @@ func (c *Config) UseFlows(d *flow.Dir, own func(address.Address) bool) {
 			return f, nil
 		}
 		return nil, fmt.Errorf("%w: id %q", ErrNoFlow, id)
+	}
+	for destination := range d.Destinations() {
+		if n, err := address.ParseNumber(destination, ""); err == nil && n.Region() != "" && !slices.Contains(c.Verification.Regions, n.Region()) {
+			c.Verification.Regions = append(c.Verification.Regions, n.Region())
+		}
 	}
 	c.Owned = func(a address.Address) bool {
 		return own != nil && own(a) || a.Type == address.TypeTel && d.Has(a.Target)

@@ -96,6 +96,7 @@ type Call struct {
 	from       *flow.Position // where program, a *flow.Flow, goes on; nil: at its start
 	cancelFlow context.CancelCauseFunc
 	flowCtx    context.Context
+	verdict    *Verdict // nil: nobody was verified; set before the flow begins
 }
 
 func newCall(e *Engine, id string, d *sip.Dialog) *Call {
@@ -152,13 +153,13 @@ func (c *Call) perform(e *Effect) (in Input, ok bool) {
 	var err error
 	switch d := c.dialog.Load(); e.Do {
 	case DoRing:
-		err = d.Provisional(180, nil)
+		err = d.Provisional(180, nil, reasonHeader(e.Text)...)
 	case DoEarly:
-		err = d.Provisional(183, body(e.Body))
+		err = d.Provisional(183, body(e.Body), reasonHeader(e.Text)...)
 	case DoAccept:
 		err = d.Accept(body(e.Body))
 	case DoReject:
-		err = d.Reject(e.Status, "", sip.Header{Name: "Reason", Value: q850(e.Cause)})
+		err = d.Reject(e.Status, "", c.refusalHeaders(e)...)
 	case DoBye:
 		err = d.Bye(sip.Header{Name: "Reason", Value: q850(e.Cause)})
 	case DoAnswerOffer:

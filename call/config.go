@@ -12,6 +12,7 @@ import (
 	"github.com/callbin/callbin/media"
 	"github.com/callbin/callbin/media/rtp"
 	"github.com/callbin/callbin/sip"
+	"github.com/callbin/callbin/sip/verify"
 	"github.com/callbin/callbin/store"
 )
 
@@ -45,10 +46,12 @@ type Config struct {
 
 	// Deps are what the actions of the flows were made with; see Abilities.
 	Deps action.Deps
-	// Verify runs before Route for each incoming call. Nil: Owned and the caller's
-	// number are checked, see VerifyCaller.
+	// Verification says how callers are verified, and what becomes of those that fail. The zero value refuses who shows a number or an extension of
+	// ours, or a number that is malformed, and notes the rest; scanners get no answer. See package verify.
+	Verification verify.Config
+	// Verify runs before Route for each incoming call in place of the checks of Verification, which Engine.VerifyCaller makes. Nil: these.
 	Verify func(ctx context.Context, in *Incoming) (Verdict, error)
-	// Owned tells whether an address is one of ours: a call from outside must not show it.
+	// Owned tells whether an address is one of ours: a call from outside must not show it. Extensions are so in any case.
 	Owned func(a address.Address) bool
 	// Route chooses the flow of an incoming call. ErrNoFlow refuses it with 404, a
 	// *Refusal as it says, any other error with 500. It runs on a goroutine of the

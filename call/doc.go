@@ -20,7 +20,7 @@
 //
 // # A call's life
 //
-// An INVITE becomes a Call with status dialing. Config.Verify looks at the caller, Config.Route
+// An INVITE becomes a Call with status dialing. Config.Verification looks at the caller (or Config.Verify in its place), Config.Route
 // chooses the flow; from then on the call rings (180, status ringing) until an action answers it
 // (progressing) or sound is played before that (183). The end of the flow ends the call; the end of the call
 // ends the flow's context, with action.ErrHangup as its cause. At the end the record is stored with who
@@ -30,6 +30,16 @@
 // A call that is up is watched: a peer that has vanished does not answer the session timer (Config.SessionTimer,
 // RFC 4028) and its call ends with code session_lost; one that sends no sound is told of, or hung up, by
 // Config.MediaTimeout; and none lasts longer than Config.MaxCallDuration.
+//
+// # Verification
+//
+// Before anything else it is found out who calls: package sip/verify says which checks there are, what they promise, and what the policy makes of them. The
+// zero value refuses with 403 who shows one of our numbers (Config.Owned, UseFlows) or extensions, or a malformed number, and notes the rest. A caller whose failed check
+// the policy answers with a challenge gets 407; its next INVITE, with the password of an extension, is that extension's. What was found out is in Call's
+// record, in Incoming.Verdict for Route, in the flow's variables (verify.verdict, verify.code, verify.sentence, verify.attest, verify.verstat, verify.origid,
+// verify.source_class, and of each check its result, verify.own_number, and evidence, verify.own_number.evidence) and in the event "call_flagged", which comes
+// after call_created where a check has failed, whether the call goes on or not. Scanners get no answer, and are only counted (Stats.SIP.Dropped). Who guesses
+// passwords is locked out: Config.Auth.Lockout.
 //
 // # Two legs and a room
 //

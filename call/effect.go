@@ -11,10 +11,10 @@ import (
 type Do string
 
 const (
-	DoRing        Do = "ring"         // send 180
-	DoEarly       Do = "early"        // send 183 with Body
+	DoRing        Do = "ring"         // send 180, with Text as Reason header
+	DoEarly       Do = "early"        // send 183 with Body, and Text as Reason header
 	DoAccept      Do = "accept"       // send 200 with Body
-	DoReject      Do = "reject"       // send the final Status with Cause
+	DoReject      Do = "reject"       // send the final Status with Cause, and Text as another Reason header
 	DoBye         Do = "bye"          // send BYE with Cause
 	DoAnswerOffer Do = "answer_offer" // answer re-INVITE Offer with Status and Body
 	DoInvite      Do = "invite"       // place the call by trunk Text ("" for none), with Body as the offer; gives an "invited" input, or a "sip" one that it was refused

@@ -59,12 +59,13 @@ const (
 
 // End says who ended a call, and why.
 type End struct {
-	By       string `json:"by"`       // hangup_by: "local" or "remote"
-	Reason   string `json:"reason"`   // hangup_reason, one of VoIPBIN's
-	Status   int    `json:"status"`   // final SIP status; 200 for a call that was answered
-	Cause    int    `json:"cause"`    // Q.850
-	Code     string `json:"code"`     // one of the Code constants, or what Config.Verify said
-	Sentence string `json:"sentence"` // for people
+	By       string `json:"by"`               // hangup_by: "local" or "remote"
+	Reason   string `json:"reason"`           // hangup_reason, one of VoIPBIN's
+	Status   int    `json:"status"`           // final SIP status; 200 for a call that was answered
+	Cause    int    `json:"cause"`            // Q.850
+	Code     string `json:"code"`             // one of the Code constants, or what Config.Verify said
+	Sentence string `json:"sentence"`         // for people
+	Header   string `json:"header,omitempty"` // value of one more Reason header of the refusal (RFC 3326, 9410)
 }
 
 // reasonCauses maps a hangup_reason that a flow names to the Q.850 cause it stands

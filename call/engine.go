@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"iter"
 	"log/slog"
 	"net/netip"
@@ -22,6 +23,7 @@ import (
 	"github.com/callbin/callbin/media/codec"
 	"github.com/callbin/callbin/media/rtp"
 	"github.com/callbin/callbin/sip"
+	"github.com/callbin/callbin/sip/verify"
 	"github.com/callbin/callbin/store"
 )
 
@@ -40,7 +42,8 @@ type Engine struct {
 	shards      *media.Shards
 	media       []MediaFactory
 	maxDuration time.Duration
-	hosts       map[string]bool  // our own, see ownHosts
+	hosts       map[string]bool // our own, see ownHosts
+	verifier    *verify.Verifier
 	recorders   media.Recorders  // writes twice a second
 	lines       map[string]*line // the trunks by name; never changed
 	keys        keys
@@ -100,6 +103,7 @@ func New(cfg Config) (*Engine, error) {
 	}
 	errs = append(errs, cfg.Overload.check(), cfg.Parking.check(), cfg.MediaTimeout.check(), cfg.Outbound.check("call: Config.Outbound"), checkTrunks("call: Config.Trunks", cfg.Trunks), checkRoutes("call: Config.Routes", cfg.Routes, cfg.Trunks),
 		checkSigning("call: Config.Trunks", cfg.Trunks, cfg.Signing.Signer != nil))
+	errs = append(errs, cfg.checkVerification("call: Config.Verification."))
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
@@ -140,6 +144,7 @@ func New(cfg Config) (*Engine, error) {
 		Listen: cfg.Listen, LocalNets: cfg.LocalNets, UserAgent: cfg.UserAgent,
 		Invite: e.admit, Ready: e.welcome, Logger: cfg.Logger, Registrar: e.registrar, Notifier: e.notifier,
 		Session: cfg.SessionTimer, Reliable: cfg.Reliable, Transfer: true,
+		Drop: func(_, userAgent string, _ netip.AddrPort) bool { return e.verifier.Drops(userAgent) },
 	}
 	if e.registrar != nil {
 		below.Admit = e.mayCall
@@ -149,6 +154,9 @@ func New(cfg Config) (*Engine, error) {
 		return nil, err
 	}
 	e.hosts = e.ownHosts()
+	if e.verifier, err = e.cfg.verifier(e.hosts); err != nil { // cannot fail: it was checked above
+		return nil, err
+	}
 	return e, nil
 }
 
@@ -257,6 +265,9 @@ func (e *Engine) Run(ctx context.Context) error {
 	<-sipEnded // until then it tells calls, whose loops begin anew
 	e.wg.Wait()
 	e.events.close()
+	if c, ok := e.cfg.Verification.Identity.(io.Closer); ok {
+		err = cmp.Or(err, c.Close())
+	}
 	if cerr := e.recorders.Close(); err == nil {
 		err = cerr
 	}

@@ -6,10 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strings"
 
 	"github.com/callbin/callbin/call/address"
 	"github.com/callbin/callbin/sip"
+	"github.com/callbin/callbin/sip/verify"
 )
 
 // Extension is a phone number of our own: its phones register with its password, ring together, and may dial. It does not show
@@ -126,7 +126,9 @@ func (e *Engine) mayCall(ctx context.Context, r *sip.Request) sip.Admission {
 	case err != nil:
 		e.log.Error("extension not found", "err", err)
 		return sip.Admission{Status: 500}
-	case name != "" || e.registrar.Knows(r.Network, r.Source) || e.auth.Asked(r):
+	case e.auth.Answers(r, true): // a challenge of the policy, see refusedBy
+		return e.auth.Check(ctx, r, true)
+	case name != "" || e.registrar.Knows(r.Network, r.Source) || e.auth.Answers(r, false):
 		return e.auth.Check(ctx, r, false)
 	}
 	return sip.Admission{}
@@ -134,7 +136,8 @@ func (e *Engine) mayCall(ctx context.Context, r *sip.Request) sip.Admission {
 
 // shownExtension is the extension of ours that the From of r names, "" for none: its host is one of our own.
 func (c *Config) shownExtension(ctx context.Context, r *sip.Request, hosts map[string]bool) (string, error) {
-	if c.Extensions == nil || !hosts[strings.ToLower(r.From.Host)] && !strings.EqualFold(r.From.Host, cmp.Or(c.Realm, DefaultRealm)) {
+	host := verify.Host(r.From.Host)
+	if c.Extensions == nil || !hosts[host] && host != verify.Host(cmp.Or(c.Realm, DefaultRealm)) {
 		return "", nil
 	}
 	_, ok, err := c.Extensions.Extension(ctx, r.From.User)

@@ -27,7 +27,7 @@ func AddFlags(set *flag.FlagSet) *Flags {
 func (f *Flags) Config() (Config, Settings, error) {
 	var cfg Config
 	var s Settings
-	var errs [4]error
+	errs := make([]error, 4)
 	cfg.Listen, errs[0] = ParseListen(f.SIP)
 	cfg.RTP.Addrs, errs[1] = ParseMedia(f.Media)
 	cfg.RTP.Ports, errs[2] = ParsePorts(f.Ports)
@@ -40,6 +40,12 @@ func (f *Flags) Config() (Config, Settings, error) {
 	s.Registrar.apply(&cfg)
 	s.Calls.apply(&cfg)
 	cfg.Realm, cfg.Extensions, cfg.Agents = s.Realm, ListExtensions(s.Extensions...), ListAgents(s.Agents...)
+	s.Verify.apply(&cfg)
+	identity, err := s.newIdentity()
+	if identity != nil {
+		cfg.Verification.Identity = identity
+	}
+	errs = append(errs, err)
 	cfg.Mailboxes = ListMailboxes(s.Mailboxes...)
-	return cfg, s, errors.Join(errs[:]...)
+	return cfg, s, errors.Join(errs...)
 }

@@ -3,11 +3,10 @@ package call
 import (
 	"context"
 	"net"
-	"strings"
 
-	"github.com/callbin/callbin/call/address"
 	"github.com/callbin/callbin/flow"
 	"github.com/callbin/callbin/sip"
+	"github.com/callbin/callbin/sip/verify"
 )
 
 // Foreseen is what an engine does with an incoming call before its flow begins.
@@ -22,18 +21,18 @@ type Foreseen struct {
 }
 
 // Foresee tells what an engine with this config would do with an INVITE, of which User, Host and From are
-// needed: it asks Verify, or the built-in checks, and Route, by the code that runs for a real call.
+// needed, and Source where it counts where a call comes from: it asks Verify, or the built-in checks, and Route, by the code that runs for a real call.
 func (c *Config) Foresee(ctx context.Context, invite *sip.Request) Foreseen {
-	in := newIncoming("", invite)
+	in := newIncoming("", invite, c, trunkOf(newLines(c.Trunks), c.Trunks, invite.Source.Addr(), invite.User))
 	f := Foreseen{Incoming: in}
-	f.Verdict, f.Program, f.Refusal = c.decide(ctx, in, c.expectedHosts())
+	v, err := c.verifier(c.expectedHosts())
+	if err != nil {
+		f.Refusal = &Refusal{Status: 500, Code: CodeRefused, Sentence: err.Error()}
+		return f
+	}
+	f.Verdict, f.Program, f.Refusal = c.decide(ctx, in, v)
 	f.Vars = incomingVars(in)
 	return f
-}
-
-// newIncoming reads who calls whom.
-func newIncoming(id string, invite *sip.Request) *Incoming {
-	return &Incoming{ID: id, Request: invite, Source: sourceOf(invite), Destination: address.FromSIPUser(invite.User)}
 }
 
 // expectedHosts are our own hosts before anything is bound.
@@ -41,7 +40,7 @@ func (c *Config) expectedHosts() map[string]bool {
 	hosts := c.advertisedHosts()
 	for _, l := range c.Listen {
 		if h, _, err := net.SplitHostPort(l.Addr); err == nil {
-			hosts[strings.ToLower(h)] = true
+			hosts[verify.Host(h)] = true
 		}
 	}
 	if len(c.Listen) == 0 {

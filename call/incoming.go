@@ -9,13 +9,13 @@ import (
 	"maps"
 	"net/netip"
 	"runtime/debug"
-	"strings"
 	"time"
 
 	"github.com/callbin/callbin/action"
 	"github.com/callbin/callbin/call/address"
 	"github.com/callbin/callbin/flow"
 	"github.com/callbin/callbin/sip"
+	"github.com/callbin/callbin/sip/verify"
 	"github.com/callbin/callbin/store"
 )
 
@@ -27,6 +27,7 @@ type Refusal struct {
 	Status   int    // final SIP status, 400 to 699
 	Code     string // for machines, for example "customer_frozen"
 	Sentence string // for people
+	Reason   string // value of a Reason header (RFC 3326) for the response, beside that of Q.850; "": none
 }
 
 func (r *Refusal) Error() string {
@@ -41,11 +42,14 @@ type Incoming struct {
 	Request     *sip.Request // the INVITE, for reading only
 	Peer        netip.AddrPort
 	Trunk       string  // by which it came, see Trunk.Sources; "": none. On UDP a source address can be forged
+	Trusted     bool    // the trunk may assert whose call it is (RFC 3325)
 	Verdict     Verdict // of Verify, for Route
 
 	// Metadata is for Verify and Route to fill: it goes into the call's record and events,
 	// within the limits of Call.SetMetadata.
 	Metadata map[string]string
+
+	journey string // that a trusted trunk has brought; "": none
 }
 
 // admit takes a new INVITE through verification and routing; it runs on a goroutine of
@@ -55,20 +59,20 @@ func (e *Engine) admit(d *sip.Dialog) {
 	e.overload.begin(now, now.Sub(d.Arrived()))
 	defer e.overload.end()
 	req := d.Invite()
-	in := newIncoming(newID(), req)
+	l := e.trunkOf(d.RemoteAddr().Addr(), req.User)
+	in := newIncoming(newID(), req, &e.cfg, l)
 	in.Peer = d.RemoteAddr()
 	c := newCall(e, in.ID, d)
 	var full *Refusal
-	l := e.trunkOf(in.Peer.Addr(), req.User)
 	if l != nil {
-		in.Trunk, in.Destination = l.trunk.Name, l.called(req)
 		if l.take() {
 			c.line = l
 		} else {
 			full = l.full()
 		}
 	}
-	journey := cmp.Or(e.journeyFrom(l, req), newID())
+	in.journey = e.journeyFrom(l, req)
+	journey := cmp.Or(in.journey, newID())
 	activeflow := newID()
 	c.journey = journey
 	c.vars = e.callVars(in, activeflow, journey)
@@ -97,6 +101,11 @@ func (e *Engine) admit(d *sip.Dialog) {
 		}
 	}
 	verdict, program, end := decide(c.flowCtx, in)
+	if verdict.Result == VerdictReject || verdict.Result == VerdictChallenge {
+		c.log().Warn("the caller has not passed verification", "result", verdict.Result, "status", verdict.Status, "code", verdict.Code, "why", verdict.Sentence, "peer", in.Peer.String())
+	}
+	c.verdict = &verdict
+	e.setVars(c.vars, verdictVars(&verdict))
 	c.feed(Input{Kind: KindVerified, Verdict: &verdict})
 	if len(in.Metadata) > 0 {
 		c.feed(Input{Kind: KindCommand, Command: &Command{Name: "metadata", Values: in.Metadata}})
@@ -130,22 +139,22 @@ func (e *Engine) decide(ctx context.Context, in *Incoming) (v Verdict, p flow.Pr
 			end = refusal(&Refusal{Status: 500, Code: CodePanic, Sentence: "an internal fault"})
 		}
 	}()
-	v, p, refused := e.cfg.decide(ctx, in, e.hosts)
+	v, p, refused := e.cfg.decide(ctx, in, e.verifier)
 	if refused != nil {
 		end = refusal(refused)
 	}
 	return v, p, end
 }
 
-// decide verifies and routes; hosts are our own. A nil Refusal takes the call.
-func (c *Config) decide(ctx context.Context, in *Incoming, hosts map[string]bool) (Verdict, flow.Program, *Refusal) {
-	v, err := c.verify(ctx, in, hosts)
+// decide verifies and routes. A nil Refusal takes the call.
+func (c *Config) decide(ctx context.Context, in *Incoming, by *verify.Verifier) (Verdict, flow.Program, *Refusal) {
+	v, err := c.verify(ctx, in, by)
 	in.Verdict = v
 	if err != nil {
 		return v, nil, asRefusal(err, CodeRefused)
 	}
-	if v.Result == VerdictReject {
-		return v, nil, &Refusal{Status: v.Status, Code: v.Code, Sentence: v.Sentence}
+	if r := refusedBy(&v, c.Extensions != nil); r != nil {
+		return v, nil, r
 	}
 	p, err := c.route(ctx, in)
 	switch {
@@ -170,7 +179,7 @@ func refusal(r *Refusal) *End {
 	if status < 400 || status > 699 {
 		status = 403
 	}
-	return &End{By: "local", Reason: store.ReasonFailed, Status: status, Cause: causeOf(status), Code: r.Code, Sentence: r.Sentence}
+	return &End{By: "local", Reason: store.ReasonFailed, Status: status, Cause: causeOf(status), Code: r.Code, Sentence: r.Sentence, Header: r.Reason}
 }
 
 func flowInput(p flow.Program) *FlowInput {
@@ -178,37 +187,6 @@ func flowInput(p flow.Program) *FlowInput {
 		return &FlowInput{ID: f.ID(), Name: f.Name()}
 	}
 	return &FlowInput{Name: fmt.Sprintf("%T", p)}
-}
-
-// sourceOf reads the caller from the From header. What is no E.164 number is a SIP
-// address: only a registered extension may call itself one.
-func sourceOf(req *sip.Request) address.Address {
-	if x := req.Authenticated; x != "" {
-		return address.Address{Type: address.TypeExtension, Target: x, TargetName: x, Name: req.From.Display}
-	}
-	if n := numberOf(req.From.User); address.IsE164(n) {
-		return address.Address{Type: address.TypeTel, Target: n, TargetName: req.From.Display}
-	}
-	target := req.From.User
-	if req.From.Host != "" {
-		target += "@" + req.From.Host
-	}
-	return address.Address{Type: address.TypeSIP, Target: target, TargetName: req.From.Display}
-}
-
-// numberOf takes the visual separators and the parameters of RFC 3966 off a number that begins
-// with "+", and nothing else: letters must not vanish from a number that is to be verified.
-func numberOf(user string) string {
-	if !strings.HasPrefix(user, "+") {
-		return user
-	}
-	n, _, _ := strings.Cut(user, ";")
-	return strings.Map(func(r rune) rune {
-		if strings.ContainsRune("-.()", r) {
-			return -1
-		}
-		return r
-	}, n)
 }
 
 // callVars are the variables that VoIPBIN gives a call's flow.
@@ -220,7 +198,10 @@ func (e *Engine) callVars(in *Incoming, activeflow, journey string) *action.Vars
 
 // incomingVars are those of them that are known before the call.
 func incomingVars(in *Incoming) map[string]string {
-	vars := maps.Collect(ownVars(&store.Call{Source: in.Source, Destination: in.Destination, Direction: store.DirectionIncoming}))
+	vars := maps.Collect(ownVars(&store.Call{
+		Source: in.Source, Destination: in.Destination, Direction: store.DirectionIncoming,
+	}))
+	maps.Insert(vars, verdictVars(&in.Verdict))
 	for _, name := range [...]string{varActiveflow, varRefID, varCallID, varJourney} {
 		delete(vars, name)
 	}
@@ -261,6 +242,11 @@ func ownVars(rec *store.Call) iter.Seq2[string, string] {
 // newVars makes variables of m. What does not fit the limits is the peer's and is left out.
 func (e *Engine) newVars(m iter.Seq2[string, string]) *action.Vars {
 	v := new(action.Vars)
+	e.setVars(v, m)
+	return v
+}
+
+func (e *Engine) setVars(v *action.Vars, m iter.Seq2[string, string]) {
 	for name, value := range m {
 		if value == "" { // reads the same as none
 			continue
@@ -269,7 +255,6 @@ func (e *Engine) newVars(m iter.Seq2[string, string]) *action.Vars {
 			e.log.Warn("variable not set", "name", name, "err", err)
 		}
 	}
-	return v
 }
 
 // withCall and fromContext let the dependencies of actions (HTTP, speech, prompts)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/callbin/callbin/call/address"
 	"github.com/callbin/callbin/sip"
+	"github.com/callbin/callbin/sip/verify"
 )
 
 // Values of TrunkState.Health, which are VoIPBIN's.
@@ -250,10 +251,15 @@ func (t *Trunk) credentials() []sip.Credentials {
 // trunkOf is the trunk that a call from peer comes by, nil for none. Of several at the same address it is that
 // whose user, the one registered included, is called, or else the first.
 func (e *Engine) trunkOf(peer netip.Addr, called string) *line {
+	return trunkOf(e.lines, e.cfg.Trunks, peer, called)
+}
+
+// trunkOf is that of trunks whose lines are lines.
+func trunkOf(lines map[string]*line, trunks []Trunk, peer netip.Addr, called string) *line {
 	peer = peer.Unmap()
 	var found *line
-	for i := range e.cfg.Trunks {
-		l := e.lines[e.cfg.Trunks[i].Name]
+	for i := range trunks {
+		l := lines[trunks[i].Name]
 		if !l.isFrom(peer) {
 			continue
 		}
@@ -275,7 +281,7 @@ func (l *line) called(invite *sip.Request) address.Address {
 	if r == nil || !strings.EqualFold(invite.User, cmp.Or(r.User, l.trunk.User)) {
 		return a
 	}
-	if n := numberOf(invite.To.User); address.IsE164(n) {
+	if n := verify.PlainNumber(invite.To.User); address.IsE164(n) {
 		return address.Address{Type: address.TypeTel, Target: n}
 	}
 	return a

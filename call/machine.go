@@ -40,6 +40,7 @@ type State struct {
 	Offer    string `json:"offer,omitempty"`    // the INVITE's SDP, until it is answered
 	Late     bool   `json:"late,omitempty"`     // the INVITE had none: the answer comes in the ACK, or in a PRACK
 	Reliable bool   `json:"reliable,omitempty"` // early media reaches the caller reliably (RFC 3262)
+	Reason   string `json:"reason,omitempty"`   // Reason header of the provisional responses (RFC 9410)
 	Answer   string `json:"answer,omitempty"`   // SDP that the 183 carried and the 200 repeats
 	HasMedia bool   `json:"has_media,omitempty"`
 
@@ -121,7 +122,7 @@ func (m *Machine) Step(in *Input) []Effect {
 	case KindRestored:
 		m.restored(in)
 	case KindVerified:
-		m.st.Record.Verdict = verdictJSON(in.Verdict)
+		m.verified(in)
 	case KindRouted:
 		m.routed(in)
 	case KindRefused:
@@ -206,7 +207,7 @@ func (m *Machine) routed(in *Input) {
 	m.st.Record.FlowID = in.Flow.ID
 	m.st.Phase = PhaseRinging
 	m.status(store.StatusRinging, in.At)
-	m.do(Effect{Do: DoRing})
+	m.do(Effect{Do: DoRing, Text: m.st.Reason})
 	m.emit("call_ringing")
 	m.startFlow(in)
 	m.do(Effect{Do: DoTimer, Text: "max_duration"})
@@ -349,7 +350,7 @@ func (m *Machine) negotiated(in *Input) {
 	switch n.For {
 	case "early":
 		m.st.Offer, m.st.Answer = "", n.Body
-		m.do(Effect{Do: DoEarly, Body: n.Body})
+		m.do(Effect{Do: DoEarly, Body: n.Body, Text: m.st.Reason})
 		if !m.st.Late { // else the PRACK brings the answer
 			m.reply(&m.st.WaitEarly, "")
 		}
@@ -441,7 +442,7 @@ func (m *Machine) end(at store.Time, e End) {
 		m.giveUp(at, e)
 	case !answered:
 		m.terminating(at)
-		m.do(Effect{Do: DoReject, Status: e.Status, Cause: e.Cause})
+		m.do(Effect{Do: DoReject, Status: e.Status, Cause: e.Cause, Text: e.Header})
 		m.hungUp(at)
 	case e.Code == CodeNoACK || e.Code == CodeSessionLost: // the dialog sends its own BYE
 		m.terminating(at)

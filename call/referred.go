@@ -8,6 +8,7 @@ import (
 
 	"github.com/callbin/callbin/call/address"
 	"github.com/callbin/callbin/sip"
+	"github.com/callbin/callbin/sip/verify"
 	"github.com/callbin/callbin/store"
 )
 
@@ -96,7 +97,7 @@ func (c *Call) mayRefer(ctx context.Context, to sip.ReferTo) (address.Address, *
 		Method: "INVITE", URI: to.URI, User: to.User, Host: to.Host, MaxForwards: 70, Authenticated: *x,
 		From: sip.NameAddr{URI: "sip:" + sipUser(*x) + "@" + e.ownHost(), User: *x, Host: strings.Trim(e.ownHost(), "[]")},
 	}
-	in := newIncoming(newID(), req)
+	in := newIncoming(newID(), req, &e.cfg, nil)
 	if d := c.dialog.Load(); d != nil {
 		in.Peer = d.RemoteAddr()
 		req.Source, req.Network = in.Peer, d.Network()
@@ -108,12 +109,13 @@ func (c *Call) mayRefer(ctx context.Context, to sip.ReferTo) (address.Address, *
 		in.Destination = address.Address{Type: address.TypeSIP, Target: strings.TrimPrefix(to.URI, "sip:")}
 	}
 	in.Destination = in.Destination.Normalize()
-	v, err := e.cfg.verify(ctx, in, e.hosts)
-	switch in.Verdict = v; {
-	case err != nil:
+	v, err := e.cfg.verify(ctx, in, e.verifier)
+	in.Verdict = v
+	if err != nil {
 		return address.Address{}, asRefusal(err, CodeRefused)
-	case v.Result == VerdictReject:
-		return address.Address{}, &Refusal{Status: v.Status, Code: v.Code, Sentence: v.Sentence}
+	}
+	if r := refusedBy(&v, false); r != nil {
+		return address.Address{}, r
 	}
 	return in.Destination, e.mayDial(ctx, in)
 }
@@ -148,7 +150,7 @@ func (e *Engine) mayDial(ctx context.Context, in *Incoming) *Refusal {
 
 // isOwn tells whether host is one of ours.
 func (e *Engine) isOwn(host string) bool {
-	host = strings.ToLower(host)
+	host = verify.Host(host)
 	return e.hosts[host] || strings.EqualFold(host, e.cfg.Realm) || e.cfg.Realm == "" && host == DefaultRealm
 }
 

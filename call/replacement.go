@@ -14,15 +14,12 @@ import (
 func (e *Engine) decideReplaces(ctx context.Context, in *Incoming, c *Call, old *sip.Dialog) (v Verdict, p flow.Program, end *End) {
 	var refused *Refusal
 	err := guarded(func() (err error) { // Verify is the host's
-		v, err = e.cfg.verify(ctx, in, e.hosts)
+		v, err = e.cfg.verify(ctx, in, e.verifier)
 		return err
 	})
-	switch {
-	case err != nil:
+	if err != nil {
 		refused = asRefusal(err, CodeRefused)
-	case v.Result == VerdictReject:
-		refused = &Refusal{Status: v.Status, Code: v.Code, Sentence: v.Sentence}
-	default:
+	} else if refused = refusedBy(&v, e.auth != nil); refused == nil {
 		p, refused = e.replacement(c, old)
 	}
 	if refused != nil {

@@ -32,6 +32,7 @@ type Settings struct {
 	Webhooks   []WebhookConfig   `json:"webhooks"`   // where events are sent; private networks are those of URLs
 
 	Identity        IdentitySettings `json:"identity"`         // STIR/SHAKEN
+	Verify          VerifySettings   `json:"verify"`           // who may call, and what becomes of those who are not who they say
 	JourneyHeader   string           `json:"journey_header"`   // see Config.JourneyHeader
 	QualityInterval Seconds          `json:"quality_interval"` // see Config.QualityInterval
 }
@@ -120,7 +121,7 @@ func (s *Settings) check() error {
 	if strings.ContainsAny(s.Realm, "\"\\\r\n\x00") {
 		errs = append(errs, fmt.Errorf("realm: %q holds a quote, backslash or line break", s.Realm))
 	}
-	errs = append(errs, checkTrunks("trunks", s.Trunks), checkRoutes("routes", s.Routes, s.Trunks), s.Outbound.check("outbound"), s.Calls.check("calls"))
+	errs = append(errs, checkTrunks("trunks", s.Trunks), checkRoutes("routes", s.Routes, s.Trunks), s.Outbound.check("outbound"), s.Calls.check("calls"), s.Verify.check("verify.", s))
 	for i := range s.Webhooks {
 		errs = append(errs, s.Webhooks[i].check(fmt.Sprintf("webhooks[%d]", i)))
 	}

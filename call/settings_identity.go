@@ -93,9 +93,8 @@ func (s *IdentitySettings) load(dir string) error {
 	return errors.Join(errs...)
 }
 
-// NewIdentity makes the Checker of the settings; nil where they have no anchors. Certificates are fetched from private networks of URLs, too. Who
-// makes it closes it.
-func (s *Settings) NewIdentity() (*verify.Identity, error) {
+// newIdentity makes the Checker of the settings; nil where they have no anchors. Certificates are fetched from private networks of URLs, too.
+func (s *Settings) newIdentity() (*verify.Identity, error) {
 	if s.Identity.Anchors == "" {
 		return nil, nil
 	}

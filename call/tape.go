@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"iter"
 	"maps"
 	"time"
 
@@ -54,9 +55,11 @@ func (c *Call) wholeTrace(w *work) []byte {
 func (c *Call) noteVars() {
 	rec := c.Record()
 	vars := c.vars.All()
-	for name, value := range ownVars(&rec) {
-		if vars[name] == value {
-			delete(vars, name)
+	for _, known := range []iter.Seq2[string, string]{ownVars(&rec), verdictVars(c.verdict)} {
+		for name, value := range known {
+			if vars[name] == value {
+				delete(vars, name)
+			}
 		}
 	}
 	if len(vars) > 0 {
@@ -71,6 +74,7 @@ func StartVars(trace []Input) (map[string]string, error) {
 		m.Step(&trace[i])
 		if n := trace[i].Note; n != nil && n.What == "vars" || trace[i].Kind == KindStarted {
 			vars := maps.Collect(ownVars(&m.st.Record))
+			maps.Insert(vars, verdictVars(verdictOfRecord(m.st.Record.Verdict)))
 			if n == nil {
 				return vars, nil
 			}

@@ -51,6 +51,10 @@
 // skipped, or a word of the action's own (connect: answered busy noanswer failed dialout cancel normal), and error, if
 // it failed. A variable of the same name comes first.
 //
+// What verification found out about the caller is in verify.verdict (pass), verify.code, verify.sentence, verify.attest (A, B, C), verify.verstat, verify.origid,
+// verify.source_class (e164, short, extension, anonymous, alphanumeric, invalid), and for each check in its result (pass, fail, skip) and its evidence:
+// ${verify.own_number} and ${verify.own_number.evidence}. The checks are those of package sip/verify.
+//
 // The option actions of a call holds a flow of its own, with ids of its own, at most
 // MaxNesting deep. Its variables are filled in when the call action begins: ${voipbin.call.id}
 // in it is the id of the call that makes the new one, not of the new one.

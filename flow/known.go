@@ -29,5 +29,12 @@ var known = func() map[string]bool {
 		}
 	}
 	m["contact_case_id"] = true
+	// What verification found out about the caller, see package sip/verify: the verdict, and each check with its evidence.
+	for name := range strings.FieldsSeq("verdict code sentence attest verstat origid source_class") {
+		m["verify."+name] = true
+	}
+	for check := range strings.FieldsSeq("scanner source asserted caller_format caller_number anonymous identity identity_div own_number extension velocity") {
+		m["verify."+check], m["verify."+check+".evidence"] = true, true
+	}
 	return m
 }()

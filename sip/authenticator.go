@@ -69,6 +69,8 @@ type AuthConfig struct {
 	// 3 seconds, and the rest of its requests with a password get 503. Only requests count whose nonce was sent to
 	// that address, so that nobody can use up the guesses of others by a forged source. 0: 10.
 	MaxGuesses int
+	// Lockout bans who goes on guessing, for longer and longer. The zero value does.
+	Lockout Lockout
 
 	Logger *slog.Logger // nil: slog.Default()
 }
@@ -80,6 +82,7 @@ type Authenticator struct {
 	cfg     AuthConfig
 	nonces  *nonces
 	guesses *addrLimit
+	lockout *lockout
 }
 
 // guessTime is after how long an address may guess once more, maxAddrs how many addresses are known.
@@ -120,6 +123,10 @@ func NewAuthenticator(cfg AuthConfig) (*Authenticator, error) {
 	if cfg.NonceLife < 0 || cfg.MaxNonces < 0 || cfg.MaxGuesses < 0 {
 		bad("NonceLife, MaxNonces and MaxGuesses cannot be negative")
 	}
+	var err error
+	if cfg.Lockout, err = cfg.Lockout.withDefaults(); err != nil {
+		bad("%w", err)
+	}
 	if cfg.NonceLife == 0 {
 		cfg.NonceLife = 5 * time.Minute
 	}
@@ -144,7 +151,7 @@ func NewAuthenticator(cfg AuthConfig) (*Authenticator, error) {
 	}
 	return &Authenticator{
 		cfg: cfg, nonces: newNonces(cfg.Key, cfg.Realm, cfg.NonceLife, cfg.MaxNonces),
-		guesses: newAddrLimit(guessTime, cfg.MaxGuesses, maxAddrs),
+		guesses: newAddrLimit(guessTime, cfg.MaxGuesses, maxAddrs), lockout: newLockout(cfg.Lockout),
 	}, nil
 }
 
@@ -174,7 +181,7 @@ func hashOf(algorithm string) func() hash.Hash {
 }
 
 // Check tells whose password r knows: User is set, or the request is refused with 401 and a challenge, with
-// 503 while its address has used up its guesses, or with 500 when Secrets fails. Who acts as a
+// 503 while its address has used up its guesses, or is locked out (Lockout), or with 500 when Secrets fails. Who acts as a
 // proxy, with proxy, asks and answers with 407 and the Proxy- headers.
 func (a *Authenticator) Check(ctx context.Context, r *Request, proxy bool) Admission {
 	c, ok := a.credentials(r, proxy)
@@ -182,7 +189,11 @@ func (a *Authenticator) Check(ctx context.Context, r *Request, proxy bool) Admis
 		return a.challenge(r, proxy, false)
 	}
 	addr := addrOf(r.Source)
-	if !a.guesses.left(addr) {
+	wait, known := a.lockout.left(addr, c.username)
+	if wait > 0 {
+		return Admission{Status: 503, Headers: []Header{retryAfter(int((wait + time.Second - 1) / time.Second))}}
+	}
+	if !known && !a.guesses.left(addr) {
 		return Admission{Status: 503, Headers: []Header{retryAfter(int(guessTime * 2 / time.Second))}}
 	}
 	want, err := a.response(ctx, c, r.Method)
@@ -196,6 +207,9 @@ func (a *Authenticator) Check(ctx context.Context, r *Request, proxy bool) Admis
 		if a.guesses.take(addr); !a.guesses.left(addr) {
 			a.cfg.Logger.Warn("an address has used up its guesses at passwords", "peer", r.Source, "method", r.Method)
 		}
+		if banned := a.lockout.failed(addr, c.username); banned > 0 {
+			a.cfg.Logger.Warn("locked out for wrong passwords", "peer", r.Source, "method", r.Method, "user", clip(c.username), "seconds", int(banned.Seconds()))
+		}
 		return a.challenge(r, proxy, false)
 	case !right:
 		return a.challenge(r, proxy, false)
@@ -203,16 +217,19 @@ func (a *Authenticator) Check(ctx context.Context, r *Request, proxy bool) Admis
 		// The password is right, the nonce is another address's, another process's, too old, or was used.
 		return a.challenge(r, proxy, true)
 	}
+	a.lockout.succeeded(addr, c.username)
 	return Admission{User: c.username}
 }
 
-// Asked tells whether r brings credentials for the realm of a, right or wrong.
-func (a *Authenticator) Asked(r *Request) bool {
-	_, ok := a.credentials(r, false)
-	if !ok {
-		_, ok = a.credentials(r, true)
-	}
+// Answers tells whether r brings credentials for the realm of a, right or wrong: in Authorization, or, with proxy, in Proxy-Authorization.
+func (a *Authenticator) Answers(r *Request, proxy bool) bool {
+	_, ok := a.credentials(r, proxy)
 	return ok
+}
+
+// Challenge asks who has sent r for a password, whatever it brings: 401, or, with proxy, 407.
+func (a *Authenticator) Challenge(r *Request, proxy bool) Admission {
+	return a.challenge(r, proxy, false)
 }
 
 func (a *Authenticator) credentials(r *Request, proxy bool) (authorization, bool) {

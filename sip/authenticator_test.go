@@ -91,10 +91,16 @@ func newTestAuth(t testing.TB, change func(*AuthConfig)) *Authenticator {
 	return a
 }
 
-// attempt is a request that answers the challenge of adm.
+// attempt is a REGISTER that answers the challenge of adm.
 func attempt(t testing.TB, adm Admission, algorithm, user, password string, nc int) *Request {
 	t.Helper()
-	r := &Request{Method: "REGISTER", URI: "sip:192.0.2.1", Source: netip.MustParseAddrPort("192.0.2.10:5060")}
+	return attemptOf(t, "REGISTER", adm, algorithm, user, password, nc)
+}
+
+// attemptOf is attempt for any method.
+func attemptOf(t testing.TB, method string, adm Admission, algorithm, user, password string, nc int) *Request {
+	t.Helper()
+	r := &Request{Method: method, URI: "sip:192.0.2.1", Source: netip.MustParseAddrPort("192.0.2.10:5060")}
 	for _, h := range adm.Headers {
 		chal, err := digest.ParseChallenge(h.Value)
 		if err != nil {

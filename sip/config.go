@@ -31,6 +31,10 @@ type Config struct {
 	// recovered and ends that one call with 500.
 	Invite func(*Dialog)
 
+	// Drop is asked about each request outside of a dialog before anything else is looked at: what it says true to gets no answer, and is counted
+	// (Stats.Dropped). It is called from any goroutine, and must not block. Nil: none is dropped.
+	Drop func(method, userAgent string, from netip.AddrPort) bool
+
 	// Registrar takes REGISTER; nil: it gets 405. It is for one endpoint.
 	Registrar *Registrar
 

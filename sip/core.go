@@ -51,6 +51,8 @@ func (e *Endpoint) request(m *message) {
 	case m.method == "ACK":
 		e.ack(m)
 		return
+	case e.dropped(m):
+		return
 	case m.faultStatus != 0:
 		e.refuse(m, m.faultStatus, m.fault)
 		return
@@ -144,6 +146,17 @@ func (e *Endpoint) request(m *message) {
 	default:
 		e.refuse(m, 481, "")
 	}
+}
+
+// dropped tells whether m is not even refused.
+func (e *Endpoint) dropped(m *message) bool {
+	if e.cfg.Drop == nil || m.toTag != "" || !e.cfg.Drop(m.method, m.value("user-agent"), m.from.remote) {
+		return false
+	}
+	if n := e.stats.dropped.Add(1); n&(n-1) == 0 { // the 1st, 2nd, 4th, 8th: whoever scans sends thousands
+		e.log.Debug("request dropped", "method", m.method, "peer", m.from.remote, "user_agent", clip(m.value("user-agent")), "dropped_so_far", n)
+	}
+	return true
 }
 
 // dialog finds the dialog of a request with a To tag.

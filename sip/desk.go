@@ -55,7 +55,7 @@ type answering func(tag string, status int, phrase string, hs []Header)
 
 // check has serve answer m, in a goroutine, once its sender has shown to be user; else m is refused.
 func (d *desk) check(e *Endpoint, m *message, req *Request, serve func(ctx context.Context, user string, answer answering)) {
-	if !d.auth.Asked(req) {
+	if !d.auth.Answers(req, false) {
 		e.refuseAs(m, d.auth.challenge(req, false, false))
 		return
 	}

@@ -281,6 +281,7 @@ type Stats struct {
 	Invites       uint64 // calls handed to Config.Invite
 	Calls         uint64 // placed with Endpoint.Call
 	Rejected      uint64 // requests refused before they reached a dialog
+	Dropped       uint64 // requests that Config.Drop wanted no answer to
 	Throttled     uint64 // REGISTERs dropped unanswered: their address sends too many
 	Panics        uint64 // recovered
 	Dialogs       int    // now
@@ -295,7 +296,7 @@ func (e *Endpoint) Stats() Stats {
 		Received: c.received.Load(), Sent: c.sent.Load(), Junk: c.junk.Load(),
 		ReadErrors: c.readErrors.Load(), SendErrors: c.sendErrors.Load(),
 		Retransmitted: c.retransmitted.Load(), Repeated: c.repeated.Load(), Stray: c.stray.Load(),
-		Invites: c.invites.Load(), Calls: c.calls.Load(), Rejected: c.rejected.Load(), Panics: c.panics.Load(), Throttled: c.throttled.Load(),
+		Invites: c.invites.Load(), Calls: c.calls.Load(), Rejected: c.rejected.Load(), Panics: c.panics.Load(), Throttled: c.throttled.Load(), Dropped: c.dropped.Load(),
 		Strays: e.strays.len(),
 	}
 	e.mu.Lock()

@@ -14,10 +14,15 @@ import (
 // caller does not acknowledge it within 32 seconds ends with 504 and EventFailed. To an INVITE without offer the first
 // reliable one has to bring ours (EventPrack brings the answer); one without a body is not sent there.
 //
-// It returns ErrState after a final response and ErrEnded after the end.
-func (d *Dialog) Provisional(status int, body []byte) error {
+// Headers that the dialog itself writes, and values with line breaks, are refused. It returns ErrState after a final response and ErrEnded after the end.
+func (d *Dialog) Provisional(status int, body []byte, h ...Header) error {
 	if status <= 100 || status > 199 {
 		return fmt.Errorf("sip: provisional: status %d is not 101 to 199", status)
+	}
+	for _, h := range h {
+		if err := h.check(); err != nil {
+			return err
+		}
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -27,9 +32,9 @@ func (d *Dialog) Provisional(status int, body []byte) error {
 	}
 	if d.reliably(inv, body) {
 		d.state = StateEarly
-		return d.sendReliable(inv, status, body)
+		return d.sendReliable(inv, status, body, h)
 	}
-	inv.prov = inv.rep.response(status, "", string(body), Header{"Contact", d.contact}, d.server())
+	inv.prov = inv.rep.response(status, "", string(body), append(h[:len(h):len(h)], Header{"Contact", d.contact}, d.server())...)
 	d.state = StateEarly
 	if err := inv.tx.Respond(inv.prov); err != nil {
 		return fmt.Errorf("sip: provisional %d: %w", status, err)

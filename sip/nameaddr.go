@@ -82,6 +82,19 @@ func ParseNameAddr(s string) (NameAddr, error) {
 	return a, nil
 }
 
+// ParseNameAddrs parses s, the values of one header such as P-Asserted-Identity, with commas between them.
+func ParseNameAddrs(s string) ([]NameAddr, error) {
+	var all []NameAddr
+	for _, part := range splitList(s) {
+		a, err := ParseNameAddr(part)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, a)
+	}
+	return all, nil
+}
+
 func closingQuote(s string) int {
 	for i := 1; i < len(s); i++ {
 		switch s[i] {

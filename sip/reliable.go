@@ -41,14 +41,15 @@ const (
 //	                          v
 //	                    504 to the INVITE
 type provisional struct {
-	status int
-	body   []byte
-	offer  bool // body is an offer of ours: the INVITE had none, and no response before
-	rseq   uint32
-	res    *sip.Response
-	wait   time.Duration
-	sent   time.Time
-	timer  *time.Timer
+	status  int
+	body    []byte
+	headers []Header
+	offer   bool // body is an offer of ours: the INVITE had none, and no response before
+	rseq    uint32
+	res     *sip.Response
+	wait    time.Duration
+	sent    time.Time
+	timer   *time.Timer
 }
 
 // reliably says whether a response goes out reliably. d.mu is held.
@@ -80,11 +81,11 @@ func (d *Dialog) Reliable() bool {
 
 // sendReliable queues a provisional response, and sends it when it is its turn: one
 // at a time waits for its PRACK. d.mu is held.
-func (d *Dialog) sendReliable(inv *serverInvite, status int, body []byte) error {
+func (d *Dialog) sendReliable(inv *serverInvite, status int, body []byte, h []Header) error {
 	if len(body) == 0 && !inv.offered && !inv.offeredOurs {
 		return nil // it had to bring our offer (RFC 3261 13.2.1): the peer does without
 	}
-	p := &provisional{status: status, body: bytes.Clone(body)}
+	p := &provisional{status: status, body: bytes.Clone(body), headers: h}
 	if inv.described {
 		p.body = nil // the peer has it: what it is told twice it must ignore (RFC 3261 13.2.1)
 	} else if len(body) > 0 {
@@ -114,8 +115,8 @@ func (d *Dialog) nextReliable(inv *serverInvite, p *provisional) error {
 		inv.rseq++
 	}
 	p.rseq, p.wait, p.sent = inv.rseq, t1, time.Now()
-	p.res = inv.rep.response(p.status, "", string(p.body), Header{"Contact", d.contact}, Header{"Allow", d.e.inDialogAllowed()},
-		Header{"Require", "100rel"}, Header{"RSeq", strconv.FormatUint(uint64(p.rseq), 10)}, d.server())
+	p.res = inv.rep.response(p.status, "", string(p.body), append(p.headers[:len(p.headers):len(p.headers)], Header{"Contact", d.contact},
+		Header{"Allow", d.e.inDialogAllowed()}, Header{"Require", "100rel"}, Header{"RSeq", strconv.FormatUint(uint64(p.rseq), 10)}, d.server())...)
 	inv.rel, inv.prov, inv.provAt = p, p.res, p.sent
 	p.timer = time.AfterFunc(t1, func() { d.resendReliable(inv, p) })
 	if err := inv.tx.Respond(p.res); err != nil {

@@ -2,6 +2,8 @@ package sip
 
 import (
 	"bytes"
+	"errors"
+	"fmt"
 	"net/netip"
 )
 
@@ -54,6 +56,21 @@ func (r *Request) SDP() (sdp []byte, ok bool) {
 		return r.Body, true
 	}
 	return sdpPart(r.ContentType, r.Body)
+}
+
+// ParseRequest reads a request as an Endpoint does that gets it from there in a datagram: for tools, and tests of what looks at requests. Its error
+// tells what an Endpoint would refuse it for.
+func ParseRequest(b []byte, from netip.AddrPort) (*Request, error) {
+	m, err := parse(newParser(), b, flow{remote: from})
+	switch {
+	case err != nil:
+		return nil, err
+	case m.method == "":
+		return nil, errors.New("sip: parse request: it is a response")
+	case m.faultStatus != 0:
+		return nil, fmt.Errorf("sip: parse request: %d %s", m.faultStatus, m.fault)
+	}
+	return m.request()
 }
 
 // request copies m, a request whose headers were found to be good.

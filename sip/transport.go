@@ -245,5 +245,5 @@ type counters struct {
 	received, sent, junk, readErrors, sendErrors atomic.Uint64
 	retransmitted, repeated, stray               atomic.Uint64
 	invites, calls, rejected, panics             atomic.Uint64
-	throttled                                    atomic.Uint64
+	dropped, throttled                           atomic.Uint64
 }

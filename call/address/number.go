@@ -42,6 +42,9 @@ func IsE164(s string) bool {
 	return true
 }
 
+// IsRegion tells whether s is a country (ISO 3166 alpha-2, "DE") with a numbering plan.
+func IsRegion(s string) bool { return phonenumbers.GetCountryCodeForRegion(strings.ToUpper(s)) != 0 }
+
 // ParseNumber reads a telephone number as people and peers write it: "+49 (0)30
 // 901820", "tel:+1-202-555-0143", or, with the region in whose plan it was
 // dialled (ISO 3166 alpha-2, "DE"; empty: none), "030 901820" and "00 33 1 ...".

@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"path/filepath"
 	"strings"
 	"time"
@@ -26,6 +27,8 @@ import (
 type question struct {
 	flows    string // folder; empty: the built-in ones
 	from, to string
+	peer     netip.AddrPort
+	headers  []sip.Header
 	at       time.Time
 	digits   []string
 	vars     map[string]string
@@ -36,13 +39,15 @@ func runExplain(args []string, stdout, stderr io.Writer) int {
 	set := flag.NewFlagSet("flowcheck explain", flag.ContinueOnError)
 	set.SetOutput(stderr)
 	set.Usage = func() {
-		fmt.Fprintln(stderr, "usage: flowcheck explain [-flows DIR] [-config FILE] [-from CALLER] [-to DESTINATION] [-at TIME] [-digits LIST] [-var NAME=VALUE]...")
+		fmt.Fprintln(stderr, "usage: flowcheck explain [-flows DIR] [-config FILE] [-from CALLER] [-peer ADDRESS] [-header NAME:VALUE]... [-to DESTINATION] [-at TIME] [-digits LIST] [-var NAME=VALUE]...")
 		set.PrintDefaults()
 	}
 	server := call.AddFlags(set) // those of a server mean here what they mean there
 	q := question{at: time.Now(), vars: make(map[string]string)}
 	set.StringVar(&q.flows, "flows", "", "folder of flows, one JSON file a destination; empty: those built into examples/server")
 	set.StringVar(&q.from, "from", "", "who calls: +NUMBER, or USER@HOST")
+	set.Func("peer", "IP address that the call comes from, which tells by which trunk", q.setPeer)
+	set.Func("header", "NAME:VALUE, a header of the call, as P-Asserted-Identity:<tel:+16065550100>; any number of them", q.setHeader)
 	set.StringVar(&q.to, "to", "100", "who is called: a number or an extension")
 	set.Func("at", "when, as 2026-11-27T18:30:00-05:00; default: now", q.setAt)
 	set.Func("digits", "what the caller presses each time that digits are asked for, by commas: 1,2#", q.setDigits)
@@ -87,6 +92,28 @@ func (q *question) setAt(s string) error {
 	return nil
 }
 
+func (q *question) setPeer(s string) error {
+	if a, err := netip.ParseAddr(s); err == nil {
+		q.peer = netip.AddrPortFrom(a, 5060)
+		return nil
+	}
+	a, err := netip.ParseAddrPort(s)
+	if err != nil {
+		return errors.New("must be an IP address, or one with a port")
+	}
+	q.peer = a
+	return nil
+}
+
+func (q *question) setHeader(s string) error {
+	name, value, ok := strings.Cut(s, ":")
+	if !ok || strings.TrimSpace(name) == "" {
+		return errors.New("must be NAME:VALUE")
+	}
+	q.headers = append(q.headers, sip.Header{Name: strings.TrimSpace(name), Value: strings.TrimSpace(value)})
+	return nil
+}
+
 func (q *question) setDigits(s string) error {
 	q.digits = nil
 	for digits := range strings.SplitSeq(s, ",") {
@@ -110,7 +137,8 @@ func (q *question) setVar(s string) error {
 
 // invite is the request with which the call would come.
 func (q *question) invite() (*sip.Request, error) {
-	req := &sip.Request{Method: "INVITE"}
+	req := &sip.Request{Method: "INVITE", Source: q.peer, Headers: q.headers}
+	req.UserAgent, _ = req.Header("User-Agent")
 	end := func(flag, s string) (user, host string, err error) {
 		for _, scheme := range []string{"sip:", "tel:"} {
 			s = strings.TrimPrefix(s, scheme)
@@ -118,7 +146,11 @@ func (q *question) invite() (*sip.Request, error) {
 		if s = strings.TrimSpace(s); s == "" {
 			return "", "", nil
 		}
-		if _, err := address.Parse(s); err != nil {
+		read := s
+		if strings.Contains(s, "@") { // also where a number is in front of it
+			read = "sip:" + s
+		}
+		if _, err := address.Parse(read); err != nil {
 			return "", "", fmt.Errorf("%s %q: %w", flag, s, err)
 		}
 		user, host, _ = strings.Cut(s, "@")

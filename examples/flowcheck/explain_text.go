@@ -13,6 +13,7 @@ import (
 	"github.com/callbin/callbin/call"
 	"github.com/callbin/callbin/call/address"
 	"github.com/callbin/callbin/flow"
+	"github.com/callbin/callbin/sip/verify"
 )
 
 // maxValue is how many characters of an option are shown.
@@ -27,12 +28,19 @@ func (a *answer) String() string {
 	for _, c := range a.Verdict.Checks {
 		fmt.Fprintf(&b, "  %-14s %s", c.Name, c.Result)
 		if c.Evidence != "" {
-			fmt.Fprintf(&b, ": %s", c.Evidence)
+			fmt.Fprintf(&b, ": %s", safe(c.Evidence))
+		}
+		if c.Result == verify.CheckFail && c.Code != a.Verdict.Code {
+			fmt.Fprintf(&b, " (%s: the call goes on)", c.Code)
 		}
 		b.WriteByte('\n')
 	}
-	if a.Verdict.Result == call.VerdictReject {
+	switch a.Verdict.Result {
+	case call.VerdictReject:
 		fmt.Fprintf(&b, "  refused with %d (%s), no flow runs\n", a.Verdict.Status, a.Verdict.Code)
+		return b.String()
+	case call.VerdictChallenge:
+		fmt.Fprintf(&b, "  asked for the password of an extension with %d (%s), no flow runs before it is given\n", a.Verdict.Status, a.Verdict.Code)
 		return b.String()
 	}
 	b.WriteString("\nflow\n")

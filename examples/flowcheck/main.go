@@ -8,7 +8,7 @@
 // something away: types of actions, which are then errors where they stand, or what is in powers.
 // -schema prints the JSON Schema of flows, for editors.
 //
-//	flowcheck explain [-flows DIR] [-config FILE] [-from CALLER] [-to DESTINATION] [-at TIME] [-digits LIST] [-var NAME=VALUE]...
+//	flowcheck explain [-flows DIR] [-config FILE] [-from CALLER] [-peer ADDRESS] [-header NAME:VALUE]... [-to DESTINATION] [-at TIME] [-digits LIST] [-var NAME=VALUE]...
 //
 // tells what examples/server would do with a call, without one: how it reads caller and destination, which checks of the
 // caller it makes, which flow it chooses, and which actions run, with their options. Where that depends on what nobody knows before the

@@ -11,12 +11,13 @@ import (
 
 // Caller is who asks to come in, and what it wants.
 type Caller struct {
-	Request     *sip.Request // the INVITE, for reading only
-	Source      address.Address
+	Request     *sip.Request    // the INVITE, for reading only
+	Source      address.Address // see Source
 	Destination address.Address
-	Peer        netip.AddrPort
-	Trunk       string // by which it came; "": none
-	Trusted     bool   // the trunk may assert whose call it is (RFC 3325)
+	Peer        netip.AddrPort // the zero value: not known
+	Trunk       string         // by which it came; "": none
+	Trusted     bool           // the trunk may assert whose call it is (RFC 3325)
+	Journey     string         // of ours, that a trunk to machines of ours has brought back; "": none
 	Time        time.Time
 }
 

@@ -288,6 +288,9 @@ func (s *inspection) judge(v *Verdict) {
 		}
 	}
 	s.tell(v, best, broken)
+	if best != nil && len(chain) > 0 {
+		v.Div = chain[0].p.Div.String()
+	}
 	if diverted {
 		s.tellDiverted(v, linked, chain)
 	}

@@ -20,11 +20,13 @@ type Verdict struct {
 	Status   int     `json:"status,omitempty"` // with Reject and Challenge: the SIP status
 	Code     string  `json:"code,omitempty"`   // that of the check that decided
 	Sentence string  `json:"sentence,omitempty"`
-	Reason   string  `json:"reason,omitempty"`  // value of a Reason header (RFC 3326, 9410) for the response; "": none
-	Verstat  string  `json:"verstat,omitempty"` // TN-Validation-Passed, TN-Validation-Failed or No-TN-Validation
-	Attest   string  `json:"attest,omitempty"`  // A, B or C, of a PASSporT that holds
-	OrigID   string  `json:"origid,omitempty"`  // and its origid
-	Checks   []Check `json:"checks,omitempty"`  // in the order of looking
+	Reason   string  `json:"reason,omitempty"`       // value of a Reason header (RFC 3326, 9410) for the response; "": none
+	Verstat  string  `json:"verstat,omitempty"`      // TN-Validation-Passed, TN-Validation-Failed or No-TN-Validation
+	Attest   string  `json:"attest,omitempty"`       // A, B or C, of a PASSporT that holds
+	OrigID   string  `json:"origid,omitempty"`       // and its origid
+	Div      string  `json:"div,omitempty"`          // number that a div PASSporT (RFC 8946) which holds says the call was diverted from
+	Class    string  `json:"source_class,omitempty"` // one of the Class constants: what the caller shows
+	Checks   []Check `json:"checks,omitempty"`       // in the order of looking
 }
 
 // Check is one thing that was looked at.
