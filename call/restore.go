@@ -98,5 +98,9 @@ func (m *Machine) restored(in *Input) {
 	if st.FlowRuns {
 		m.do(Effect{Do: DoStartFlow})
 	}
+	st.Meter.Asking = false
+	if st.Meter.Reserves && !st.Record.TmProgressing.IsZero() {
+		m.meterWaits(in.At)
+	}
 	m.do(Effect{Do: DoTimer, Text: "max_duration", Delay: st.MaxDuration})
 }

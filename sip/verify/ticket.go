@@ -36,6 +36,9 @@ func TicketOf(ctx context.Context) *Ticket {
 	return p
 }
 
+// Begun tells whether a Velocity was asked for the call.
+func (p *Ticket) Begun() bool { return p.begun }
+
 // Metered tells whether a limit of the call is about time or money: then Take has to be asked before what was set aside is used up.
 func (p *Ticket) Metered() bool {
 	if p.v == nil {

@@ -428,7 +428,7 @@ func TestLimitsAreChecked(t *testing.T) {
 func BenchmarkVelocity(b *testing.B) {
 	v := velocity(b, 200_000,
 		verify.Limit{Kind: verify.LimitPerSecond, Max: 1_000_000}, verify.Limit{Kind: verify.LimitCalls, Max: 1000, Window: 60, Per: []string{verify.PerSource}},
-		verify.Limit{Kind: verify.LimitConcurrent, Max: 1 << 30}, verify.Limit{Kind: verify.LimitMinutes, Max: 1 << 40, Per: []string{verify.PerAccount}})
+		verify.Limit{Kind: verify.LimitConcurrent, Max: 1 << 30}, verify.Limit{Kind: verify.LimitMinutes, Max: 1 << 30, Per: []string{verify.PerAccount}})
 	sources := make([]verify.Attempt, 100_000)
 	for i := range sources {
 		sources[i] = attempt(func(a *verify.Attempt) { a.Source = fmt.Sprintf("+4%09d", i) })
