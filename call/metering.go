@@ -83,11 +83,8 @@ func (e *Engine) inherited(o *outgoing) string {
 // meterIn asks whether an incoming call may come in, beyond what verification has found: nil where it may.
 func (c *Call) meterIn(in *Incoming, v *Verdict) (*Meter, *End) {
 	e := c.engine
-	if e.cfg.Velocity == nil {
-		return nil, nil
-	}
 	p := c.metering.tickets[0]
-	if !p.Begun() { // else Config.Verify has it among its checks, and has decided
+	if e.cfg.Velocity != nil && !p.Begun() { // else Config.Verify has it among its checks, and has decided
 		checks, ok := e.cfg.Velocity.Begin(p, verify.Attempt{
 			Direction: verify.DirectionIncoming, Source: in.Source.Target, Destination: in.Destination.Target, Network: in.Peer.Addr(), Trunk: in.Trunk, Account: c.account,
 		})
