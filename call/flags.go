@@ -40,5 +40,5 @@ func (f *Flags) Config() (Config, Settings, error) {
 	s.Calls.apply(&cfg)
 	cfg.Realm, cfg.Extensions, cfg.Agents = s.Realm, ListExtensions(s.Extensions...), ListAgents(s.Agents...)
 	cfg.Mailboxes = ListMailboxes(s.Mailboxes...)
-	return cfg, s, errors.Join(errs[:]...)
+	return cfg, s, errors.Join(append(errs[:], s.applyBudgets(&cfg))...)
 }
