@@ -41,6 +41,7 @@ type Call struct {
 	vars    *action.Vars
 	digits  action.DigitBuffer
 	done    chan struct{}
+	account string    // whose it is; set before the first input
 	out     *outgoing // how a call of ours is placed; nil: it came to us
 	fork    *fork     // of a call of ours to several phones; owned by the loop
 
@@ -87,7 +88,8 @@ type Call struct {
 	calm    func() // ends the music that is played; nil: none is
 
 	referring map[int]*referring // REFERs of ours, by number
-	line      *line              // of the trunk, whose channel it has; nil: none
+	metering  metering
+	line      *line // of the trunk, whose channel it has; nil: none
 
 	program    flow.Program // set before the flow starts; what runs
 	first      flow.Program // that ran first
@@ -205,6 +207,11 @@ func (c *Call) perform(e *Effect) (in Input, ok bool) {
 		}
 		return c.negotiate(e), true
 	case DoVerify: // the INVITE's own goroutine goes on with it: Engine.admit
+	case DoReserve:
+		t := c.machine.st.Meter
+		c.engine.wg.Go(func() { c.reserve(t) })
+	case DoWarn:
+		c.engine.wg.Go(c.warn)
 	case DoStartFlow:
 		c.begin(e.For)
 	case DoRedirect:
@@ -378,6 +385,8 @@ func (c *Call) finish(onComplete string) {
 	c.engine.wg.Go(func() {
 		defer close(c.done)
 		defer c.engine.forget(c)
+		rec := c.Record()
+		c.settle(&rec)
 		c.engine.keep(c)
 		if c.out != nil && c.out.over != nil {
 			c.out.over(c)

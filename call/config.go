@@ -8,6 +8,7 @@ import (
 
 	"github.com/callbin/callbin/action"
 	"github.com/callbin/callbin/call/address"
+	"github.com/callbin/callbin/call/rating"
 	"github.com/callbin/callbin/flow"
 	"github.com/callbin/callbin/media"
 	"github.com/callbin/callbin/media/rtp"
@@ -101,6 +102,16 @@ type Config struct {
 	Routes   []Route
 	// Signing is how calls by trunks with Trunk.Sign are signed (STIR/SHAKEN). The zero value signs none.
 	Signing Signing
+	// Velocity limits how many calls come in and go out, and how long they are. An incoming call is asked for after Verify, unless that has
+	// asked already, with the Ticket of its context. Nil: no limits.
+	Velocity *verify.Velocity
+	// Rates are the prices of numbers that are called. Nil: calls have none.
+	Rates *rating.Table
+	// Accounts have the money for calls of ours to numbers: what an increment costs is reserved before it begins, the first one before
+	// the INVITE, and who has nothing left is hung up. It needs Rates; a number without one is not called. Nil: there is no limit.
+	Accounts rating.Accounts
+	// Budget says how calls end whose account has nothing left.
+	Budget BudgetOptions
 	// JourneyHeader is the SIP header, such as X-Callbin-Journey, in which calls to trunks that are Trusted take their journey id
 	// along, and those from such bring it. "": none; what others send is never looked at.
 	JourneyHeader string

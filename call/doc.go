@@ -9,7 +9,7 @@
 // says;
 // an Extension is a phone number of ours, an Agent a person with several, a Mailbox where messages are left, a Registration a phone that is there; a Queue, made of
 // QueueOptions, is where callers wait for agents, and an AgentState how one of these stands;
-// an Event tells the program what happened, a Subscription and Webhooks bring it to who wants to know; a Journey is what became of one caller's way. Settings, Flags, ParseListen and NewDeps spare a server the
+// a Meter is what a call's loop knows of its price; an Event tells the program what happened, a Subscription and Webhooks bring it to who wants to know; a Journey is what became of one caller's way. Settings, Flags, ParseListen and NewDeps spare a server the
 // usual wiring. Machine, Input, Effect and Snapshot are what traces and restarts are made of.
 //
 //	cfg := call.Config{Deps: call.NewDeps(call.Settings{}, nil, nil)}
@@ -170,6 +170,15 @@
 // Who asks to be called back (CallbackOptions) hangs up and keeps its place: its agent is rung first, then the caller, through Config.Outbound as
 // anybody. Where that lets numbers out, a caller chooses who is dialled: name the prefixes.
 //
+// # Money and limits
+//
+// Config.Velocity (package sip/verify) says how many calls there may be, both ways; Config.Rates (package call/rating) what numbers cost; Config.Accounts what
+// who pays has left. A call's account is that of the extension or trunk by which it comes, or DialOptions.Account; what is dialled for
+// a call has its account. Before the INVITE, the first increment is reserved, and then each one before it begins: whose next one cannot be reserved
+// hears Config.Budget's warning (event "call_budget_low") and is hung up when what is reserved has been talked, with code budget_exhausted. The record has account, cost,
+// currency, billed_seconds and rate_prefix as soon as the end begins, call_hangup carries it, flows that follow have it as variables, and Journey.Costs adds it up.
+// Numbers have prices; SIP addresses and extensions have none, and incoming calls neither. Where several phones ring, the dearest is reserved, and the one that answers is paid.
+//
 // # Goroutines
 //
 // A call's loop consumes Inputs one after another (SIP messages, digits, timers, commands, what happens
@@ -190,5 +199,5 @@
 // MaxCalls) is counted there and has no record. What a trunk has learned of its health and channels is of this engine alone. Conferences
 // and their calls, queues, who waits in them and the statuses of agents live in memory only, and so do transfers, events and webhooks that wait; records of stays are stored when they end.
 // Nobody can be transferred to what a flow answers, nor within a conference. Supervise needs a talk: a call that is in no bridge is not heard. Engine.Park ends the flow that runs, as
-// Redirect does. A PIN of a conference is asked three times for each call; how often one calls is not limited. A call that Restore takes up in the middle of a connect dials anew, in a queue it joins anew.
+// Redirect does. What Velocity and a rating.Ledger have counted is lost with the process; an Accounts of the host's need not forget. A PIN of a conference is asked three times for each call; how often one calls is not limited. A call that Restore takes up in the middle of a connect dials anew, in a queue it joins anew.
 package call

@@ -43,6 +43,8 @@ const (
 	DoCloseMedia  Do = "close_media"  // stop recordings, free the ports; gives a "media_close" input
 	DoEmit        Do = "emit"         // tell the observer: event Text
 	DoReply       Do = "reply"        // command Ref is done; Text is its error, if any
+	DoReserve     Do = "reserve"      // set more aside than what covers Delay of the call; gives a "reserved" input
+	DoWarn        Do = "warn"         // tell the peer that there is nothing left
 	DoFinish      Do = "finish"       // store the record, then run flow Text, if any; nothing comes after it
 )
 

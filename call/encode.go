@@ -68,6 +68,10 @@ func (in *Input) payload() (key string, v any) {
 		return "transcription", in.Transcription
 	case in.Link != nil:
 		return "link", in.Link
+	case in.Meter != nil:
+		return "meter", in.Meter
+	case in.Reserved != nil:
+		return "reserved", in.Reserved
 	case in.Note != nil:
 		return "note", in.Note
 	case in.Stats != nil:
@@ -115,6 +119,10 @@ func (in *Input) whole() bool {
 		return in.Link != nil && in.Link.What != ""
 	case KindQuality:
 		return in.Stats != nil
+	case KindMeter:
+		return in.Meter != nil
+	case KindReserved:
+		return in.Reserved != nil
 	case KindNote:
 		return in.Note != nil
 	case KindRestored:

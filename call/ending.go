@@ -55,6 +55,8 @@ const (
 	CodeLookupFailed      = "lookup_failed"      // Config.Extensions or Agents gave an error
 	CodeTooManyHops       = "too_many_hops"      // Max-Forwards is used up
 	CodeTooManyCalls      = "too_many_calls"     // Config.MaxCalls
+	CodeBudgetExhausted   = "budget_exhausted"   // Config.Accounts or Velocity has nothing left for it
+	CodeNoRate            = "no_rate"            // no rate for the number, and there are Accounts
 )
 
 // End says who ended a call, and why.

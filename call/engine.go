@@ -93,6 +93,12 @@ func New(cfg Config) (*Engine, error) {
 	if cfg.RingTimeout < 0 {
 		errs = append(errs, errors.New("call: Config.RingTimeout cannot be negative"))
 	}
+	if cfg.Accounts != nil && cfg.Rates == nil {
+		errs = append(errs, errors.New("call: Config.Accounts need Rates: without them no call has a price"))
+	}
+	if cfg.Budget.WarnBefore < 0 {
+		errs = append(errs, errors.New("call: Config.Budget.WarnBefore cannot be negative"))
+	}
 	if cfg.JourneyHeader != "" {
 		if err := checkHeader(sip.Header{Name: cfg.JourneyHeader}); err != nil {
 			errs = append(errs, fmt.Errorf("call: Config.JourneyHeader: %w", err))

@@ -18,6 +18,7 @@ type Extension struct {
 	Name        string `json:"name"`     // what is dialled, and the user name of its phones
 	Password    string `json:"password"` // for digest authentication
 	ContactsMax int    `json:"contacts_max,omitempty"`
+	Account     string `json:"account,omitempty"` // who pays for its calls
 	// HA1 stands for the password where the host keeps none: see sip.Secret.
 	HA1 map[string]string `json:"-"`
 }

@@ -47,5 +47,5 @@ func (f *Flags) Config() (Config, Settings, error) {
 	}
 	errs = append(errs, err)
 	cfg.Mailboxes = ListMailboxes(s.Mailboxes...)
-	return cfg, s, errors.Join(errs...)
+	return cfg, s, errors.Join(append(errs, s.applyBudgets(&cfg))...)
 }

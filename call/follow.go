@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/callbin/callbin/action"
+	"github.com/callbin/callbin/call/rating"
 	"github.com/callbin/callbin/flow"
 	"github.com/callbin/callbin/store"
 )
@@ -83,6 +84,13 @@ func sums(r store.Call) map[string]string {
 		"ring_ms": strconv.FormatInt(r.RingMS, 10), "talk_ms": strconv.FormatInt(r.TalkMS, 10),
 		"recording_ids": strings.Join(r.RecordingIDs, ","), "flow_position": r.FlowPosition,
 		"tm_create": r.TmCreate.String(), "tm_hangup": r.TmHangup.String(),
+	}
+	if r.Currency != "" {
+		m["cost"], m["currency"] = rating.Amount(r.Cost).String(), r.Currency
+		m["billed_seconds"], m["rate_prefix"] = strconv.FormatInt(r.BilledSeconds, 10), r.RatePrefix
+	}
+	if r.Account != "" {
+		m["account"] = r.Account
 	}
 	if !r.TmProgressing.IsZero() {
 		m["tm_progressing"] = r.TmProgressing.String()

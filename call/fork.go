@@ -198,7 +198,7 @@ func (f *fork) event(b *branch, ev sip.Event) {
 	f.mu.Unlock()
 	if pass {
 		if ev.Kind == sip.EventAccepted {
-			f.call.post(Input{Kind: KindInvited, Invited: &InvitedInput{SIPCallID: b.dialog.CallID()}})
+			f.call.post(Input{Kind: KindInvited, Invited: &InvitedInput{SIPCallID: b.dialog.CallID(), Rate: f.call.won(b.target.address)}})
 		}
 		f.call.sipEvent(ev)
 	}

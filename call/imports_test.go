@@ -17,6 +17,7 @@ var allowed = map[string][]string{
 	"":                      {},
 	"call/address":          {},
 	"call/safehttp":         {},
+	"call/rating":           {},
 	"media":                 {},
 	"media/codec":           {},
 	"media/sdp":             {"media/codec"},
@@ -36,7 +37,7 @@ var allowed = map[string][]string{
 	"flow/flowtest":         {"action", "call/address", "flow", "flow/expr", "media"},
 	"store":                 {"call/address"},
 	"store/storetest":       {"store", "call/address"},
-	"call":                  {"action", "call/address", "call/safehttp", "flow", "media", "media/codec", "media/rtp", "media/sdp", "media/speech", "media/tone", "media/wav", "sip", "sip/verify", "store"},
+	"call":                  {"action", "call/address", "call/rating", "call/safehttp", "flow", "media", "media/codec", "media/rtp", "media/sdp", "media/speech", "media/tone", "media/wav", "sip", "sip/verify", "store"},
 	"call/httpapi":          {"call", "store"},
 	"call/calltest":         {"action", "call", "call/address", "flow", "flow/expr", "flow/flowtest", "media", "media/codec", "media/rtp", "media/sdp", "media/tone", "media/wav", "sip", "store"},
 }

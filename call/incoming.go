@@ -76,6 +76,12 @@ func (e *Engine) admit(d *sip.Dialog) {
 	activeflow := newID()
 	c.journey = journey
 	c.vars = e.callVars(in, activeflow, journey)
+	account, err := e.accountOf(c.flowCtx, req.Authenticated, l)
+	if err != nil && full == nil { // who pays must not be nobody by a fault
+		full = &Refusal{Status: 500, Code: CodeLookupFailed, Sentence: fmt.Sprintf("the account of extension %q is not known: %v", req.Authenticated, err)}
+	}
+	c.account = account
+	c.metering.tickets = []*verify.Ticket{{Account: account}}
 	e.add(c, false)
 	e.wg.Add(1)
 	defer e.wg.Done()
@@ -100,7 +106,13 @@ func (e *Engine) admit(d *sip.Dialog) {
 			return e.decideReplaces(ctx, in, c, old)
 		}
 	}
-	verdict, program, end := decide(c.flowCtx, in)
+	verdict, program, end := decide(verify.WithTicket(c.flowCtx, c.metering.tickets[0]), in)
+	if end == nil {
+		var meter *Meter
+		if meter, end = c.meterIn(in, &verdict); meter != nil {
+			c.feed(Input{Kind: KindMeter, Meter: meter})
+		}
+	}
 	if verdict.Result == VerdictReject || verdict.Result == VerdictChallenge {
 		c.log().Warn("the caller has not passed verification", "result", verdict.Result, "status", verdict.Status, "code", verdict.Code, "why", verdict.Sentence, "peer", in.Peer.String())
 	}

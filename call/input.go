@@ -6,6 +6,7 @@ import (
 
 	"github.com/callbin/callbin/action"
 	"github.com/callbin/callbin/call/address"
+	"github.com/callbin/callbin/call/rating"
 	"github.com/callbin/callbin/media"
 	"github.com/callbin/callbin/media/rtp"
 	"github.com/callbin/callbin/sip"
@@ -35,6 +36,8 @@ const (
 	KindRecording     Kind = "recording"     // Recording: one has started or ended
 	KindTranscription Kind = "transcription" // Transcription: one has started or ended, or a text is there
 	KindQuality       Kind = "quality"       // Stats: how the call sounds, every Config.QualityInterval
+	KindMeter         Kind = "meter"         // Meter: the price of an incoming call, and what is set aside for it
+	KindReserved      Kind = "reserved"      // Reserved: there is more time, or money, or not
 	KindNote          Kind = "note"          // Note: what a flow's step got from outside (HTTP, speech, prompts)
 	KindRestored      Kind = "restored"      // State: the call is taken up from a Snapshot
 	KindClosed        Kind = "media_close"   // Media of the call is closed; Stats has its sums
@@ -63,6 +66,8 @@ type Input struct {
 	Recording     *RecordingInput     `json:"recording,omitempty"`
 	Transcription *TranscriptionInput `json:"transcription,omitempty"`
 	Link          *LinkInput          `json:"link,omitempty"`
+	Meter         *Meter              `json:"meter,omitempty"`
+	Reserved      *ReservedInput      `json:"reserved,omitempty"`
 	Note          *Note               `json:"note,omitempty"`
 	Stats         *rtp.Stats          `json:"stats,omitempty"`
 	State         *State              `json:"state,omitempty"`
@@ -107,11 +112,13 @@ type OutgoingInput struct {
 	EarlyMedia     bool              `json:"early_media,omitempty"`  // somebody hears the far end before its answer
 	MaxDuration    time.Duration     `json:"max_duration,omitempty"` // 0: the engine's
 	Refused        *End              `json:"refused,omitempty"`      // the policy does not let it out
+	Meter          *Meter            `json:"meter,omitempty"`        // nil: it is not metered
 }
 
 // InvitedInput is what is known once the INVITE of a call of ours is made.
 type InvitedInput struct {
-	SIPCallID string `json:"sip_call_id"`
+	SIPCallID string       `json:"sip_call_id"`
+	Rate      *rating.Rate `json:"rate,omitempty"` // of the one of several that has answered; nil: as it was
 }
 
 // BridgeInput tells that the call has joined or left a bridge, or what happened to it there.

@@ -19,7 +19,8 @@ type Journey struct {
 	// Edges lead from what caused something to what came of it, in the order of their time. From each node they lead back to a party, the
 	// program, or a call that is not kept.
 	Edges   []JourneyEdge   `json:"edges"`
-	Moments []JourneyMoment `json:"moments"` // what happened to one leg alone, in the order of its time
+	Moments []JourneyMoment `json:"moments"`         // what happened to one leg alone, in the order of its time
+	Costs   []JourneyCost   `json:"costs,omitempty"` // what the legs that are over have cost together, by currency
 	// Partial are ids of legs whose trace is not kept, or has gaps (MaxTrace): what stands here of them may not be all.
 	Partial []string `json:"partial,omitempty"`
 	// Truncated: there are more legs than MaxJourney; the oldest are here.

@@ -47,6 +47,7 @@ func (j *Journey) build(groups []store.Groupcall) {
 		g.hungUp(e)
 	}
 	g.open()
+	j.Costs = g.costs()
 	slices.SortStableFunc(j.Nodes, func(a, b JourneyNode) int { return a.Begin.Compare(b.Begin.Time) })
 	slices.SortStableFunc(j.Edges, func(a, b JourneyEdge) int { return a.At.Compare(b.At.Time) })
 	slices.SortStableFunc(j.Moments, func(a, b JourneyMoment) int { return a.At.Compare(b.At.Time) })

@@ -186,6 +186,9 @@ func (j *Journey) Text(s JourneyStyle) string {
 	for _, l := range lines {
 		fmt.Fprintf(&b, "%-8s %s\n", since(j.begin(), l.at), l.text)
 	}
+	for _, c := range j.Costs {
+		fmt.Fprintf(&b, "cost %v %s\n", c.Cost, c.Currency)
+	}
 	for _, id := range j.Partial {
 		fmt.Fprintf(&b, "the trace of call %s is not whole\n", id)
 	}

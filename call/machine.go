@@ -67,6 +67,7 @@ type State struct {
 	EarlyMedia   bool          `json:"early_media,omitempty"`  // somebody hears the far end before its answer
 	MaxDuration  time.Duration `json:"max_duration,omitempty"` // 0: the engine's
 	MediaTimeout MediaTimeout  `json:"media_timeout,omitzero"`
+	Meter        Meter         `json:"meter,omitzero"`
 	Silent       bool          `json:"silent,omitempty"`       // the peer gives no sign, whether it should or not
 	SilenceTold  bool          `json:"silence_told,omitempty"` // there was an event about that
 
@@ -117,6 +118,9 @@ func (m *Machine) Step(in *Input) []Effect {
 		m.outgoing(in)
 	case KindInvited:
 		m.st.Record.SIPCallID = in.Invited.SIPCallID
+		if r := in.Invited.Rate; r != nil {
+			m.st.Meter.Rate = r
+		}
 	case KindBridge:
 		m.bridged(in)
 	case KindRestored:
@@ -154,6 +158,10 @@ func (m *Machine) Step(in *Input) []Effect {
 		if m.st.Phase != PhaseEnded { // else the one at the end says all
 			m.tellQuality(in, false)
 		}
+	case KindMeter:
+		m.metered(in.Meter)
+	case KindReserved:
+		m.reserved(in)
 	case KindClosed:
 		m.mediaClosed(in)
 	}
@@ -371,6 +379,7 @@ func (m *Machine) accept(at store.Time, body string) {
 	m.do(Effect{Do: DoAccept, Body: body})
 	m.emit("call_progressing")
 	m.listen()
+	m.meterStarts(at)
 	if !m.st.Late {
 		m.do(Effect{Do: DoTimer, Text: "ack_wait", Delay: ackWait})
 	}
@@ -406,6 +415,8 @@ func (m *Machine) timer(in *Input) {
 		m.silent(in.At)
 	case "hold":
 		m.holdAgain()
+	case "budget":
+		m.meterDue(in.At)
 	case "max_duration":
 		m.end(in.At, End{By: "local", Reason: store.ReasonTimeout, Status: 200, Cause: 16,
 			Code: CodeMaxDuration, Sentence: "the call reached the longest time that a call may take"})
@@ -419,6 +430,7 @@ func (m *Machine) end(at store.Time, e End) {
 	}
 	answered := m.st.Phase == PhaseAccepted || m.st.Phase == PhaseConfirmed
 	m.released(0)
+	m.charge(at)
 	m.st.Phase = PhaseEnded
 	r := &m.st.Record
 	r.HangupBy, r.HangupReason, r.SIPCode, r.Cause, r.Code, r.Sentence = e.By, e.Reason, e.Status, e.Cause, e.Code, e.Sentence
@@ -477,7 +489,7 @@ func (m *Machine) mediaClosed(in *Input) {
 // finish ends the call for good once its signalling, its flow and its media are done.
 func (m *Machine) finish(at store.Time) {
 	r := &m.st.Record
-	if m.st.Finished || r.Status != store.StatusHangup || m.st.FlowRuns || !m.st.MediaClosed || m.st.Recording != "" || m.st.Transcribing != "" {
+	if m.st.Finished || r.Status != store.StatusHangup || m.st.FlowRuns || !m.st.MediaClosed || m.st.Recording != "" || m.st.Transcribing != "" || m.st.Meter.Asking {
 		return
 	}
 	m.st.Finished = true

@@ -25,6 +25,7 @@ func (m *Machine) outgoing(in *Input) {
 	}
 	m.st.Ways, m.st.EarlyMedia, m.st.MaxDuration = o.Ways, o.EarlyMedia, o.MaxDuration
 	m.st.Record.Trunk = m.trunk()
+	m.metered(o.Meter)
 	m.emit("call_created")
 	if o.Refused != nil {
 		m.end(in.At, *o.Refused)
@@ -87,6 +88,7 @@ func (m *Machine) up(in *Input) {
 	m.status(store.StatusProgressing, in.At)
 	m.emit("call_progressing")
 	m.listen()
+	m.meterStarts(in.At)
 	m.reply(&m.st.WaitAnswer, "")
 	m.reply(&m.st.WaitEarly, "")
 	m.tell("answered")

@@ -39,6 +39,7 @@ type DialOptions struct {
 	Metadata    map[string]string // nil: that of Parent
 	Headers     []sip.Header      // more headers of the INVITE
 	JourneyID   string            // "": that of Parent or of the master, else a new journey
+	Account     string            // who pays; "": who pays for Parent, for the master or for the oldest call of the journey
 	Parent      *Call             // on whose behalf the call is placed; nil: nobody's. It may be over.
 	// IdempotencyKey, 256 bytes at most: a Dial with the same key within a day returns the call that the first one has placed,
 	// and ErrKeyConflict where it asks for another call. Config.Store remembers keys over a restart
@@ -106,6 +107,7 @@ func (e *Engine) dial(ctx context.Context, id string, o DialOptions, over func(*
 		rec := p.Record()
 		parent = p.id
 		anonymous = p.hides(o.Anonymous)
+		o.Account = cmp.Or(o.Account, p.account) // it may be over
 		o.JourneyID = cmp.Or(o.JourneyID, rec.JourneyID)
 		if o.Metadata == nil {
 			o.Metadata = rec.Metadata
@@ -128,7 +130,7 @@ func (e *Engine) dial(ctx context.Context, id string, o DialOptions, over func(*
 	c, refusal := e.place(outgoing{
 		id: id, source: o.Source, destination: o.Destination, program: program, early: o.EarlyExecution, anonymous: anonymous,
 		timeout: o.RingTimeout, longest: o.MaxDuration, codecs: o.Codecs, vars: o.Variables, metadata: o.Metadata, headers: o.Headers,
-		journey: o.JourneyID, master: o.MasterCallID, parent: parent, behalf: behalf, fresh: true, over: over,
+		journey: o.JourneyID, master: o.MasterCallID, parent: parent, behalf: behalf, account: o.Account, fresh: true, over: over,
 	})
 	switch {
 	case c == nil:
@@ -160,6 +162,7 @@ type outgoing struct {
 	codecs              []string      // none: as configured
 	vars                map[string]string
 	metadata            map[string]string
+	account             string // "": that of who it is placed for
 	headers             []sip.Header
 	journey             string
 	master              string
@@ -206,6 +209,7 @@ func (e *Engine) place(o outgoing) (*Call, *Refusal) {
 	id, activeflow := cmp.Or(o.id, newID()), newID()
 	c := newCall(e, id, nil)
 	c.journey = o.journey
+	meter := c.meterOut(&o)
 	o.joined = make(chan struct{})
 	c.out, c.program = &o, o.program
 	c.vars = e.callVars(&Incoming{ID: id, Source: o.source, Destination: o.destination}, activeflow, o.journey)
@@ -226,7 +230,7 @@ func (e *Engine) place(o outgoing) (*Call, *Refusal) {
 	in := OutgoingInput{
 		ID: id, JourneyID: o.journey, ActiveflowID: activeflow, MasterCallID: o.master, Source: o.source, Destination: o.destination,
 		Metadata: maps.Clone(o.metadata), RingTimeout: c.patience(), EarlyExecution: o.early,
-		EarlyMedia: o.earlyMedia, ParentCallID: o.parent, GroupcallID: o.groupcall, MediaTimeout: e.cfg.MediaTimeout,
+		EarlyMedia: o.earlyMedia, ParentCallID: o.parent, GroupcallID: o.groupcall, MediaTimeout: e.cfg.MediaTimeout, Meter: meter,
 	}
 	if o.longest > 0 {
 		in.MaxDuration = min(o.longest, e.maxDuration)
@@ -243,6 +247,7 @@ func (e *Engine) place(o outgoing) (*Call, *Refusal) {
 		in.Refused = refusal(o.refused)
 	}
 	if !e.add(c, o.fresh) {
+		c.settle(&store.Call{})
 		c.cancelFlow(action.ErrHangup)
 		return nil, nil
 	}

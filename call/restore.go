@@ -41,7 +41,7 @@ func (e *Engine) Restore(s Snapshot, p flow.Program) (*Call, error) {
 		return nil, fmt.Errorf("call: restore %s: only an answered call can be taken up, this one is %q", s.State.Record.ID, s.State.Phase)
 	}
 	c := newCall(e, s.State.Record.ID, nil)
-	c.journey = s.State.Record.JourneyID
+	c.journey, c.account = s.State.Record.JourneyID, s.State.Record.Account
 	c.vars = e.newVars(maps.All(s.Vars))
 	c.program, c.from = p, s.State.Position
 	if err := c.vars.RestoreResults(s.Results); err != nil {
@@ -97,6 +97,10 @@ func (m *Machine) restored(in *Input) {
 	st.Silent, st.SilenceTold = false, false // the new media leg listens anew
 	if st.FlowRuns {
 		m.do(Effect{Do: DoStartFlow})
+	}
+	st.Meter.Asking = false
+	if st.Meter.Reserves && !st.Record.TmProgressing.IsZero() {
+		m.meterWaits(in.At)
 	}
 	m.do(Effect{Do: DoTimer, Text: "max_duration", Delay: st.MaxDuration})
 }

@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"github.com/callbin/callbin/call/address"
+	"github.com/callbin/callbin/call/rating"
+	"github.com/callbin/callbin/sip/verify"
 )
 
 // Settings is the configuration file of a server: one JSON object. Relative paths in it are
@@ -31,10 +33,16 @@ type Settings struct {
 	LocalNets  []netip.Prefix    `json:"local_nets"` // peers that are shown bound addresses
 	Webhooks   []WebhookConfig   `json:"webhooks"`   // where events are sent; private networks are those of URLs
 
-	Identity        IdentitySettings `json:"identity"`         // STIR/SHAKEN
-	Verify          VerifySettings   `json:"verify"`           // who may call, and what becomes of those who are not who they say
-	JourneyHeader   string           `json:"journey_header"`   // see Config.JourneyHeader
-	QualityInterval Seconds          `json:"quality_interval"` // see Config.QualityInterval
+	Identity        IdentitySettings      `json:"identity"`         // STIR/SHAKEN
+	Verify          VerifySettings        `json:"verify"`           // who may call, and what becomes of those who are not who they say
+	JourneyHeader   string                `json:"journey_header"`   // see Config.JourneyHeader
+	QualityInterval Seconds               `json:"quality_interval"` // see Config.QualityInterval
+	Velocity        []verify.Limit        `json:"velocity"`         // how many calls there may be; none: no limits
+	Rates           json.RawMessage       `json:"rates"`            // what numbers cost: an array of rating.Rate, or the name of a file, CSV or .json
+	Budgets         []rating.Budget       `json:"budgets"`          // what accounts may spend; it needs Rates
+	BudgetWarning   BudgetWarningSettings `json:"budget_warning"`   // for who has nothing left
+
+	rates *rating.Table
 }
 
 // NewWebhooks makes those of the settings.
@@ -92,6 +100,9 @@ func ReadSettings(path string) (Settings, error) {
 			return s, fmt.Errorf("call: %s: files: %w", path, err)
 		}
 	}
+	if err := s.readRates(dir, data); err != nil {
+		return s, fmt.Errorf("call: %s: rates: %w", path, err)
+	}
 	if err := errors.Join(s.check(), s.Identity.load(dir), checkSigning("trunks", s.Trunks, s.Identity.Key != "")); err != nil {
 		return s, fmt.Errorf("call: %s: %w", path, err)
 	}
@@ -121,7 +132,7 @@ func (s *Settings) check() error {
 	if strings.ContainsAny(s.Realm, "\"\\\r\n\x00") {
 		errs = append(errs, fmt.Errorf("realm: %q holds a quote, backslash or line break", s.Realm))
 	}
-	errs = append(errs, checkTrunks("trunks", s.Trunks), checkRoutes("routes", s.Routes, s.Trunks), s.Outbound.check("outbound"), s.Calls.check("calls"), s.Verify.check("verify.", s))
+	errs = append(errs, checkTrunks("trunks", s.Trunks), checkRoutes("routes", s.Routes, s.Trunks), s.Outbound.check("outbound"), s.Calls.check("calls"), s.Verify.check("verify.", s), s.checkBudgets())
 	for i := range s.Webhooks {
 		errs = append(errs, s.Webhooks[i].check(fmt.Sprintf("webhooks[%d]", i)))
 	}

@@ -46,7 +46,8 @@ type Trunk struct {
 	TechPostfix         string            `json:"tech_postfix"`
 	TechHeaders         map[string]string `json:"tech_headers"` // more headers of the INVITE
 
-	Caller        string `json:"caller"` // number that is shown where the flow names none; "": that which was called, if any
+	Account       string `json:"account"` // who pays for what comes of calls that come by it
+	Caller        string `json:"caller"`  // number that is shown where the flow names none; "": that which was called, if any
 	RewriteCaller bool   `json:"rewrite_caller"`
 	// Identity says when the caller's number stands in P-Asserted-Identity (RFC 3325): "always", "never", or "": where
 	// From hides it.

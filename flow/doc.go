@@ -65,7 +65,7 @@
 // pushed it. A target is looked for in the innermost flow first, then in those around it; a jump outward
 // leaves the inner ones. At most MaxStacks flows are within each other. A flow's on_complete_flow_id names one that runs
 // after the call, with its variables and what the call came to (voipbin.call.hangup_reason, .hangup_by, .sip_code,
-// .cause, .talk_ms, .ring_ms, .recording_ids, ...); at most call.MaxCompletions follow each other.
+// .cause, .talk_ms, .ring_ms, .recording_ids, ..., and where it had a price .cost, .currency, .billed_seconds, .rate_prefix); at most call.MaxCompletions follow each other.
 //
 // # Checks
 //

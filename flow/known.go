@@ -11,7 +11,7 @@ var known = func() map[string]bool {
 		"call": `id source.name source.detail source.target source.target_name source.type destination.name destination.detail
 			destination.target destination.target_name destination.type direction master_call_id digits journey_id
 			status hangup_by hangup_reason sip_code cause code sentence ring_ms talk_ms recording_ids flow_position
-			tm_create tm_progressing tm_hangup`,
+			tm_create tm_progressing tm_hangup account cost currency billed_seconds rate_prefix`,
 		"queue":                "id name detail waiting agents",
 		"queuecall":            "id timeout_wait timeout_service position estimated_wait",
 		"conference":           "id",

@@ -55,7 +55,7 @@ func (c Call) Clean() (Call, error) {
 	c.TmCreate, c.TmRinging, c.TmProgressing = At(c.TmCreate.Time), At(c.TmRinging.Time), At(c.TmProgressing.Time)
 	c.TmHangup, c.TmUpdate = At(c.TmHangup.Time), At(c.TmUpdate.Time)
 	texts(&c.CustomerID, &c.FlowID, &c.ActiveflowID, &c.Type, &c.MasterCallID, &c.RecordingID, &c.GroupcallID,
-		&c.Status, &c.Direction, &c.MuteDirection, &c.HangupBy, &c.HangupReason, &c.JourneyID, &c.Code, &c.Sentence,
+		&c.Status, &c.Direction, &c.MuteDirection, &c.HangupBy, &c.HangupReason, &c.JourneyID, &c.Account, &c.Currency, &c.RatePrefix, &c.Code, &c.Sentence,
 		&c.FlowPosition, &c.SIPCallID, &c.Peer, &c.Transport, &c.ConfbridgeID, &c.Trunk)
 	cleanAddress(&c.Source)
 	cleanAddress(&c.Destination)

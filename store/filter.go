@@ -22,6 +22,7 @@ type CallFilter struct {
 	Source       string // the target or target_name of the source, exactly
 	Destination  string // the target or target_name of the destination, exactly
 	JourneyID    string
+	Account      string
 	Metadata     map[string]string // each pair has to be there
 	Since        Time              // TmCreate >= Since
 	Until        Time              // TmCreate < Until
@@ -53,6 +54,7 @@ func (f *CallFilter) Match(c *Call) bool {
 		f.HangupReason != "" && f.HangupReason != c.HangupReason ||
 		f.Direction != "" && f.Direction != c.Direction ||
 		f.JourneyID != "" && f.JourneyID != c.JourneyID ||
+		f.Account != "" && f.Account != c.Account ||
 		f.Source != "" && !names(f.Source, &c.Source) ||
 		f.Destination != "" && !names(f.Destination, &c.Destination) ||
 		!within(c.TmCreate, f.Since, f.Until) {

@@ -92,6 +92,12 @@ type Call struct {
 	Trunk        string          `json:"trunk,omitempty"`         // by which the call came, or went at last
 	Attempts     []Attempt       `json:"attempts,omitempty"`      // of an outgoing call: each INVITE that was sent
 
+	Account       string `json:"account,omitempty"`        // who pays
+	Cost          int64  `json:"cost,omitempty"`           // millionths of a unit of Currency; known when the call ends
+	Currency      string `json:"currency,omitempty"`       // ISO 4217; "": the call has no rate, or was not answered
+	BilledSeconds int64  `json:"billed_seconds,omitempty"` // full increments
+	RatePrefix    string `json:"rate_prefix,omitempty"`    // by which the rate was found
+
 	Sums
 }
 

@@ -137,6 +137,9 @@ var migrations = [][]string{{
 	`CREATE INDEX conferencecalls_conference ON conferencecalls (conference_id, tm_create, id) WHERE conference_id <> ''`,
 	`CREATE INDEX conferencecalls_reference ON conferencecalls (reference_id, tm_create, id) WHERE reference_id <> ''`,
 	`CREATE INDEX conferencecalls_journey ON conferencecalls (journey_id, tm_create, id) WHERE journey_id <> ''`,
+}, {
+	`ALTER TABLE calls ADD COLUMN account TEXT NOT NULL DEFAULT ''`,
+	`CREATE INDEX calls_account ON calls (account, tm_create, id) WHERE account <> ''`,
 }}
 
 // migrate brings the file to the newest version, in one transaction.

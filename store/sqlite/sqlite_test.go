@@ -148,6 +148,44 @@ func TestNewerSchemaIsRefused(t *testing.T) {
 	}
 }
 
+// A file of the version before accounts keeps its calls, and gets accounts.
+func TestVersion5IsBroughtForward(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.db")
+	s, err := sqlite.Open(path, sqlite.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.PutCall(t.Context(), call(1)); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	db := raw(t, path)
+	for _, q := range []string{"DROP INDEX calls_account", "ALTER TABLE calls DROP COLUMN account", "UPDATE schema_version SET version = 5"} {
+		if _, err := db.Exec(q); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if s, err = sqlite.Open(path, sqlite.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	c := call(2)
+	c.Account, c.Cost, c.Currency = "acc", 5, "USD"
+	if err := s.PutCall(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+	all, _, err := s.ListCalls(t.Context(), store.CallFilter{})
+	mine, _, err2 := s.ListCalls(t.Context(), store.CallFilter{Account: "acc"})
+	if err != nil || err2 != nil || len(all) != 2 || len(mine) != 1 || mine[0].ID != c.ID || mine[0].Cost != 5 {
+		t.Errorf("%v %v: %v and of the account %v", err, err2, all, mine)
+	}
+}
+
 // What PutCall has returned for is in the file, whatever happens to the process: a
 // copy of the files as they are on disk has it.
 func TestReturnedIsOnDisk(t *testing.T) {

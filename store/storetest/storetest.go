@@ -91,6 +91,7 @@ func fullCall(id string) store.Call {
 		TmCreate: at(0), TmRinging: at(time.Second), TmProgressing: at(2 * time.Second), TmHangup: at(time.Minute), TmUpdate: at(time.Hour),
 		JourneyID: "jo", SIPCode: 200, Cause: 16, Code: "caller_hung_up", Sentence: `The caller hung up <"&'>.`,
 		FlowPosition: "menu.2", Verdict: []byte(`{"ok":true,"why":["<a>","b"]}`),
+		Account: "acc", Cost: 1<<53 + 1, Currency: "USD", BilledSeconds: 60, RatePrefix: "+1",
 		SIPCallID: "a84b4c76e66710@pc33", Peer: "192.0.2.1:5060", Transport: "udp",
 		Sums: store.Sums{
 			RingMS: 1, TalkMS: 2, SilenceMS: 3, ActionMS: map[string]int64{"talk": 4, "play": 1 << 60},
