@@ -102,6 +102,7 @@
 //   - A Registrar takes any host for its own, and knows no Path (RFC 3327), no service routes, no GRUU (RFC 5627), and
 //     no flows of RFC 5626 beyond the one that a REGISTER came by. Contacts with sips are refused.
 //   - Over UDP a forged source address can use up an address's REGISTERs (RegistrarConfig.MaxRequests), but not its guesses.
+//   - Who shares an address (a NAT) with a guesser is locked out with it for the name that it guesses at, but for no other that has been right there (Lockout).
 //   - An answer that came reliably stands: a session description in a later response to the INVITE is
 //     ignored, and our 2xx has none (RFC 3261 13.2.1).
 //   - A refresh by re-INVITE offers what was agreed last; what the peer makes of it comes as EventAnswer.

@@ -26,8 +26,8 @@ type Config struct {
 	Policy Policy `json:"policy"`
 	// ACL says who may call at all.
 	ACL ACL `json:"acl"`
-	// TrustedTrunks are the names of those whose P-Asserted-Identity is believed (RFC 3325), beside those of machines of ours. Whose Caller.Trusted is set is
-	// for who fills in the Caller.
+	// TrustedTrunks are the names of those whose P-Asserted-Identity is believed (RFC 3325), beside those of machines of ours. A Verifier goes by
+	// Caller.Trusted, which who makes the Caller sets by Trusts.
 	TrustedTrunks []string `json:"trusted_trunks"`
 	// Exceptions are calls from outside that may show a number of ours.
 	Exceptions []Exception `json:"exceptions"`
