@@ -385,23 +385,6 @@ func (m *Machine) accept(at store.Time, body string) {
 	}
 }
 
-func (m *Machine) flowEnded(in *Input) {
-	if m.redirected() {
-		return
-	}
-	m.st.FlowRuns = false
-	m.st.OnComplete = in.Flow.OnComplete
-	m.tellFlow("activeflow_deleted", in)
-	end := End{By: "local", Reason: store.ReasonNormal, Cause: 16, Status: 200, Code: CodeFlowEnded, Sentence: "the flow came to its end"}
-	if in.Flow.Fatal {
-		end.Code, end.Sentence = CodeFlowFailed, in.Flow.Error
-	}
-	if m.st.Record.TmProgressing.IsZero() {
-		end.Status = reasonCauses[end.Reason].status
-	}
-	m.end(in.At, end)
-}
-
 func (m *Machine) timer(in *Input) {
 	switch in.Timer {
 	case "ack_wait":
