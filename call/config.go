@@ -96,6 +96,8 @@ type Config struct {
 	Outbound Outbound
 	Trunks   []Trunk
 	Routes   []Route
+	// Signing is how calls by trunks with Trunk.Sign are signed (STIR/SHAKEN). The zero value signs none.
+	Signing Signing
 	// JourneyHeader is the SIP header, such as X-Callbin-Journey, in which calls to trunks that are Trusted take their journey id
 	// along, and those from such bring it. "": none; what others send is never looked at.
 	JourneyHeader string

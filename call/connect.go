@@ -402,7 +402,7 @@ func (c *Call) dial(ctx context.Context, o action.DialOptions) ([]string, error)
 		out := outgoing{
 			destination: dest, program: program, early: o.EarlyExecution,
 			anonymous: c.hides(o.Anonymous),
-			metadata:  rec.Metadata, journey: rec.JourneyID,
+			metadata:  rec.Metadata, journey: rec.JourneyID, behalf: c,
 			shows: func(to address.Address) (source, otherwise address.Address) { return c.shows(o.Source, rec, to) },
 		}
 		out.source, out.otherwise = c.shows(o.Source, rec, dest)

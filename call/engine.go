@@ -98,7 +98,8 @@ func New(cfg Config) (*Engine, error) {
 	if cfg.EventHistory < 0 || cfg.QualityInterval < 0 {
 		errs = append(errs, errors.New("call: Config.EventHistory and QualityInterval cannot be negative"))
 	}
-	errs = append(errs, cfg.Overload.check(), cfg.Parking.check(), cfg.MediaTimeout.check(), cfg.Outbound.check("call: Config.Outbound"), checkTrunks("call: Config.Trunks", cfg.Trunks), checkRoutes("call: Config.Routes", cfg.Routes, cfg.Trunks))
+	errs = append(errs, cfg.Overload.check(), cfg.Parking.check(), cfg.MediaTimeout.check(), cfg.Outbound.check("call: Config.Outbound"), checkTrunks("call: Config.Trunks", cfg.Trunks), checkRoutes("call: Config.Routes", cfg.Routes, cfg.Trunks),
+		checkSigning("call: Config.Trunks", cfg.Trunks, cfg.Signing.Signer != nil))
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}

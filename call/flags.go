@@ -36,6 +36,7 @@ func (f *Flags) Config() (Config, Settings, error) {
 	}
 	cfg.LocalNets, cfg.Outbound, cfg.Trunks, cfg.Routes = s.LocalNets, s.Outbound, s.Trunks, s.Routes
 	cfg.JourneyHeader, cfg.QualityInterval = s.JourneyHeader, time.Duration(s.QualityInterval)
+	cfg.Signing.Signer = s.Identity.signer
 	s.Registrar.apply(&cfg)
 	s.Calls.apply(&cfg)
 	cfg.Realm, cfg.Extensions, cfg.Agents = s.Realm, ListExtensions(s.Extensions...), ListAgents(s.Agents...)

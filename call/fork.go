@@ -282,6 +282,7 @@ func (c *Call) sipOutgoing(t target) sip.Outgoing {
 		o.source = o.source.Normalize()
 		o.named = o.source != (address.Address{})
 	}
+	o.destination = t.address
 	out := sip.Outgoing{
 		URI: t.way.uri, Flow: t.flow, MaxForwards: o.maxForwards, Redirect: c.engine.dialplan().mayFollow,
 		// The loop's own timer comes first, and cancels.

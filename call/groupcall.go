@@ -98,6 +98,9 @@ func (e *Engine) groupcall(ctx context.Context, o GroupcallOptions, parent strin
 	if h.base.program == nil {
 		h.base.program = flow.Func(func(context.Context, action.Leg) error { return nil })
 	}
+	if c, ok := e.Call(parent); ok {
+		h.base.behalf = c
+	}
 	if o.MasterCallID != "" {
 		master, ok := e.Call(o.MasterCallID)
 		if !ok || master.State().Phase == PhaseEnded {
@@ -159,7 +162,7 @@ func (o *GroupcallOptions) check() error {
 // inherit chains the legs to master.
 func (h *hunt) inherit(master *Call) {
 	rec := master.Record()
-	h.master, h.base.master = master, master.id
+	h.master, h.base.master, h.base.behalf = master, master.id, master
 	h.base.journey = cmp.Or(h.base.journey, rec.JourneyID)
 	if h.base.metadata == nil {
 		h.base.metadata = rec.Metadata

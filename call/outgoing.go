@@ -115,6 +115,7 @@ func (e *Engine) dial(ctx context.Context, id string, o DialOptions, over func(*
 	if program == nil {
 		program = flow.Func(func(context.Context, action.Leg) error { return nil })
 	}
+	behalf := o.Parent
 	var master *Call
 	if o.MasterCallID != "" {
 		var ok bool
@@ -122,11 +123,12 @@ func (e *Engine) dial(ctx context.Context, id string, o DialOptions, over func(*
 			return nil, fmt.Errorf("call: dial for call %s: %w", o.MasterCallID, ErrMasterEnding)
 		}
 		o.JourneyID = cmp.Or(o.JourneyID, master.Record().JourneyID)
+		behalf = cmp.Or(behalf, master)
 	}
 	c, refusal := e.place(outgoing{
 		id: id, source: o.Source, destination: o.Destination, program: program, early: o.EarlyExecution, anonymous: anonymous,
 		timeout: o.RingTimeout, longest: o.MaxDuration, codecs: o.Codecs, vars: o.Variables, metadata: o.Metadata, headers: o.Headers,
-		journey: o.JourneyID, master: o.MasterCallID, parent: parent, fresh: true, over: over,
+		journey: o.JourneyID, master: o.MasterCallID, parent: parent, behalf: behalf, fresh: true, over: over,
 	})
 	switch {
 	case c == nil:
@@ -162,6 +164,8 @@ type outgoing struct {
 	journey             string
 	master              string
 	parent              string                  // on whose behalf it is placed, where that is not the master
+	behalf              *Call                   // on whose behalf it is placed; nil: the program's
+	far                 bool                    // it is who is at the far end of behalf that wants it, and not its flow
 	maxForwards         int                     // 0: a fresh call
 	prefer              string                  // codec to be offered first
 	refused             *Refusal                // does not go out, for this reason
@@ -385,8 +389,12 @@ func (e *Engine) from(o *outgoing, w *way) (sip.NameAddr, []sip.Header) {
 		headers = append(headers, sip.Header{Name: "Privacy", Value: "id"})
 	}
 	// Who hides from the called party is told to the provider, and to nobody else (RFC 3325 7).
-	if t != nil && s.Type == address.TypeTel && (t.Identity == "always" || t.Identity == "" && o.anonymous) {
+	asserted := t != nil && s.Type == address.TypeTel && (t.Identity == "always" || t.Identity == "" && o.anonymous)
+	if asserted {
 		headers = append(headers, sip.Header{Name: "P-Asserted-Identity", Value: "<tel:" + s.Target + ">"})
+	}
+	if t != nil && (asserted || !o.anonymous) {
+		headers = append(headers, e.sign(o, t, s, headers)...)
 	}
 	return from, headers
 }

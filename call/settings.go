@@ -31,8 +31,9 @@ type Settings struct {
 	LocalNets  []netip.Prefix    `json:"local_nets"` // peers that are shown bound addresses
 	Webhooks   []WebhookConfig   `json:"webhooks"`   // where events are sent; private networks are those of URLs
 
-	JourneyHeader   string  `json:"journey_header"`   // see Config.JourneyHeader
-	QualityInterval Seconds `json:"quality_interval"` // see Config.QualityInterval
+	Identity        IdentitySettings `json:"identity"`         // STIR/SHAKEN
+	JourneyHeader   string           `json:"journey_header"`   // see Config.JourneyHeader
+	QualityInterval Seconds          `json:"quality_interval"` // see Config.QualityInterval
 }
 
 // NewWebhooks makes those of the settings.
@@ -90,7 +91,7 @@ func ReadSettings(path string) (Settings, error) {
 			return s, fmt.Errorf("call: %s: files: %w", path, err)
 		}
 	}
-	if err := s.check(); err != nil {
+	if err := errors.Join(s.check(), s.Identity.load(dir), checkSigning("trunks", s.Trunks, s.Identity.Key != "")); err != nil {
 		return s, fmt.Errorf("call: %s: %w", path, err)
 	}
 	return s, nil

@@ -51,6 +51,8 @@ type Trunk struct {
 	// Identity says when the caller's number stands in P-Asserted-Identity (RFC 3325): "always", "never", or "": where
 	// From hides it.
 	Identity string `json:"identity"`
+	// Sign has calls that go this way signed, see Config.Signing.
+	Sign bool `json:"sign"`
 
 	// Trusted says that the trunk leads to machines of ours, over a network that others cannot send from: the journey of a call goes along in
 	// Config.JourneyHeader, both ways.

@@ -80,6 +80,8 @@ func FuzzTNAuthList(f *testing.F) {
 func FuzzParty(f *testing.F) {
 	f.Add("+1-215-555-1212;npdi", "SIP:a;b@EXAMPLE.com:5060;x=y")
 	f.Add("(030) 1", "sips:[2001:db8::1]:5061")
+	f.Add("1", "sip:::")
+	f.Add("1", "sip:[::")
 	f.Fuzz(func(t *testing.T, user, uri string) {
 		if tn := canonicalTN(user); tn != "" && canonicalTN(tn) != tn {
 			t.Errorf("%q: %q, then %q", user, tn, canonicalTN(tn))
