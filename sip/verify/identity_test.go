@@ -55,6 +55,18 @@ func TestReplay(t *testing.T) {
 	if v := check(t, i, newInvite(b.shaken()).caller(t)); v.Verstat != VerstatPassed {
 		t.Errorf("another call: %+v", v)
 	}
+	// A div that comes again is no better.
+	diverted := func() *invite {
+		v := newInvite(b.shaken(), b.div(callee1, callee2))
+		v.to = "<sip:+" + callee2 + "@example.net>"
+		return v
+	}()
+	if v := check(t, i, diverted.caller(t)); v.Div != callee1 {
+		t.Errorf("diverted: %+v", v)
+	}
+	if v := check(t, i, diverted.caller(t)); v.Div != "" || v.Checks[0].Code != CodeIdentityReplayed || v.Checks[1].Code != CodeIdentityReplayed {
+		t.Errorf("diverted, again: %+v", v)
+	}
 	// What does not hold is not remembered.
 	stranger := newInvite(b.shaken())
 	stranger.from = "<sip:+1999@example.com>;tag=1"

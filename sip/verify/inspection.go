@@ -283,8 +283,10 @@ func (s *inspection) judge(v *Verdict) {
 	}
 	if best != nil {
 		if s.seen.again(fingerprint(best, chain), s.c.Request, s.now) {
-			best.fail = fail(CodeIdentityReplayed, "it has come with another call before")
-			best, broken = nil, best
+			for _, t := range append(chain, best) {
+				t.fail = fail(CodeIdentityReplayed, "it has come with another call before")
+			}
+			best, broken, linked = nil, best, false
 		}
 	}
 	s.tell(v, best, broken)

@@ -24,6 +24,7 @@ type Verdict struct {
 	Verstat  string  `json:"verstat,omitempty"` // TN-Validation-Passed, TN-Validation-Failed or No-TN-Validation
 	Attest   string  `json:"attest,omitempty"`  // A, B or C, of a PASSporT that holds
 	OrigID   string  `json:"origid,omitempty"`  // and its origid
+	Div      string  `json:"div,omitempty"`     // number that a div PASSporT (RFC 8946) which holds says the call was diverted from
 	Checks   []Check `json:"checks,omitempty"`  // in the order of looking
 }
 
