@@ -65,6 +65,10 @@
 // A number goes by the trunks that Config.Routes names, in the order of their priority, by chance of their weight, and
 // those that do not work last. A trunk that fails is followed by the next one on the same call: same id, record, flow and trace, with each
 // attempt in the record, and a call_updated event. What is final and what is not is a table, at verdict in retry.go: never after 486 or 603.
+// Calls by a trunk with Sign carry an Identity (STIR/SHAKEN) of Config.Signing: attestation A where the program, or an extension that has
+// given its password, shows a number that Config.Owned knows, B where it shows another one, C for who has called from outside. Such a caller's own Identity goes
+// along where the call shows its number, with a div (RFC 8946) where the call goes elsewhere.
+//
 // The engine keeps trunks registered and asks by OPTIONS whether they are alive, while it runs.
 //
 // # Groups and chains

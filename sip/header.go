@@ -90,6 +90,8 @@ func longName(name string) string {
 			return "allow-events"
 		case 'x', 'X':
 			return "session-expires"
+		case 'y', 'Y':
+			return "identity"
 		}
 	}
 	switch name {

@@ -38,6 +38,7 @@ func (s *inspection) tellDiverted(v *Verdict, linked bool, chain []*token) {
 		for _, t := range chain {
 			hops = append(hops, fmt.Sprintf("%s sends it to %s by %s", t.p.Div, t.p.Dest[0], t.cred))
 		}
+		v.Div = chain[len(chain)-1].p.Div.String()
 		v.Checks = append(v.Checks, Check{Name: name, Result: CheckPass, Evidence: strings.Join(hops, ", ")})
 		return
 	}

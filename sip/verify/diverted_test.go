@@ -95,6 +95,9 @@ func TestDiverted(t *testing.T) {
 					t.Errorf("got %+v, want %+v", got, want)
 				}
 			}
+			if linked := len(v.Checks) > 1 && v.Checks[1].Result == CheckPass; linked != (v.Div != "") {
+				t.Errorf("diverted from %q", v.Div)
+			}
 			if passed := v.Checks[0].Result == CheckPass; passed != (v.Verstat == VerstatPassed) || passed != (v.Attest == "A") {
 				t.Errorf("verstat %s, attest %q", v.Verstat, v.Attest)
 			}

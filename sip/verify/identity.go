@@ -151,7 +151,7 @@ func (i *Identity) Check(ctx context.Context, c *Caller, v *Verdict) {
 	}
 	var values []string
 	for _, h := range c.Request.Headers {
-		if strings.EqualFold(h.Name, "Identity") {
+		if strings.EqualFold(h.Name, "Identity") || strings.EqualFold(h.Name, "y") { // its compact name
 			values = append(values, h.Value)
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -53,6 +54,18 @@ func TestReplay(t *testing.T) {
 	// Two calls in the same second have two signatures.
 	if v := check(t, i, newInvite(b.shaken()).caller(t)); v.Verstat != VerstatPassed {
 		t.Errorf("another call: %+v", v)
+	}
+	// A div that comes again is no better.
+	diverted := func() *invite {
+		v := newInvite(b.shaken(), b.div(callee1, callee2))
+		v.to = "<sip:+" + callee2 + "@example.net>"
+		return v
+	}()
+	if v := check(t, i, diverted.caller(t)); v.Div != callee1 {
+		t.Errorf("diverted: %+v", v)
+	}
+	if v := check(t, i, diverted.caller(t)); v.Div != "" || v.Checks[0].Code != CodeIdentityReplayed || v.Checks[1].Code != CodeIdentityReplayed {
+		t.Errorf("diverted, again: %+v", v)
 	}
 	// What does not hold is not remembered.
 	stranger := newInvite(b.shaken())
@@ -333,7 +346,10 @@ func TestRFC7515_A_3(t *testing.T) {
 		"DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx-F4GawxaepmXFCgfTjDxw5djxLa8ISlSApmWQxfKTUJqPP3-Kg6NU1Q"
 	x, _ := unbase64("f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU")
 	y, _ := unbase64("x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0")
-	key := &ecdsa.PublicKey{Curve: elliptic.P256(), X: new(big.Int).SetBytes(x), Y: new(big.Int).SetBytes(y)}
+	key, err := ecdsa.ParseUncompressedPublicKey(elliptic.P256(), slices.Concat([]byte{4}, x, y))
+	if err != nil {
+		t.Fatal(err)
+	}
 	i := strings.LastIndexByte(token, '.')
 	sig, err := unbase64(token[i+1:])
 	if err != nil || len(sig) != 64 || !verifyES256(key, token[:i], sig) {

@@ -283,14 +283,13 @@ func (s *inspection) judge(v *Verdict) {
 	}
 	if best != nil {
 		if s.seen.again(fingerprint(best, chain), s.c.Request, s.now) {
-			best.fail = fail(CodeIdentityReplayed, "it has come with another call before")
-			best, broken = nil, best
+			for _, t := range append(chain, best) {
+				t.fail = fail(CodeIdentityReplayed, "it has come with another call before")
+			}
+			best, broken, linked = nil, best, false
 		}
 	}
 	s.tell(v, best, broken)
-	if best != nil && len(chain) > 0 {
-		v.Div = chain[0].p.Div.String()
-	}
 	if diverted {
 		s.tellDiverted(v, linked, chain)
 	}

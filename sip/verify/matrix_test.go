@@ -188,6 +188,11 @@ var passportCases = []passportCase{
 		rcd.replace(&rcd.params, "ppt=shaken", "ppt=rcd")
 		return newInvite(rcd, b.shaken())
 	}, attest: "A"},
+	{name: "compact name of the header", make: func(b *bench) *invite {
+		v := newInvite()
+		v.more = []sip.Header{{Name: "y", Value: b.shaken().value()}}
+		return v
+	}, attest: "A"},
 	{name: "none", make: func(*bench) *invite { return newInvite() }, code: skip},
 	{name: "an rcd alone", make: param("ppt=shaken", `ppt="rcd"`), code: skip},
 	{name: "anonymous", make: changed(func(v *invite) { v.from = `"Anonymous" <sip:anonymous@anonymous.invalid>;tag=1` }), code: skip},

@@ -119,7 +119,7 @@ func (l *look) excuse(what string, v *Verdict) string {
 	switch {
 	case l.c.Journey != "":
 		return "it comes back with our journey " + l.c.Journey
-	case v.Div != "":
+	case v.Div != "" && what == l.judged.String():
 		return "it was diverted from " + v.Div
 	case v.Attest == "A" && what == l.judged.String():
 		return "it is attested (A)"

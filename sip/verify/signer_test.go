@@ -9,6 +9,7 @@ import (
 	"encoding/pem"
 	"fmt"
 	"log/slog"
+	"math/big"
 	"strings"
 	"testing"
 
@@ -195,7 +196,11 @@ func TestKeyIsNotShown(t *testing.T) {
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%d", "%x", "%q"} {
 		text += fmt.Sprintf(verb, s) + fmt.Sprintf(verb, *s)
 	}
-	d := b.sp.Key.D
+	raw, err := b.sp.Key.Bytes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := new(big.Int).SetBytes(raw)
 	for _, secret := range []string{d.String(), d.Text(16), d.String()[10:30], "0x", "ecdsa"} {
 		if strings.Contains(text, secret) {
 			t.Errorf("%q stands in %s", secret, text)
