@@ -40,6 +40,7 @@ type Engine struct {
 	shards      *media.Shards
 	media       []MediaFactory
 	maxDuration time.Duration
+	self        map[string]bool  // our own addresses, see selfAddrs
 	hosts       map[string]bool  // our own, see ownHosts
 	recorders   media.Recorders  // writes twice a second
 	lines       map[string]*line // the trunks by name; never changed
@@ -98,10 +99,12 @@ func New(cfg Config) (*Engine, error) {
 	if cfg.EventHistory < 0 || cfg.QualityInterval < 0 {
 		errs = append(errs, errors.New("call: Config.EventHistory and QualityInterval cannot be negative"))
 	}
-	errs = append(errs, cfg.Overload.check(), cfg.Parking.check(), cfg.MediaTimeout.check(), cfg.Outbound.check("call: Config.Outbound"), checkTrunks("call: Config.Trunks", cfg.Trunks), checkRoutes("call: Config.Routes", cfg.Routes, cfg.Trunks))
+	errs = append(errs, cfg.Overload.check(), cfg.Parking.check(), cfg.MediaTimeout.check(), cfg.Outbound.check("call: Config.Outbound"), checkTrunks("call: Config.Trunks", cfg.Trunks), checkRoutes("call: Config.Routes", cfg.Routes, cfg.Trunks),
+		cfg.Outbound.Emergency.checkTrunks("call: Config.Outbound.emergency", cfg.Trunks))
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
+	cfg.Outbound.irsf = newPrefixes(cfg.Outbound.IRSF)
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
 	}
@@ -147,7 +150,7 @@ func New(cfg Config) (*Engine, error) {
 	if e.sip, err = sip.New(below); err != nil {
 		return nil, err
 	}
-	e.hosts = e.ownHosts()
+	e.hosts, e.self = e.ownHosts(), e.selfAddrs()
 	return e, nil
 }
 

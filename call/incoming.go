@@ -27,6 +27,7 @@ type Refusal struct {
 	Status   int    // final SIP status, 400 to 699
 	Code     string // for machines, for example "customer_frozen"
 	Sentence string // for people
+	Evidence string // what it was found by, where the sentence does not say it
 }
 
 func (r *Refusal) Error() string {
@@ -68,7 +69,11 @@ func (e *Engine) admit(d *sip.Dialog) {
 			full = l.full()
 		}
 	}
-	journey := cmp.Or(e.journeyFrom(l, req), newID())
+	journey := e.journeyFrom(l, req)
+	origin := askerOf(in)
+	origin.returned = journey != "" && e.isKnown(journey)
+	c.origin.Store(&origin)
+	journey = cmp.Or(journey, newID())
 	activeflow := newID()
 	c.journey = journey
 	c.vars = e.callVars(in, activeflow, journey)
@@ -85,6 +90,10 @@ func (e *Engine) admit(d *sip.Dialog) {
 	}})
 	if full != nil {
 		c.feed(Input{Kind: KindRefused, End: refusal(full)})
+		return
+	}
+	if e.isOurOwn(req) {
+		c.feed(Input{Kind: KindRefused, End: &ownCallBack})
 		return
 	}
 	if x := req.Authenticated; x != "" {

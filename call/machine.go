@@ -60,6 +60,8 @@ type State struct {
 	EarlyExecution bool `json:"early_execution,omitempty"`
 	FlowStarted    bool `json:"flow_started,omitempty"`
 
+	Denied *Verdict `json:"denied,omitempty"` // why a redirect was not followed; never changed
+
 	Ways         []string      `json:"ways,omitempty"`         // trunks in the order of trying; never changed
 	Way          int           `json:"way,omitempty"`          // which of them it is
 	Tried        int           `json:"tried,omitempty"`        // attempts at those before
@@ -121,10 +123,17 @@ func (m *Machine) Step(in *Input) []Effect {
 	case KindRestored:
 		m.restored(in)
 	case KindVerified:
-		m.st.Record.Verdict = verdictJSON(in.Verdict)
+		if m.isOutgoing() { // a redirect that is not followed
+			m.st.Denied = in.Verdict
+		} else {
+			m.st.Record.Verdict = verdictJSON(in.Verdict)
+		}
 	case KindRouted:
 		m.routed(in)
 	case KindRefused:
+		if m.st.Phase != PhaseEnded {
+			m.outboundRefused(in.End.Code, in.End.Sentence)
+		}
 		m.end(in.At, *in.End)
 	case KindSIP:
 		m.signal(in)

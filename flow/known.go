@@ -29,5 +29,8 @@ var known = func() map[string]bool {
 		}
 	}
 	m["contact_case_id"] = true
+	for _, name := range []string{"outbound", "outbound.code", "outbound.evidence"} { // of a step that the engine did not let dial
+		m["verify."+name] = true
+	}
 	return m
 }()
