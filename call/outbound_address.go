@@ -128,7 +128,7 @@ func (p dialplan) sipWay(target string) (way, *Refusal) {
 		r.Evidence = fmt.Sprintf("%s asks; %s; host %s", p.who, name, t.host)
 		return way{}, r
 	}
-	if p.self[selfKey(t.host, t.port)] {
+	if p.self[selfKey(t.host, t.port)] && !p.who.program { // which may have its reasons, and goes no circles
 		_, r := refuse(CodeForwardingLoop, "it is our own address: a flow, extension or conference of ours is dialled by its name")
 		r.Status = 482
 		return way{}, r
