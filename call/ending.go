@@ -57,12 +57,12 @@ const (
 	CodeShortNoRoute      = "short_number_no_route" // another short number that Outbound.Emergency does not name
 	CodeForwardingLoop    = "forwarding_loop"       // the call goes round in circles
 	CodeNoTrunk           = "no_trunk"              // no trunk takes the number
-	CodeTrunkFull         = "trunk_full"         // all channels of the trunk are taken
-	CodeNotDialable       = "not_dialable"       // nothing that a call can be placed to
-	CodeNotRegistered     = "not_registered"     // an extension without a phone
-	CodeLookupFailed      = "lookup_failed"      // Config.Extensions or Agents gave an error
-	CodeTooManyHops       = "too_many_hops"      // Max-Forwards is used up
-	CodeTooManyCalls      = "too_many_calls"     // Config.MaxCalls
+	CodeTrunkFull         = "trunk_full"            // all channels of the trunk are taken
+	CodeNotDialable       = "not_dialable"          // nothing that a call can be placed to
+	CodeNotRegistered     = "not_registered"        // an extension without a phone
+	CodeLookupFailed      = "lookup_failed"         // Config.Extensions or Agents gave an error
+	CodeTooManyHops       = "too_many_hops"         // Max-Forwards is used up
+	CodeTooManyCalls      = "too_many_calls"        // Config.MaxCalls
 )
 
 // End says who ended a call, and why.

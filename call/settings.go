@@ -90,7 +90,10 @@ func ReadSettings(path string) (Settings, error) {
 			return s, fmt.Errorf("call: %s: files: %w", path, err)
 		}
 	}
-	if err := s.check(); err != nil {
+	if f := s.Outbound.IRSFFile; f != "" && !filepath.IsAbs(f) {
+		s.Outbound.IRSFFile = filepath.Join(dir, f)
+	}
+	if err := errors.Join(s.Outbound.readIRSF("outbound.irsf_file"), s.check()); err != nil {
 		return s, fmt.Errorf("call: %s: %w", path, err)
 	}
 	return s, nil
@@ -119,7 +122,7 @@ func (s *Settings) check() error {
 	if strings.ContainsAny(s.Realm, "\"\\\r\n\x00") {
 		errs = append(errs, fmt.Errorf("realm: %q holds a quote, backslash or line break", s.Realm))
 	}
-	errs = append(errs, checkTrunks("trunks", s.Trunks), checkRoutes("routes", s.Routes, s.Trunks), s.Outbound.check("outbound"), s.Calls.check("calls"))
+	errs = append(errs, checkTrunks("trunks", s.Trunks), checkRoutes("routes", s.Routes, s.Trunks), s.Outbound.check("outbound"), s.Outbound.Emergency.checkTrunks("outbound.emergency", s.Trunks), s.Calls.check("calls"))
 	for i := range s.Webhooks {
 		errs = append(errs, s.Webhooks[i].check(fmt.Sprintf("webhooks[%d]", i)))
 	}
