@@ -140,7 +140,7 @@ func (e *Engine) isKnown(journey string) bool {
 	return false
 }
 
-// maySelf are the codes of refusals by the outbound gate: those that an "outbound_refused" and ${verify.outbound} tell of.
+// gateCodes are the codes of refusals by the outbound gate: those that an "outbound_refused" and ${verify.outbound} tell of.
 var gateCodes = []string{
 	CodeOutboundDenied, CodeOutboundCountry, CodeOutboundRisk, CodeOutboundDenyList, CodeOutboundCallback, CodeCallerIDNotOwned,
 	CodeEmergencyNoRoute, CodeShortNoRoute, CodeForwardingLoop, CodeTooManyHops, CodeNotDialable,

@@ -339,6 +339,9 @@
 //
 // A flow that works at VoIPBIN works here. These are on purpose different:
 //
+//   - A tel keeps its digits only where nothing but separators stands between them: "+4930901820,,5" is refused, and not another number.
+//   - After a step that has dialled what the engine does not let out, ${verify.outbound} is "fail", and ${verify.outbound.code} and .evidence say why.
+//
 //   - external_media_* are read and checked, and refused by Check while the engine cannot do them;
 //     queue_join by one that has no agents.
 //   - Flows are checked when they are loaded. An unknown type, option or key, a wrong type, a
