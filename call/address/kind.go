@@ -77,9 +77,9 @@ func (n Number) Country() string {
 func IsCountry(region string) bool { return phonenumbers.GetCountryCodeForRegion(region) != 0 }
 
 // IsShort tells whether s is a short number, as of emergency services and directories: 2 to 6 digits, which mean something in
-// one country, or at one provider, only.
+// one country, or at one provider, only. A number that begins with 0 is none, but 000 (Australia): it lacks its country.
 func IsShort(s string) bool {
-	if len(s) < 2 || len(s) > 6 {
+	if len(s) < 2 || len(s) > 6 || s[0] == '0' && s != "000" {
 		return false
 	}
 	for i := range len(s) {

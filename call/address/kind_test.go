@@ -55,7 +55,7 @@ func TestKindAndCountry(t *testing.T) {
 }
 
 func TestShortAndEmergencyNumbers(t *testing.T) {
-	for s, want := range map[string]bool{"112": true, "11": true, "116117": true, "1": false, "1161170": false, "+112": false, "1 1": false, "": false, "１１２": false, "11a": false} {
+	for s, want := range map[string]bool{"112": true, "11": true, "116117": true, "1": false, "1161170": false, "+112": false, "1 1": false, "": false, "１１２": false, "11a": false, "0301": false, "000": true} {
 		if address.IsShort(s) != want {
 			t.Errorf("IsShort(%q) is %t", s, !want)
 		}
