@@ -123,18 +123,11 @@ func (m *Machine) Step(in *Input) []Effect {
 	case KindRestored:
 		m.restored(in)
 	case KindVerified:
-		if m.isOutgoing() { // a redirect that is not followed
-			m.st.Denied = in.Verdict
-		} else {
-			m.st.Record.Verdict = verdictJSON(in.Verdict)
-		}
+		m.verified(in.Verdict)
 	case KindRouted:
 		m.routed(in)
 	case KindRefused:
-		if m.st.Phase != PhaseEnded {
-			m.outboundRefused(in.End.Code, in.End.Sentence)
-		}
-		m.end(in.At, *in.End)
+		m.turnedAway(in)
 	case KindSIP:
 		m.signal(in)
 	case KindMedia:

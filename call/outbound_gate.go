@@ -261,6 +261,23 @@ func (m *Machine) outboundRefused(code, sentence string) {
 	m.emit("outbound_refused")
 }
 
+// verified takes what verification has found out, or, of a call of ours, why a redirect is not followed.
+func (m *Machine) verified(v *Verdict) {
+	if m.isOutgoing() {
+		m.st.Denied = v
+	} else {
+		m.st.Record.Verdict = verdictJSON(v)
+	}
+}
+
+// turnedAway ends a call that verification or routing has refused, because of what it would have dialled, too.
+func (m *Machine) turnedAway(in *Input) {
+	if m.st.Phase != PhaseEnded {
+		m.outboundRefused(in.End.Code, in.End.Sentence)
+	}
+	m.end(in.At, *in.End)
+}
+
 // sentElsewhere is why a call that was redirected has ended, where the policy did not let it go there.
 func (m *Machine) sentElsewhere(end End) End {
 	if v := m.st.Denied; v != nil && end.Status/100 == 3 {
