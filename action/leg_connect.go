@@ -21,6 +21,7 @@ type ConnectOptions struct {
 	Screening    *Screening        // nil: who answers is joined at once
 	HangupKey    string            // keys of the caller, each of which ends the talk
 	MaxDuration  time.Duration     // of the talk; 0: no limit
+	CallBack     bool              // it goes back to who has called, or says so: not everybody is called back
 }
 
 // Screening is what runs on who answers a connect, before the two are joined. One of FlowID and Actions is set.

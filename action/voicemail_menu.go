@@ -252,7 +252,7 @@ func (m *mailboxMenu) callBack(ctx context.Context) error {
 	if !to.Type.Dialable() {
 		return m.say(ctx, "failed")
 	}
-	got, err := l.Connect(ctx, ConnectOptions{Destinations: []address.Address{to.Normalize()}, HangupKey: string(keyEnd)})
+	got, err := l.Connect(ctx, ConnectOptions{Destinations: []address.Address{to.Normalize()}, HangupKey: string(keyEnd), CallBack: true})
 	switch {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)

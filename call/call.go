@@ -56,6 +56,8 @@ type Call struct {
 	supervises atomic.Pointer[supervising] // what it does as a supervisor's call; nil: it is none
 
 	extension atomic.Pointer[string]   // of ours, that is at the far end and has proved it; nil: none
+	origin    atomic.Pointer[asker]    // who asks where it dials; nil: it did not come in here
+	denied    atomic.Pointer[Refusal]  // why the gate did not let it out, or follow a redirect; nil: it did
 	transfer  atomic.Pointer[Transfer] // that it takes part in; nil: none
 
 	// The loop: whoever posts the first input starts a goroutine that consumes until
@@ -343,7 +345,7 @@ func (c *Call) runFlow(ctx context.Context) {
 		c.noteVars()
 	}
 	if first && c.out != nil && c.out.mayRun != nil && !c.out.mayRun(c) {
-		c.program = flow.Func(func(context.Context, action.Leg) error { return nil }) // it did not run, as the trace has to say
+		c.program = nothing // it did not run, as the trace has to say
 	}
 	if first {
 		c.first = c.program

@@ -53,7 +53,7 @@ func (f *Conference) Invite(ctx context.Context, o InviteOptions) ([]*Call, erro
 	for _, to := range o.Destinations {
 		c, err := f.engine.Dial(ctx, DialOptions{
 			Destination: to, Source: o.Source, Flow: program, RingTimeout: o.RingTimeout, Anonymous: o.Anonymous,
-			Variables: o.Variables, Metadata: o.Metadata, Headers: o.Headers, JourneyID: o.JourneyID, MasterCallID: o.MasterCallID,
+			Variables: o.Variables, Metadata: o.Metadata, Headers: o.Headers, JourneyID: o.JourneyID, MasterCallID: o.MasterCallID, by: byConference,
 		})
 		if err != nil {
 			errs = append(errs, fmt.Errorf("call: invite %.80q to conference %.40q: %w", to.Target, f.ID(), err))

@@ -95,7 +95,7 @@ type Config struct {
 	// (RFC 3842, Engine.SetMessages).
 	Watching Watching
 
-	// Outbound says what may be dialled, Trunks by which ways numbers go out, Routes in which order. The zero value
+	// Outbound says what may be dialled and shown, Trunks by which ways numbers go out, Routes in which order. The zero value
 	// lets nothing out.
 	Outbound Outbound
 	Trunks   []Trunk
@@ -112,6 +112,12 @@ type Config struct {
 	Accounts rating.Accounts
 	// Budget says how calls end whose account has nothing left.
 	Budget BudgetOptions
+	// MayShow tells whether somebody has verified that number, which a flow or the program wants to be shown to a provider as calling, is that
+	// of who asks, in the words of OutboundRule.Source with spaces between them. Nil: only Owned and Outbound.Verified do.
+	MayShow func(asker, number string) bool
+	// MayCallBack tells why number, which is going to be called because it has called, or seems to have, must not be: the queue's callbacks
+	// and voicemail's. Nil error: it may. Nil: all may.
+	MayCallBack func(number string) error
 	// JourneyHeader is the SIP header, such as X-Callbin-Journey, in which calls to trunks that are Trusted take their journey id
 	// along, and those from such bring it. "": none; what others send is never looked at.
 	JourneyHeader string

@@ -17,11 +17,15 @@ import (
 )
 
 func (c *Call) connect(ctx context.Context, o action.ConnectOptions) (action.Connected, error) {
-	return c.connectWith(ctx, o, nil)
+	by := byConnect
+	if o.CallBack {
+		by = byVoicemail
+	}
+	return c.connectWith(ctx, o, c.asker(), by, nil)
 }
 
-// connectWith is connect; joined, if not nil, is told when the two are joined.
-func (c *Call) connectWith(ctx context.Context, o action.ConnectOptions, joined func(leg *Call)) (action.Connected, error) {
+// connectWith is connect, on behalf of who; joined, if not nil, is told when the two are joined.
+func (c *Call) connectWith(ctx context.Context, o action.ConnectOptions, who asker, by string, joined func(leg *Call)) (action.Connected, error) {
 	if len(o.Destinations) == 0 || len(o.Destinations) > action.MaxDestinations {
 		return action.Connected{}, fmt.Errorf("call: connect: %d destinations are not 1 to %d", len(o.Destinations), action.MaxDestinations)
 	}
@@ -30,7 +34,7 @@ func (c *Call) connectWith(ctx context.Context, o action.ConnectOptions, joined 
 			return c.connectRoom(ctx, cmp.Or(d.Target, d.TargetName))
 		}
 	}
-	k := &connecting{call: c, o: o, hunt: newHunt(c.engine), bridge: c.engine.newConfbridge(newID(), store.TypeConnect), start: time.Now(), onJoined: joined}
+	k := &connecting{call: c, o: o, hunt: newHunt(c.engine), bridge: c.engine.newConfbridge(newID(), store.TypeConnect), start: time.Now(), onJoined: joined, asker: who, by: by}
 	if o.Screening != nil {
 		var err error
 		if k.screen, err = c.engine.program(ctx, action.DialOptions{FlowID: o.Screening.FlowID, Actions: o.Screening.Actions, Dir: o.Screening.Dir}); err != nil {
@@ -41,6 +45,7 @@ func (c *Call) connectWith(ctx context.Context, o action.ConnectOptions, joined 
 	defer k.stopRingback()
 	defer k.handOver()
 	defer k.hunt.refusePickups()
+	defer func() { c.tellDenied(ctx, k.hunt.made...) }()
 	if stop := k.prepare(); stop != nil {
 		defer stop()
 	}
@@ -64,6 +69,9 @@ type connecting struct {
 
 	onJoined func(leg *Call) // nil: nobody wants to know
 
+	asker asker  // on whose behalf
+	by    string // and by what
+
 	joined time.Time // zero: never
 	parted time.Time
 	ended  string
@@ -80,7 +88,7 @@ func (k *connecting) prepare() (stop func()) {
 		h.ring = t
 	}
 	h.shows = func(dest address.Address) (source, otherwise address.Address) { return c.shows(k.o.Source, rec, dest) }
-	h.base = outgoing{connects: true, anonymous: c.hides(k.o.Anonymous), earlyMedia: k.o.EarlyMedia, prefer: c.codecOf(), program: flow.Func(k.leg)}
+	h.base = outgoing{connects: true, anonymous: c.hides(k.o.Anonymous), earlyMedia: k.o.EarlyMedia, prefer: c.codecOf(), program: flow.Func(k.leg), asker: k.asker, by: k.by}
 	h.inherit(c)
 	h.hops(c, &rec)
 	method := store.RingAll
@@ -386,8 +394,11 @@ func (c *Call) dial(ctx context.Context, o action.DialOptions) ([]string, error)
 		return nil, err
 	}
 	rec := c.Record()
+	who := c.asker()
 	var ids []string
 	var errs []error
+	var legs []*Call
+	defer func() { c.tellDenied(ctx, legs...) }()
 	for _, dest := range o.Destinations {
 		if id, ok, err := c.dialGroup(ctx, o, dest, rec, program); ok {
 			if errs = append(errs, err); err == nil {
@@ -398,7 +409,7 @@ func (c *Call) dial(ctx context.Context, o action.DialOptions) ([]string, error)
 		out := outgoing{
 			destination: dest, program: program, early: o.EarlyExecution,
 			anonymous: c.hides(o.Anonymous),
-			metadata:  rec.Metadata, journey: rec.JourneyID, behalf: c,
+			metadata:  rec.Metadata, journey: rec.JourneyID, behalf: c, asker: who, by: byCall,
 			shows: func(to address.Address) (source, otherwise address.Address) { return c.shows(o.Source, rec, to) },
 		}
 		out.source, out.otherwise = c.shows(o.Source, rec, dest)
@@ -407,10 +418,12 @@ func (c *Call) dial(ctx context.Context, o action.DialOptions) ([]string, error)
 		} else {
 			out.parent = c.id
 		}
+		out.maxForwards, out.refused = c.hops(&rec)
 		if !c.engine.mayPlace() {
 			out.refused = &Refusal{Status: 503, Code: CodeTooManyCalls, Sentence: "no more calls are placed"}
 		}
 		leg, refusal := c.engine.place(out)
+		legs = append(legs, leg)
 		if refusal != nil {
 			errs = append(errs, refusal)
 			continue
@@ -442,14 +455,14 @@ func (c *Call) dialGroup(ctx context.Context, o action.DialOptions, dest address
 	if c.hides(o.Anonymous) {
 		group.Anonymous = "yes"
 	}
-	parent := c.id
+	group.asker, group.by, group.parent = c.asker(), byCall, c.id
 	if o.Chained {
-		group.MasterCallID, parent = c.id, ""
+		group.MasterCallID, group.parent = c.id, ""
 	}
 	if err != nil {
 		return "", true, fmt.Errorf("call: dial %s: %w", dest, err)
 	}
-	g, err := c.engine.groupcall(ctx, group, parent)
+	g, err := c.engine.Groupcall(ctx, group)
 	if err != nil {
 		return "", true, err
 	}

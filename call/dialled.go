@@ -53,12 +53,22 @@ func (c *Config) dialled(ctx context.Context, in *Incoming) (flow.Program, error
 		return c.temporary(map[string]any{"type": "answer"},
 			map[string]any{"type": "conference_join", "option": map[string]any{"conference_id": dest.Target}})
 	case address.TypeTel, address.TypeSIP:
-		if _, refusal := (dialplan{out: &c.Outbound, trunks: c.Trunks, routes: c.Routes}).way(dest); refusal != nil {
-			return nil, refusal
-		}
-		return c.connectTo(dest)
+		return c.letOut(in, dest)
+	}
+	if n := extensionName(dest); dest.Type == address.TypeExtension && c.Outbound.isEmergency(n) {
+		return c.letOut(in, address.Address{Type: address.TypeTel, Target: n})
 	}
 	return nil, ErrNoFlow
+}
+
+// letOut is a flow that connects to dest, if the outbound policy lets in dial that.
+func (c *Config) letOut(in *Incoming, dest address.Address) (flow.Program, error) {
+	p := c.dialplan()
+	p.who = askerOf(in)
+	if _, refusal := p.way(dest); refusal != nil {
+		return nil, refusal
+	}
+	return c.connectTo(dest)
 }
 
 // connectTo is a flow that connects to dest, and tells the caller why it cannot.

@@ -46,7 +46,7 @@
 // A talks to B through two calls: Call.Connect (the connect action) dials all destinations, at once or in a line, each a
 // call of its own that is chained to A and has A's journey id; the first that answers is joined with
 // A in a bridge, the others are given up. A is answered only then. When B leaves, A's flow goes on; when A
-// leaves, B is hung up. Everything that is dialled, redirects too, passes Config.Outbound, which lets nothing
+// leaves, B is hung up. Everything that is dialled, transfers and redirects too, passes one gate, as who asks for it, by Config.Outbound, which lets nothing
 // out unless it says so; what it stops, and every attempt that fails, has a record like any other call.
 // Engine.Dial places a call for the program, Call.Dial for the call action.
 //

@@ -48,15 +48,23 @@ const (
 	CodeReplaced          = "replaced"           // another call has taken its place (RFC 3891)
 	CodeTalkLimit         = "talk_limit"         // a connect's max_duration is over
 	CodeOutboundDenied    = "outbound_denied"    // Config.Outbound does not name the destination
-	CodeNoTrunk           = "no_trunk"           // no trunk takes the number
-	CodeTrunkFull         = "trunk_full"         // all channels of the trunk are taken
-	CodeNotDialable       = "not_dialable"       // nothing that a call can be placed to
-	CodeNotRegistered     = "not_registered"     // an extension without a phone
-	CodeLookupFailed      = "lookup_failed"      // Config.Extensions or Agents gave an error
-	CodeTooManyHops       = "too_many_hops"      // Max-Forwards is used up
-	CodeTooManyCalls      = "too_many_calls"     // Config.MaxCalls
-	CodeBudgetExhausted   = "budget_exhausted"   // Config.Accounts or Velocity has nothing left for it
-	CodeNoRate            = "no_rate"            // no rate for the number, and there are Accounts
+	CodeOutboundCountry   = "outbound_country"   // nor the country of the number, where it has countries
+	CodeOutboundRisk      = "outbound_risk"      // the number is of a class that may not be dialled
+	CodeOutboundDenyList  = "outbound_deny_list" // Outbound.Deny names it
+	CodeOutboundCallback  = "outbound_callback"  // Config.MayCallBack does not want it to be called back
+	CodeCallerIDNotOwned  = "caller_id_not_owned"
+	CodeEmergencyNoRoute  = "emergency_no_route"    // it calls for help, and Outbound.Emergency has no trunk
+	CodeShortNoRoute      = "short_number_no_route" // another short number that Outbound.Emergency does not name
+	CodeForwardingLoop    = "forwarding_loop"       // the call goes round in circles
+	CodeNoTrunk           = "no_trunk"              // no trunk takes the number
+	CodeTrunkFull         = "trunk_full"            // all channels of the trunk are taken
+	CodeNotDialable       = "not_dialable"          // nothing that a call can be placed to
+	CodeNotRegistered     = "not_registered"        // an extension without a phone
+	CodeLookupFailed      = "lookup_failed"         // Config.Extensions or Agents gave an error
+	CodeTooManyHops       = "too_many_hops"         // Max-Forwards is used up
+	CodeTooManyCalls      = "too_many_calls"        // Config.MaxCalls
+	CodeBudgetExhausted   = "budget_exhausted"      // Config.Accounts or Velocity has nothing left for it
+	CodeNoRate            = "no_rate"               // no rate for the number, and there are Accounts
 )
 
 // End says who ended a call, and why.

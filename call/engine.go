@@ -44,6 +44,7 @@ type Engine struct {
 	maxDuration time.Duration
 	hosts       map[string]bool // our own, see ownHosts
 	verifier    *verify.Verifier
+	self        map[string]bool  // our own addresses, see selfAddrs
 	recorders   media.Recorders  // writes twice a second
 	lines       map[string]*line // the trunks by name; never changed
 	keys        keys
@@ -108,11 +109,13 @@ func New(cfg Config) (*Engine, error) {
 		errs = append(errs, errors.New("call: Config.EventHistory and QualityInterval cannot be negative"))
 	}
 	errs = append(errs, cfg.Overload.check(), cfg.Parking.check(), cfg.MediaTimeout.check(), cfg.Outbound.check("call: Config.Outbound"), checkTrunks("call: Config.Trunks", cfg.Trunks), checkRoutes("call: Config.Routes", cfg.Routes, cfg.Trunks),
-		checkSigning("call: Config.Trunks", cfg.Trunks, cfg.Signing.Signer != nil))
+		checkSigning("call: Config.Trunks", cfg.Trunks, cfg.Signing.Signer != nil),
+		cfg.Outbound.Emergency.checkTrunks("call: Config.Outbound.emergency", cfg.Trunks))
 	errs = append(errs, cfg.checkVerification("call: Config.Verification."))
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
+	cfg.Outbound.irsf = newPrefixes(cfg.Outbound.IRSF)
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
 	}
@@ -159,7 +162,7 @@ func New(cfg Config) (*Engine, error) {
 	if e.sip, err = sip.New(below); err != nil {
 		return nil, err
 	}
-	e.hosts = e.ownHosts()
+	e.hosts, e.self = e.ownHosts(), e.selfAddrs()
 	if e.verifier, err = e.cfg.verifier(e.hosts); err != nil { // cannot fail: it was checked above
 		return nil, err
 	}

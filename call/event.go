@@ -38,7 +38,7 @@ type Event struct {
 	// store.Recording (recording_...), store.Conference (conference_...), Member (conference_talking_...), store.Conferencecall (conferencecall_...),
 	// store.Groupcall (groupcall_...), store.Voicemail (voicemail_...), store.Queue (queue_...), store.Queuecall (queuecall_...), AgentState (agent_...), TransferRecord (transfer_...), Supervision (supervision_...), store.Transcribe (transcribe_...), store.Transcript, Activeflow (activeflow_..., without the
 	// actions that have ended), Digit (dtmf_received), Quality (call_quality), TrunkState (trunk_updated) or Registration
-	// (extension_registered, extension_unregistered).
+	// (extension_registered, extension_unregistered). Of outbound_refused it is the call that was not let out, with verdict, code and sentence.
 	Data any `json:"data"`
 }
 

@@ -276,15 +276,9 @@ func (f *fork) attempts(winner *branch, own []sip.Attempt) (all []sip.Attempt) {
 
 // sipOutgoing is the INVITE to t, without its body.
 func (c *Call) sipOutgoing(t target) sip.Outgoing {
-	o := *c.out
-	if o.shows != nil { // what a provider may see is another thing than what a phone of ours sees
-		o.source, o.otherwise = o.shows(t.address)
-		o.source = o.source.Normalize()
-		o.named = o.source != (address.Address{})
-	}
-	o.destination = t.address
+	o := c.out.as(t.address)
 	out := sip.Outgoing{
-		URI: t.way.uri, Flow: t.flow, MaxForwards: o.maxForwards, Redirect: c.engine.dialplan().mayFollow,
+		URI: t.way.uri, Flow: t.flow, MaxForwards: o.maxForwards, Redirect: c.mayFollow,
 		// The loop's own timer comes first, and cancels.
 		Timeout: c.patience() + time.Minute,
 	}

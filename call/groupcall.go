@@ -45,6 +45,10 @@ type GroupcallOptions struct {
 	Metadata     map[string]string // nil: the master's
 	Headers      []sip.Header      // more headers of the INVITEs
 	JourneyID    string            // "": the master's, or a new one
+
+	asker  asker  // who asks, by what; the zero by: the program
+	by     string // what it is that dials
+	parent string // the call on whose behalf it is made, where that is not its master
 }
 
 // Groupcall is an attempt to reach one of several destinations. Agents with Agent.Groupcall are
@@ -74,11 +78,6 @@ type Groupcall struct {
 // Groupcall rings several destinations and returns at once. It is over, and Done closed, when none of its calls is
 // left; exactly one "groupcall_hangup" tells so. ErrMasterEnding, ErrNoRoom.
 func (e *Engine) Groupcall(ctx context.Context, o GroupcallOptions) (*Groupcall, error) {
-	return e.groupcall(ctx, o, "")
-}
-
-// groupcall is Groupcall; parent is the call on whose behalf it is made, where that is not its master.
-func (e *Engine) groupcall(ctx context.Context, o GroupcallOptions, parent string) (*Groupcall, error) {
 	if err := context.Cause(ctx); err != nil {
 		return nil, err
 	}
@@ -88,17 +87,21 @@ func (e *Engine) groupcall(ctx context.Context, o GroupcallOptions, parent strin
 	if !e.mayPlace() {
 		return nil, ErrNoRoom
 	}
+	if o.by == "" {
+		o.asker, o.by = asker{program: true}, byGroupcall
+	}
 	h := newHunt(e)
 	h.first, h.ring = o.AnswerMethod == store.AnswerHangupOthers, o.RingTimeout
 	h.shows = func(address.Address) (source, otherwise address.Address) { return o.Source, otherwise }
 	h.base = outgoing{
 		program: o.Flow, early: o.EarlyExecution, anonymous: o.Anonymous == "yes", vars: o.Variables, metadata: o.Metadata,
-		headers: o.Headers, journey: o.JourneyID, master: o.MasterCallID, parent: parent, fresh: true,
+		headers: o.Headers, journey: o.JourneyID, master: o.MasterCallID, parent: o.parent, fresh: true,
+		asker: o.asker, by: o.by,
 	}
 	if h.base.program == nil {
-		h.base.program = flow.Func(func(context.Context, action.Leg) error { return nil })
+		h.base.program = nothing
 	}
-	if c, ok := e.Call(parent); ok {
+	if c, ok := e.Call(o.parent); ok {
 		h.base.behalf = c
 	}
 	if o.MasterCallID != "" {
@@ -170,14 +173,18 @@ func (h *hunt) inherit(master *Call) {
 }
 
 // hops lets the legs have one hop less left than the request of c, whose record is rec: a circle of calls comes to an end.
-func (h *hunt) hops(c *Call, rec *store.Call) {
-	if d := c.dialog.Load(); rec.Direction == store.DirectionIncoming && d != nil {
-		if h.base.maxForwards = d.Invite().MaxForwards - 1; h.base.maxForwards <= 0 {
-			h.base.refused = &Refusal{Status: 483, Code: CodeTooManyHops, Sentence: "the call has taken too many hops"}
+func (h *hunt) hops(c *Call, rec *store.Call) { h.base.maxForwards, h.base.refused = c.hops(rec) }
+
+// hops is how many hops a call has left that c, whose record is rec, leads to; 0: as many as a fresh one.
+func (c *Call) hops(rec *store.Call) (left int, refused *Refusal) {
+	if d := c.dialog.Load(); isIncoming(rec) && d != nil {
+		if left = d.Invite().MaxForwards - 1; left <= 0 {
+			return 0, &Refusal{Status: 483, Code: CodeTooManyHops, Sentence: "the call has taken too many hops"}
 		}
 	} else if c.out != nil {
-		h.base.maxForwards = c.out.maxForwards
+		left = c.out.maxForwards
 	}
+	return left, nil
 }
 
 // newGroupcall makes a group of h: its root, or one within parent.

@@ -195,7 +195,9 @@ func (h *hunt) dial(ctx context.Context, g *Groupcall, dest address.Address, ref
 	o := h.base
 	o.destination, o.rooted, o.shows = dest, dest, h.shows
 	for up := g; up.parent != nil; up = up.parent {
-		o.rooted = up.of
+		if o.rooted = up.of; up.of.Type == address.TypeAgent && o.asker.agent == "" {
+			o.asker.agent = up.of.Target // whose addresses these are
+		}
 	}
 	o.source, o.otherwise = h.shows(dest)
 	o.hunt = h

@@ -28,6 +28,7 @@ type Refusal struct {
 	Code     string // for machines, for example "customer_frozen"
 	Sentence string // for people
 	Reason   string // value of a Reason header (RFC 3326) for the response, beside that of Q.850; "": none
+	Evidence string // what it was found by, where the sentence does not say it
 }
 
 func (r *Refusal) Error() string {
@@ -72,6 +73,9 @@ func (e *Engine) admit(d *sip.Dialog) {
 		}
 	}
 	in.journey = e.journeyFrom(l, req)
+	origin := askerOf(in)
+	origin.returned = in.journey != "" && e.isKnown(in.journey)
+	c.origin.Store(&origin)
 	journey := cmp.Or(in.journey, newID())
 	activeflow := newID()
 	c.journey = journey
@@ -95,6 +99,10 @@ func (e *Engine) admit(d *sip.Dialog) {
 	}})
 	if full != nil {
 		c.feed(Input{Kind: KindRefused, End: refusal(full)})
+		return
+	}
+	if e.isOurOwn(req) {
+		c.feed(Input{Kind: KindRefused, End: &ownCallBack})
 		return
 	}
 	if x := req.Authenticated; x != "" {

@@ -22,7 +22,7 @@ const (
 	KindOutgoing      Kind = "outgoing"      // Outgoing: a call of ours is to be placed
 	KindInvited       Kind = "invited"       // Invited: our INVITE is on its way
 	KindBridge        Kind = "bridge"        // Bridge: the call is in a bridge, or out of it again
-	KindVerified      Kind = "verified"      // Verdict
+	KindVerified      Kind = "verified"      // Verdict; of a call of ours, on a redirect that is not followed
 	KindRouted        Kind = "routed"        // Flow: Config.Route chose it
 	KindRefused       Kind = "refused"       // End: verification or routing said no
 	KindSIP           Kind = "sip"           // SIP: the dialog's peer did something
@@ -113,6 +113,7 @@ type OutgoingInput struct {
 	MaxDuration    time.Duration     `json:"max_duration,omitempty"` // 0: the engine's
 	Refused        *End              `json:"refused,omitempty"`      // the policy does not let it out
 	Meter          *Meter            `json:"meter,omitempty"`        // nil: it is not metered
+	Verdict        *Verdict          `json:"verdict,omitempty"`      // by what that was decided
 }
 
 // InvitedInput is what is known once the INVITE of a call of ours is made.
@@ -224,7 +225,7 @@ type StepInput struct {
 type Note struct {
 	// "http", "speech", "prompt"; of the leg "answer", "hangup", "play", "record", "record_stop", "connect", "dial",
 	// "bridge", "conference", "queue", "digits_send", "mute", "hold", "moh", "silence", "park", "pickup", "flow_by_id", "follow", "voicemail", "mailbox...",
-	// "amd"; "wait" for a step of the flow of a queue that plays to who waits; "skip", "continue", "stop", "play_into" and "talk_into" from the
+	// "amd", "outbound" (the step has dialled what the policy does not let out); "wait" for a step of the flow of a queue that plays to who waits; "skip", "continue", "stop", "play_into" and "talk_into" from the
 	// program; "background" for what failed after its step; "program" for the flow itself, "vars" for variables
 	// that the program gave it.
 	What   string          `json:"what"`

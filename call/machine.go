@@ -61,6 +61,8 @@ type State struct {
 	EarlyExecution bool `json:"early_execution,omitempty"`
 	FlowStarted    bool `json:"flow_started,omitempty"`
 
+	Denied *Verdict `json:"denied,omitempty"` // why a redirect was not followed; never changed
+
 	Ways         []string      `json:"ways,omitempty"`         // trunks in the order of trying; never changed
 	Way          int           `json:"way,omitempty"`          // which of them it is
 	Tried        int           `json:"tried,omitempty"`        // attempts at those before
@@ -130,7 +132,7 @@ func (m *Machine) Step(in *Input) []Effect {
 	case KindRouted:
 		m.routed(in)
 	case KindRefused:
-		m.end(in.At, *in.End)
+		m.turnedAway(in)
 	case KindSIP:
 		m.signal(in)
 	case KindMedia:

@@ -26,8 +26,12 @@ func (m *Machine) outgoing(in *Input) {
 	m.st.Ways, m.st.EarlyMedia, m.st.MaxDuration = o.Ways, o.EarlyMedia, o.MaxDuration
 	m.st.Record.Trunk = m.trunk()
 	m.metered(o.Meter)
+	if o.Verdict != nil {
+		m.st.Record.Verdict = verdictJSON(o.Verdict)
+	}
 	m.emit("call_created")
 	if o.Refused != nil {
+		m.outboundRefused(o.Refused.Code, o.Refused.Sentence)
 		m.end(in.At, *o.Refused)
 		return
 	}
@@ -109,7 +113,7 @@ func (m *Machine) refused(in *Input) {
 	if judged(in.SIP).retry && m.failover(in.At) {
 		return
 	}
-	m.end(in.At, refusedEnd(in.SIP))
+	m.end(in.At, m.sentElsewhere(refusedEnd(in.SIP)))
 	m.hungUp(in.At)
 }
 

@@ -1,7 +1,12 @@
 package call
 
-// verified takes what verification found out; a call whose caller has failed a check has an event of its own, whether it goes on or not.
+// verified takes what verification found out; a call whose caller has failed a check has an event of its own, whether it goes on or not. Of a
+// call of ours it is why a redirect is not followed.
 func (m *Machine) verified(in *Input) {
+	if m.isOutgoing() {
+		m.st.Denied = in.Verdict
+		return
+	}
 	m.st.Record.Verdict, m.st.Reason = verdictJSON(in.Verdict), in.Verdict.Reason
 	if m.st.Phase != PhaseEnded && flagged(in.Verdict) {
 		m.emit("call_flagged")

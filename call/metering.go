@@ -123,7 +123,7 @@ func (c *Call) meterOut(o *outgoing) *Meter {
 	o.account = cmp.Or(o.account, e.inherited(o))
 	c.account = o.account
 	t := &Meter{Account: o.account, Lead: e.cfg.Budget.lead(), Warns: e.cfg.Budget.Warning != ""}
-	if o.refused != nil {
+	if o.refused != nil || o.isEmergency() { // nobody counts, or asks for money, where somebody needs help
 		return t
 	}
 	out := o.leaving()
@@ -142,6 +142,7 @@ func (c *Call) meterOut(o *outgoing) *Meter {
 		checks, ok := e.cfg.Velocity.Begin(p, verify.Attempt{
 			Direction: verify.DirectionOutgoing, Source: o.source.Target, Destination: a.Target, Trunk: o.trunkName(), Account: o.account, Time: initial, Spend: int64(first),
 		})
+		o.checks = append(o.checks, checks...)
 		for _, k := range checks {
 			c.log().Warn("velocity", "code", k.Code, "evidence", k.Evidence)
 		}

@@ -21,7 +21,7 @@ func NewDeps(s Settings, speaker media.Speaker, web action.HTTPDoer) action.Deps
 	d.HTTP, d.Speaker = web, speaker
 	d = Noted(d)
 	d.Prompts = NewPrompts(PromptConfig{Dirs: s.Files, HTTP: web})
-	d.Destinations = destinations{dialplan{out: &s.Outbound, trunks: s.Trunks, routes: s.Routes}, ListExtensions(s.Extensions...), ListAgents(s.Agents...)}
+	d.Destinations = destinations{(&Config{Outbound: s.Outbound, Trunks: s.Trunks, Routes: s.Routes}).dialplan(), ListExtensions(s.Extensions...), ListAgents(s.Agents...)}
 	return d
 }
 

@@ -47,7 +47,12 @@ type DialOptions struct {
 	IdempotencyKey string
 	// MasterCallID is a call that the new one is chained to: its end is that of the new one, too.
 	MasterCallID string
+
+	by string // what it is that dials; "": the program
 }
+
+// nothing is a flow without a step.
+var nothing flow.Program = flow.Func(func(context.Context, action.Leg) error { return nil })
 
 // ErrNoRoom is returned by Dial while the engine drains, or has Config.MaxCalls calls.
 var ErrNoRoom = errors.New("call: no more calls are placed")
@@ -115,7 +120,11 @@ func (e *Engine) dial(ctx context.Context, id string, o DialOptions, over func(*
 	}
 	program := o.Flow
 	if program == nil {
-		program = flow.Func(func(context.Context, action.Leg) error { return nil })
+		program = nothing
+	}
+	who, by := asker{program: true}, cmp.Or(o.by, byDial)
+	if o.Parent != nil {
+		who = o.Parent.asker()
 	}
 	behalf := o.Parent
 	var master *Call
@@ -130,7 +139,7 @@ func (e *Engine) dial(ctx context.Context, id string, o DialOptions, over func(*
 	c, refusal := e.place(outgoing{
 		id: id, source: o.Source, destination: o.Destination, program: program, early: o.EarlyExecution, anonymous: anonymous,
 		timeout: o.RingTimeout, longest: o.MaxDuration, codecs: o.Codecs, vars: o.Variables, metadata: o.Metadata, headers: o.Headers,
-		journey: o.JourneyID, master: o.MasterCallID, parent: parent, behalf: behalf, account: o.Account, fresh: true, over: over,
+		journey: o.JourneyID, master: o.MasterCallID, parent: parent, behalf: behalf, account: o.Account, fresh: true, over: over, asker: who, by: by,
 	})
 	switch {
 	case c == nil:
@@ -171,6 +180,9 @@ type outgoing struct {
 	far                 bool                    // it is who is at the far end of behalf that wants it, and not its flow
 	maxForwards         int                     // 0: a fresh call
 	prefer              string                  // codec to be offered first
+	asker               asker                   // who asks
+	by                  string                  // what it is that dials; "": the program
+	checks              []Check                 // what the gate has looked at, beside the destination
 	refused             *Refusal                // does not go out, for this reason
 	fresh               bool                    // by no call that is up, which would keep the engine from ending
 	tell                func(c *Call, s string) // what becomes of it; on its loop: must not block
@@ -193,25 +205,21 @@ type outgoing struct {
 // it is recorded like any other, and the refusal is returned. The call is nil where a fresh one comes too late.
 func (e *Engine) place(o outgoing) (*Call, *Refusal) {
 	o.destination = o.destination.Normalize()
-	switch typ := o.destination.Type; {
-	case o.refused != nil:
-	case typ == address.TypeExtension || typ == address.TypeAgent:
-		o.stages, o.refused = e.stages(e.callCtx, o.destination)
-	default:
-		o.ways, o.refused = e.dialplan().ways(o.destination)
-	}
 	o.source = o.source.Normalize()
 	o.named = o.source != (address.Address{})
-	if o.refused == nil {
-		o.source = o.shown(o.at(0))
-	}
 	o.journey = cmp.Or(o.journey, newID())
+	if o.refused = e.gate(&o); o.refused == nil {
+		o.source, _, _ = e.shownBy(&o, o.at(0))
+	}
 	id, activeflow := cmp.Or(o.id, newID()), newID()
 	c := newCall(e, id, nil)
 	c.journey = o.journey
 	meter := c.meterOut(&o)
 	o.joined = make(chan struct{})
 	c.out, c.program = &o, o.program
+	if r := o.refused; r != nil && byGate(r.Code) {
+		c.denied.Store(r)
+	}
 	c.vars = e.callVars(&Incoming{ID: id, Source: o.source, Destination: o.destination}, activeflow, o.journey)
 	vars, err := injected(o.vars)
 	if err != nil {
@@ -246,6 +254,7 @@ func (e *Engine) place(o outgoing) (*Call, *Refusal) {
 	if o.refused != nil {
 		in.Refused = refusal(o.refused)
 	}
+	in.Verdict = o.verdict(o.refused)
 	if !e.add(c, o.fresh) {
 		c.settle(&store.Call{})
 		c.cancelFlow(action.ErrHangup)
@@ -287,7 +296,7 @@ func (c *Call) invite(offer string) Input {
 	w := &o.ways[c.way]
 	out := sip.Outgoing{
 		URI: w.uri, Headers: o.headers, Body: []byte(offer), MaxForwards: o.maxForwards,
-		Redirect: c.engine.dialplan().mayFollow,
+		Redirect: c.mayFollow,
 		// The loop's own timer comes first, and cancels.
 		Timeout: cmp.Or(o.timeout, c.engine.cfg.RingTimeout, DefaultRingTimeout) + time.Minute,
 	}
@@ -361,7 +370,7 @@ func (e *Engine) from(o *outgoing, w *way) (sip.NameAddr, []sip.Header) {
 	if t != nil {
 		host = uriHost(w.host)
 	}
-	s := o.shown(w)
+	s, _, _ := e.shownBy(o, w)
 	var from sip.NameAddr
 	switch s.Type {
 	case address.TypeTel:

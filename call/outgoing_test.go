@@ -117,7 +117,7 @@ func TestTrunk(t *testing.T) {
 			{"+16062067563", "kentucky", "sip:+16062067563@10.0.1.2", call.CodeCalleeBusy, 2},
 			{"+4930901820", "world", "sip:+4930901820@10.0.1.9", call.CodeCalleeBusy, 9},
 			{"+442079460000", "", "", call.CodeOutboundDenied, 0},
-			{"911", "", "", call.CodeNotDialable, 0},
+			{"911", "", "", call.CodeEmergencyNoRoute, 0},
 		} {
 			var phone *calltest.Phone
 			if c.n > 0 {

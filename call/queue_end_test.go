@@ -368,7 +368,7 @@ func TestBadQueue(t *testing.T) {
 			"a time or limit is negative":     {WrapUp: -1},
 			`"x" is not a key`:                {LeaveKey: "1x"},
 			"both leave the queue":            {LeaveKey: "1", Callback: call.CallbackOptions{Key: "1"}},
-			`overflow[0]`:                     {Overflow: []address.Address{{Type: address.TypeTel, Target: "12"}}},
+			`overflow[0]`:                     {Overflow: []address.Address{{Type: address.TypeTel, Target: "1"}}},
 			"cannot be the name of a room":    {ID: "\n"},
 			"overflow destinations are more ": {Overflow: make([]address.Address, 1000)},
 		} {

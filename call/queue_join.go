@@ -66,7 +66,7 @@ func (c *Call) joinQueue(ctx context.Context, id string) (action.Queued, error) 
 	c.link(LinkInput{What: LinkQueueLeave, Queue: q.id, Detail: s.status()})
 	got := s.queued(why.code)
 	if o := s.options(); why.overflow && len(o.Overflow) > 0 && ctx.Err() == nil {
-		conn, cerr := c.connect(ctx, action.ConnectOptions{Destinations: o.Overflow})
+		conn, cerr := c.connectWith(ctx, action.ConnectOptions{Destinations: o.Overflow}, c.asker(), byQueue, nil)
 		got.OverflowCallID = conn.CallID
 		return got, cerr
 	}
@@ -161,9 +161,9 @@ func (s *stay) calledBack(ctx context.Context, why departure) bool {
 	return true
 }
 
-// connectJoined is connect, which tells when the two are joined.
-func (c *Call) connectJoined(ctx context.Context, to address.Address, o *CallbackOptions, most time.Duration, joined func(leg *Call)) (action.Connected, error) {
+// connectJoined is connect, on behalf of who, which tells when the two are joined.
+func (c *Call) connectJoined(ctx context.Context, to address.Address, o *CallbackOptions, who asker, most time.Duration, joined func(leg *Call)) (action.Connected, error) {
 	return c.connectWith(ctx, action.ConnectOptions{
 		Destinations: []address.Address{to}, Source: o.Source, RingTimeout: o.RingTimeout, MaxDuration: most, Anonymous: "no",
-	}, joined)
+	}, who, byCallback, joined)
 }

@@ -67,7 +67,7 @@ func (v *serving) prepare() {
 	h.shows = func(dest address.Address) (source, otherwise address.Address) {
 		return c.shows(address.Address{}, rec, dest)
 	}
-	h.base = outgoing{queued: true, anonymous: c.hides(""), prefer: c.codecOf(), program: flow.Func(v.leg)}
+	h.base = outgoing{queued: true, anonymous: c.hides(""), prefer: c.codecOf(), program: flow.Func(v.leg), asker: c.asker(), by: byQueue}
 	if s.callback.IsZero() {
 		h.inherit(c)
 		h.hops(c, &rec)
@@ -85,6 +85,7 @@ func (v *serving) prepare() {
 func (v *serving) hunted(ctx context.Context) *Call {
 	s, h := v.stay, v.hunt
 	v.prepare()
+	defer func() { s.caller.tellDenied(ctx, h.made...) }()
 	tired := time.NewTimer(v.o.ring())
 	defer tired.Stop()
 	h.root.start(ctx)
@@ -139,7 +140,7 @@ func (v *serving) leg(ctx context.Context, l action.Leg) error {
 	if !s.callback.IsZero() {
 		defer close(v.over)
 		var err error
-		v.talk, err = c.connectJoined(ctx, s.callback, v.callbackShows(), v.o.ServiceTimeout, func(caller *Call) {
+		v.talk, err = c.connectJoined(ctx, s.callback, v.callbackShows(), s.caller.asker(), v.o.ServiceTimeout, func(caller *Call) {
 			s.queue.desk.mu.Lock()
 			s.rec.CallbackCallID = caller.id
 			s.queue.desk.mu.Unlock()

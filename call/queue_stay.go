@@ -316,6 +316,10 @@ func (s *stay) reach() (address.Address, *Refusal) {
 	if to.Type == address.TypeExtension && s.queue.desk.engine.cfg.Extensions != nil {
 		return to, nil
 	}
-	_, refusal := s.queue.desk.engine.dialplan().way(to)
+	e := s.queue.desk.engine
+	_, refusal := e.dialplan(s.caller.asker()).way(to)
+	if refusal == nil {
+		refusal = e.callable(to)
+	}
 	return to, refusal
 }

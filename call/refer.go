@@ -93,12 +93,12 @@ func (c *Call) referTo(o ReferOptions) (sip.ReferTo, error) {
 	}
 	dest := o.Destination.Normalize()
 	if dest.Type == address.TypeExtension {
-		if _, refused := e.stages(e.callCtx, dest); refused != nil {
+		if _, refused := e.stages(e.callCtx, dest, asker{program: true}); refused != nil {
 			return sip.ReferTo{}, refused
 		}
 		return sip.ReferTo{URI: "sip:" + sipUser(extensionName(dest)) + "@" + e.ownHost()}, nil
 	}
-	w, refused := e.dialplan().way(dest)
+	w, refused := e.dialplan(asker{program: true}).way(dest)
 	switch {
 	case refused != nil:
 		return sip.ReferTo{}, refused

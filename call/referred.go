@@ -35,6 +35,7 @@ func (c *Call) referred(r sip.Refer) {
 	}
 	if refused != nil {
 		c.log().Info("REFER is refused", "to", r.To.URI, "status", refused.Status, "code", refused.Code, "why", refused.Sentence)
+		c.refusedDial(dest, byRefer, c.referrer(), refused)
 		_ = d.AnswerRefer(r.ID, refusalStatus(refused))
 		return
 	}
@@ -56,7 +57,7 @@ func (c *Call) referred(r sip.Refer) {
 		_ = d.AnswerRefer(r.ID, busyStatus(err))
 		return
 	}
-	t.refer = r.ID
+	t.refer, t.asker, t.dialsBy = r.ID, c.referrer(), byRefer
 	_ = d.AnswerRefer(r.ID, 202)
 	t.dial(o, false, headers...)
 	c.engine.wg.Go(t.run)
@@ -88,7 +89,7 @@ func (c *Call) resultOnly(d *sip.Dialog, id uint32, status int) {
 func (c *Call) mayRefer(ctx context.Context, to sip.ReferTo) (address.Address, *Refusal) {
 	x := c.extension.Load()
 	if x == nil {
-		return address.Address{}, &Refusal{Status: 403, Code: CodeRefused, Sentence: "only an extension that has given its password may transfer"}
+		return c.referTarget(to), &Refusal{Status: 403, Code: CodeOutboundDenied, Sentence: "only an extension that has given its password may transfer"}
 	}
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
@@ -102,22 +103,37 @@ func (c *Call) mayRefer(ctx context.Context, to sip.ReferTo) (address.Address, *
 		in.Peer = d.RemoteAddr()
 		req.Source, req.Network = in.Peer, d.Network()
 	}
-	switch {
-	case to.Scheme == "tel":
-		in.Destination = address.Address{Type: address.TypeTel, Target: to.User}
-	case !e.isOwn(to.Host):
-		in.Destination = address.Address{Type: address.TypeSIP, Target: strings.TrimPrefix(to.URI, "sip:")}
-	}
-	in.Destination = in.Destination.Normalize()
+	in.Destination = c.referTarget(to)
 	v, err := e.cfg.verify(ctx, in, e.verifier)
 	in.Verdict = v
 	if err != nil {
-		return address.Address{}, asRefusal(err, CodeRefused)
+		return in.Destination, asRefusal(err, CodeRefused)
 	}
 	if r := refusedBy(&v, false); r != nil {
-		return address.Address{}, r
+		return in.Destination, r
 	}
 	return in.Destination, e.mayDial(ctx, in)
+}
+
+// referTarget is what to names.
+func (c *Call) referTarget(to sip.ReferTo) address.Address {
+	a := address.FromSIPUser(to.User)
+	switch {
+	case to.Scheme == "tel":
+		a = address.Address{Type: address.TypeTel, Target: to.User}
+	case !c.engine.isOwn(to.Host):
+		a = address.Address{Type: address.TypeSIP, Target: strings.TrimPrefix(to.URI, "sip:")}
+	}
+	return a.Normalize()
+}
+
+// referrer is who asks where the far end of c sends a REFER: the phone there, not who has called whom in the end.
+func (c *Call) referrer() asker {
+	a := asker{caller: c.party()}
+	if x := c.extension.Load(); x != nil {
+		a.extension = *x
+	}
+	return a
 }
 
 // mayDial tells why in must not, or cannot, be dialled as the leg of a call.
@@ -139,10 +155,10 @@ func (e *Engine) mayDial(ctx context.Context, in *Incoming) *Refusal {
 	}
 	switch dest.Type {
 	case address.TypeTel, address.TypeSIP:
-		_, refused := e.dialplan().way(dest)
+		_, refused := e.dialplan(askerOf(in)).way(dest)
 		return refused
 	case address.TypeAgent:
-		_, refused := e.stages(ctx, dest)
+		_, refused := e.stages(ctx, dest, askerOf(in))
 		return refused
 	}
 	return &Refusal{Status: 404, Code: CodeNoFlow, Sentence: fmt.Sprintf("nothing answers %q", dest.Target)}

@@ -63,8 +63,9 @@ func (r Route) prefix() string {
 
 // telWays are the trunks that take number, in the order of trying.
 func (p dialplan) telWays(number string) ([]way, *Refusal) {
-	if !p.out.allowsNumber(number) {
-		return nil, denied(number, "the configuration does not name its prefix")
+	evidence, refused := p.judge(number)
+	if refused != nil {
+		return nil, refused
 	}
 	trunks := p.routed(number)
 	if trunks == nil {
@@ -78,6 +79,7 @@ func (p dialplan) telWays(number string) ([]way, *Refusal) {
 	ws := make([]way, len(trunks))
 	for i, t := range trunks {
 		ws[i] = t.way(number)
+		ws[i].evidence = evidence
 	}
 	return ws, nil
 }

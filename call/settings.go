@@ -100,10 +100,13 @@ func ReadSettings(path string) (Settings, error) {
 			return s, fmt.Errorf("call: %s: files: %w", path, err)
 		}
 	}
+	if f := s.Outbound.IRSFFile; f != "" && !filepath.IsAbs(f) {
+		s.Outbound.IRSFFile = filepath.Join(dir, f)
+	}
 	if err := s.readRates(dir, data); err != nil {
 		return s, fmt.Errorf("call: %s: rates: %w", path, err)
 	}
-	if err := errors.Join(s.check(), s.Identity.load(dir), checkSigning("trunks", s.Trunks, s.Identity.Key != "")); err != nil {
+	if err := errors.Join(s.Outbound.readIRSF("outbound.irsf_file"), s.check(), s.Identity.load(dir), checkSigning("trunks", s.Trunks, s.Identity.Key != "")); err != nil {
 		return s, fmt.Errorf("call: %s: %w", path, err)
 	}
 	return s, nil
@@ -132,7 +135,7 @@ func (s *Settings) check() error {
 	if strings.ContainsAny(s.Realm, "\"\\\r\n\x00") {
 		errs = append(errs, fmt.Errorf("realm: %q holds a quote, backslash or line break", s.Realm))
 	}
-	errs = append(errs, checkTrunks("trunks", s.Trunks), checkRoutes("routes", s.Routes, s.Trunks), s.Outbound.check("outbound"), s.Calls.check("calls"), s.Verify.check("verify.", s), s.checkBudgets())
+	errs = append(errs, checkTrunks("trunks", s.Trunks), checkRoutes("routes", s.Routes, s.Trunks), s.Outbound.check("outbound"), s.Outbound.Emergency.checkTrunks("outbound.emergency", s.Trunks), s.Calls.check("calls"), s.Verify.check("verify.", s), s.checkBudgets())
 	for i := range s.Webhooks {
 		errs = append(errs, s.Webhooks[i].check(fmt.Sprintf("webhooks[%d]", i)))
 	}

@@ -135,6 +135,7 @@ func (c *Call) StopRecording(ctx context.Context) error {
 // its own, chained to this one, with a record of its own.
 func (c *Call) Connect(ctx context.Context, o action.ConnectOptions) (action.Connected, error) {
 	start := time.Now()
+	c.setDenied(ctx, nil)
 	got, err := c.connect(ctx, o)
 	c.noted(ctx, start, Note{What: "connect", Target: address.Join(o.Destinations), Result: asJSON(got)}, err)
 	return got, err
@@ -144,6 +145,7 @@ func (c *Call) Connect(ctx context.Context, o action.ConnectOptions) (action.Con
 // each with its own flow; an agent with Agent.Groupcall is a groupcall, whose id stands in place of a call's. It returns once they are under way; the error tells why none is.
 func (c *Call) Dial(ctx context.Context, o action.DialOptions) ([]string, error) {
 	start := time.Now()
+	c.setDenied(ctx, nil)
 	ids, err := c.dial(ctx, o)
 	c.noted(ctx, start, Note{What: "dial", Target: address.Join(o.Destinations), Result: asJSON(ids)}, err)
 	return ids, err

@@ -29,6 +29,10 @@ func (e *Engine) contacts(a address.Address) (ts []target) {
 		return nil
 	}
 	for _, c := range e.registrar.Contacts(extensionName(a)) {
+		if e.isTrunk(c.Flow.Remote) { // who forges that in a REGISTER would have our calls go to a provider, in our name
+			e.log.Warn("phone not rung: it is registered from the address of a trunk", "extension", extensionName(a), "peer", c.Flow.Remote.String())
+			continue
+		}
 		t := target{address: a, way: way{uri: c.URI, host: c.Flow.Remote.Addr().String()}, flow: c.Flow}
 		if c.Flow.Network == "tcp" && !c.NAT && !e.sip.Alive(c.Flow) {
 			t.flow = sip.Flow{} // its connection is gone, but it says truly where it listens
@@ -38,24 +42,24 @@ func (e *Engine) contacts(a address.Address) (ts []target) {
 	return ts
 }
 
-// stages are what a destination of type extension or agent rings.
-func (e *Engine) stages(ctx context.Context, dest address.Address) ([]stage, *Refusal) {
+// stages are what a destination of type extension or agent rings, if who asks.
+func (e *Engine) stages(ctx context.Context, dest address.Address, who asker) ([]stage, *Refusal) {
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
 	if err := dest.Validate(); err != nil {
 		return nil, &Refusal{Status: 484, Code: CodeNotDialable, Sentence: err.Error()}
 	}
 	if dest.Type == address.TypeAgent {
-		return e.agentStages(ctx, dest)
+		return e.agentStages(ctx, dest, who)
 	}
-	ts, refusal := e.targets(ctx, dest)
+	ts, refusal := e.targets(ctx, dest, who)
 	if refusal != nil {
 		return nil, refusal
 	}
 	return []stage{{targets: ts}}, nil
 }
 
-func (e *Engine) agentStages(ctx context.Context, dest address.Address) (ss []stage, refusal *Refusal) {
+func (e *Engine) agentStages(ctx context.Context, dest address.Address, who asker) (ss []stage, refusal *Refusal) {
 	if e.cfg.Agents == nil {
 		return nil, &Refusal{Status: 404, Code: CodeCalleeUnknown, Sentence: fmt.Sprintf("there is no agent %q: none are configured", dest.Target)}
 	}
@@ -66,8 +70,9 @@ func (e *Engine) agentStages(ctx context.Context, dest address.Address) (ss []st
 	case !ok || len(a.Addresses) == 0:
 		return nil, &Refusal{Status: 404, Code: CodeCalleeUnknown, Sentence: fmt.Sprintf("there is no agent %q, or it has no addresses", dest.Target)}
 	}
+	who.agent = dest.Target
 	for _, to := range a.Addresses[:min(len(a.Addresses), maxAgentAddresses)] {
-		ts, why := e.targets(ctx, to.Normalize())
+		ts, why := e.targets(ctx, to.Normalize(), who)
 		switch {
 		case why != nil:
 			if refusal == nil {
@@ -94,9 +99,9 @@ func (e *Engine) agentStages(ctx context.Context, dest address.Address) (ss []st
 }
 
 // targets are what one address of an agent, or an extension, rings.
-func (e *Engine) targets(ctx context.Context, a address.Address) ([]target, *Refusal) {
+func (e *Engine) targets(ctx context.Context, a address.Address, who asker) ([]target, *Refusal) {
 	if a.Type != address.TypeExtension {
-		w, refusal := e.dialplan().way(a)
+		w, refusal := e.dialplan(who).way(a)
 		if refusal != nil {
 			return nil, refusal
 		}

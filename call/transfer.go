@@ -109,6 +109,8 @@ type Transfer struct {
 	hunt     *hunt       // whose inbox is the transfer's; nil of what is over at once
 	unchain  *Call       // the master of the two, from which the other one was taken; nil: neither is
 	refer    uint32
+	asker    asker  // who transfers
+	dialsBy  string // and by what
 	done     chan struct{}
 	linked   atomic.Bool // the trace of by tells of it
 
@@ -192,7 +194,7 @@ func (c *Call) beginTransfer(ctx context.Context, o TransferOptions) (*Transfer,
 	}
 	rec := c.Record()
 	now := store.At(time.Now())
-	t := &Transfer{engine: c.engine, by: c, held: other, bridge: b, hunt: newHunt(c.engine), done: make(chan struct{}), sound: func() {}, record: TransferRecord{
+	t := &Transfer{engine: c.engine, by: c, held: other, bridge: b, hunt: newHunt(c.engine), done: make(chan struct{}), sound: func() {}, asker: asker{program: true}, dialsBy: byTransfer, record: TransferRecord{
 		ID: newID(), Type: o.Type, Status: TransferProgressing, TransfererCallID: c.id, HeldCallID: other.id, TransfereeAddresses: slices.Clone(o.Destinations),
 		ConfbridgeID: b.id, JourneyID: rec.JourneyID, TmCreate: now, TmUpdate: now,
 	}}

@@ -31,7 +31,8 @@ func (t *Transfer) dial(o TransferOptions, told bool, headers ...sip.Header) {
 		}
 		return t.by.shows(o.Source, rec, dest)
 	}
-	h.base = outgoing{program: flow.Func(t.leg), journey: rec.JourneyID, metadata: rec.Metadata, behalf: t.by, far: true, anonymous: seen.hides("auto"), headers: headers, prefer: t.held.codecOf()}
+	h.base = outgoing{program: flow.Func(t.leg), journey: rec.JourneyID, metadata: rec.Metadata, behalf: t.by, far: true, anonymous: seen.hides("auto"), headers: headers, prefer: t.held.codecOf(), asker: t.asker, by: t.dialsBy}
+	h.hops(t.by, &rec)
 	root := newGroupcall(h, nil, store.RingAll, o.Destinations)
 	if root.told = told; told {
 		t.change(func(r *TransferRecord) { r.GroupcallID = root.id })

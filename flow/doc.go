@@ -343,73 +343,109 @@
 //
 // A flow that works at VoIPBIN works here. These are on purpose different:
 //
+//   - A tel keeps its digits only where nothing but separators stands between them: "+4930901820,,5" is refused, and not another number.
+//
+//   - After a step that has dialled what the engine does not let out, ${verify.outbound} is "fail", and ${verify.outbound.code} and .evidence say why.
+//
 //   - external_media_* are read and checked, and refused by Check while the engine cannot do them;
 //     queue_join by one that has no agents.
+//
 //   - Flows are checked when they are loaded. An unknown type, option or key, a wrong type, a
 //     missing option, a target that does not exist or an id that stands twice is an error
 //     then, with line and column; VoIPBIN finds them in a live call, ignores unknown
 //     options, and takes the first of two actions with one id.
+//
 //   - Ids are any text. VoIPBIN replaces ids that are no UUIDs by random ones, so that
 //     targets break silently. The nil UUID still means none. An action without an id is
 //     called action-N by its place, so that a flow can be taken up where it was.
+//
 //   - goto counts down and runs out, after loop_count jumps, and then starts afresh, so
 //     that loops nest. VoIPBIN's never runs out.
+//
 //   - digits_receive starts with an empty voipbin.call.digits, so that stale digits
 //     do not end it; VoIPBIN adds to what is there. Of digits typed ahead all count, not
 //     the last one only. As there, the end key stays in the variable.
+//
 //   - digits_receive with duration 0 or none waits 5000 ms; at VoIPBIN it ends at once.
+//
 //   - condition_variable takes the bare name of an existing variable, as VoIPBIN's
 //     documentation writes it, beside text with ${name}. A name that is no variable is
 //     compared as text, as VoIPBIN's code does.
+//
 //   - play goes on with the next URL where one cannot be played, plays without a gap
 //     between URLs, and knows file: URLs, relative to the flow's own folder.
+//
 //   - talk has gender again, takes any provider's name, and plain text with & or < in
 //     it. In SSML the values of variables are escaped.
+//
 //   - echo with duration 0 takes the default, like one without.
+//
 //   - hangup with an unknown reason is an error when the flow is loaded; where a variable
 //     held it, normal.
+//
 //   - recording_start records wav where mp3 or ogg is asked for, with a warning: VoIPBIN accepts them and
 //     fails. beep_start works.
+//
 //   - connect to somebody who is busy, refuses or does not answer goes on with the next
 //     action, and so does one that can call nobody: VoIPBIN leaves the caller ringing, or
 //     ends the flow. The step's result tells: status (answered busy noanswer failed dialout
 //     cancel normal), call_id and sip_code.
+//
 //   - When one of connect's destinations has answered, the others are cancelled, whatever
 //     their type. relay_reason ends the call as the one that answered, not as the first;
 //     as the first where none did. There is a timeout, a ring_method, a screening of who answers, keys and a time that end the talk.
 //     A destination that stands for several (an agent, call.Agent.Groupcall) rings all of its own, in its own order.
+//
 //   - Destinations of connect and call that variables made unusable, or that cannot be
 //     called, hinder none of the others; each has a record that tells why. anonymous that
 //     is left out is auto: who asked not to be shown is not shown.
+//
 //   - conference_id and confbridge_id are any text. A conference may ask for a PIN, be locked or full (call.ConferenceOptions): the flow
 //     is the same, and goes on with the reason in the result. post_flow_id, which VoIPBIN stores and never runs, runs.
+//
 //   - call with flow_id and actions is an error when the flow is loaded, and so is what is
 //     wrong with the actions. A value that holds ${ is no variable of the new call, and in
 //     the SSML of its actions values are escaped.
+//
 //   - digits_send takes what is nearest to an interval or duration out of range, small
 //     letters too, and nothing that is no digit.
+//
 //   - mute works, and has options.
+//
 //   - webhook_send with sync waits for the answer, which is the result (4 KiB of body at most).
 //     VoIPBIN waits for nothing. Each try ends after its timeout.
+//
 //   - Numbers within lists of an option stay numbers; VoIPBIN makes them strings, so that
 //     weekdays always end the flow there.
+//
 //   - condition_datetime compares the present with the option, as VoIPBIN's documentation says; its code
 //     does it the other way round. Hour and minute left out mean any, not 0, and both
 //     together are one time of day: at 09:10 it is >= 08:30. It knows time zones, and ranges over midnight.
+//
 //   - A condition that cannot be told (a time zone that a variable made unusable) does not hold.
+//
 //   - condition_call_digits with a length of 0 and a key looks at the key; VoIPBIN always goes on.
+//
 //   - fetch takes actions without ids, which VoIPBIN passes over, and a flow object; it has a timeout and a
 //     limit, and its requests are guarded. What is wrong with the actions but not needed to run is let pass.
+//
 //   - block, ai_task and ai_summary run on calls, too; VoIPBIN passes them over there.
+//
 //   - transcribe_stop works; transcripts are put into voipbin.transcribe.text, a line for each.
+//
 //   - on_complete_flow_id runs when the call is over, not when its flow is, so that it can tell what became
 //     of it; a flow that follows itself ends after call.MaxCompletions, where VoIPBIN's chain never does.
+//
 //   - queue_join serves who came first, or has the higher priority; VoIPBIN the newest. An agent who does not answer costs the
 //     caller nothing but time: it keeps its place, and counts as serviced only when it has an agent on the line. The wait flow is no part of
 //     the steps of the flow, so that no limit cuts who waits. queue_join that no agent took counts as timed out. The end of ai_talk by its duration does not.
+//
 //   - In HTML mail the values of variables are escaped, as in SSML.
+//
 //   - transcribe_recording runs on_end_flow_id only if there was text.
+//
 //   - on_error makes a branch of a fatal failure, a panic of an action in Go among them.
+//
 //   - There is no limit of 100 steps in a flow, which cuts waiting callers; there is one of
 //     MaxIdleSteps without time passing.
 package flow

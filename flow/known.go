@@ -36,5 +36,8 @@ var known = func() map[string]bool {
 	for check := range strings.FieldsSeq("scanner source asserted caller_format caller_number anonymous identity identity_div own_number extension velocity") {
 		m["verify."+check], m["verify."+check+".evidence"] = true, true
 	}
+	for _, name := range []string{"outbound", "outbound.code", "outbound.evidence"} { // of a step that the engine did not let dial
+		m["verify."+name] = true
+	}
 	return m
 }()

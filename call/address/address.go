@@ -23,7 +23,7 @@ const (
 	TypeExtension  Type = "extension" // target: the id or name, target_name: the name
 	TypeLine       Type = "line"
 	TypeSIP        Type = "sip" // target: user@host, with or without the scheme
-	TypeTel        Type = "tel" // target: "+" and 7 to 15 digits
+	TypeTel        Type = "tel" // target: "+" and 7 to 15 digits, or a short number
 	TypeWebchat    Type = "webchat"
 	TypeWebSession Type = "web_session"
 	TypeWhatsApp   Type = "whatsapp" // target: as of tel
@@ -148,8 +148,9 @@ func fromPrefix(s string, all bool) (Address, bool) {
 // Normalize returns the address with its target in the one form in which targets
 // are stored and compared. It loses nothing that tells two targets apart and is
 // idempotent:
-//   - tel, whatsapp: trimmed, a leading "+" and the ASCII digits; unchanged where
-//     there is no digit ("anonymous") or an RFC 3966 parameter follows;
+//   - tel, whatsapp: trimmed, a leading "+" and the digits, without what people put between
+//     those (space - . ( ) /); unchanged where anything else stands there ("anonymous",
+//     ";ext=5", "5,1", a digit of another script);
 //   - sip: trimmed, the host in lower case; user and parameters as they are;
 //   - email: trimmed, in lower case;
 //   - others: unchanged.
@@ -175,21 +176,16 @@ func normalizeTel(s string) string {
 	if IsE164(t) {
 		return t
 	}
-	if strings.IndexByte(t, ';') >= 0 {
-		return s
-	}
 	b := make([]byte, 0, len(t))
-	digits := 0
 	for i := range len(t) {
 		switch c := t[i]; {
-		case c >= '0' && c <= '9':
-			digits++
+		case c >= '0' && c <= '9', c == '+' && i == 0:
 			b = append(b, c)
-		case c == '+' && i == 0:
-			b = append(b, c)
+		case strings.IndexByte("-.()/ ", c) < 0:
+			return s // what is not a number does not become one by losing characters, nor two become a third
 		}
 	}
-	if digits == 0 {
+	if n := len(b); n == 0 || n == 1 && b[0] == '+' {
 		return s
 	}
 	return string(b)
@@ -238,14 +234,14 @@ func lowerASCII(s string) string {
 }
 
 // Validate checks the target by the rules of its type; the error matches
-// ErrInvalid and names the type and the fault. A tel has to be E.164, an
+// ErrInvalid and names the type and the fault. A tel has to be E.164, or short ([IsShort]: "112"), an
 // extension to keep the rules of [CheckExtension], a sip to have a host. For
 // extension either the target (an id or the name) or target_name may carry the
 // name.
 func (a Address) Validate() error {
 	switch a.Type {
 	case TypeTel, TypeWhatsApp:
-		if !IsE164(a.Target) {
+		if !IsE164(a.Target) && (a.Type != TypeTel || !IsShort(a.Target)) {
 			return fmt.Errorf("address: %s %s: not a \"+\" and 7 to 15 digits: %w", a.Type, show(a.Target), ErrInvalid)
 		}
 		return nil

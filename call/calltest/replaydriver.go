@@ -258,6 +258,8 @@ func (r *replay) feed(in *call.Input, leg *replayLeg, hangup context.CancelCause
 		leg.endStep(action.ErrContinue)
 	case "stop":
 		hangup(call.ErrStopped)
+	case call.NoteOutbound:
+		_ = n.SetOutbound(&leg.vars) // it was within the limits
 	case "program", "vars", "background", "follow", "wait", "play_into", "talk_into":
 	default:
 		if r.program != nil {
