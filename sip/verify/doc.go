@@ -47,6 +47,20 @@
 //     who does not answer, answers late, or whose address is forged (sip.TestLockoutCountsWrongAnswersOnly), tells nobody who exists
 //     (sip.TestLockoutTellsNobodyWhoExists, sip.TestNobodyLearnsWhoExists), and needs bounded memory (sip.TestLockoutIsBounded).
 //   - Scanners that say so get no answer at all: TestScanners, call.TestScannersGetNoAnswer.
+//   - A caller is believed whose number is signed by a certificate that leads to a configured anchor, is valid at iat, is in no configured CRL, and whose
+//     TNAuthList speaks for the number: for this To, within a minute, once. TestPassportMatrix, TestReplay, TestRevoked. A retargeted call is believed
+//     along a whole chain of div: TestDiverted. The URL of a certificate reaches no private address or other port, and no server without end; many calls are one fetch:
+//     TestPassportMatrix, TestCertificateIsFetchedOnce, TestFailureIsRemembered. Another implementation agrees on every signature: TestMatrixSecondOpinion,
+//     TestFixedVector. Keys are never shown: TestKeyIsNotShown. What we sign says no more than we know: call.TestOutgoingCallsAreSigned.
+//   - No more calls pass than a Limit says, however many ask at the same time: TestLimitsHoldExactlyUnderAThousandAtOnce, TestWindowsAtTheirEdges,
+//     TestWindowsAgreeWithASlowReference. A flood of made-up callers makes limits tighter, never wider, and memory stays bounded: TestAMillionSourcesKeepTheBound,
+//     TestSharedCountersNeverLetMorePass. Short calls and one-ring calls are flagged, and who rang to be called back is not: TestShortCallsAreFlagged,
+//     TestWangiriIsNotCalledBack. All that for calls that come in and go out: call.TestVelocityAtBothDoors.
+//   - Calls together never spend more than a budget, one whose account has nothing left sends no INVITE, and failed attempts cost nothing:
+//     call.TestRandomCoursesKeepTheBudget, call.TestBudgetEndsTheCall, call.TestTransfersKeepTheAccountAndItsBudget, rating.TestLedgerIsExactUnderManyAtOnce.
+//   - Nothing is dialled that the policy does not name for who asks, be it by flow, API, REFER or 3xx: call.TestTollFraud, call.TestOutboundRules. On a
+//     provider's wire stands the number that was allowed: call.FuzzGate. A number of others is shown to a provider only where it is declared as verified. No fraud
+//     rule, limit or budget stops a call for help: call.TestOutboundRules, call.TestHelpIsNotMetered.
 //   - No request makes a Verifier panic or give no verdict: FuzzVerify. It costs well below a millisecond: BenchmarkVerify.
 //   - What was found out stands in the call's record, also of refused ones, in its events, its trace and the variables of its flow: call.TestSpoofIsKept,
 //     call.TestFlowReadsTheVerdict; the refusal, or what comes before the answer, carries the Reason of a check (RFC 9410): call.TestReasonOfACheck.
@@ -59,5 +73,12 @@
 //   - That a number without country is ours where it means one in a country that neither Config.Regions nor the called number names.
 //   - Look-alikes of names, as of a bank; numbers written in words, or in characters that only look like digits.
 //   - That phones behind the same NAT as who guesses the password of the same name are not locked out with it.
+//   - That an attested caller is honest, or that a service provider code owns a number. CRLs are neither fetched nor checked for age; a replay beyond 65,536
+//     newer PASSporTs, or to another process, is not seen.
+//   - That counts and budgets of this package's own survive a restart, or hold for several processes: a host's Accounts may. Calls that are refused do not
+//     count; a bucket lets up to twice its Max pass in its first second; who fills all keys can get new callers refused. Patterns are heuristics: who is patient stays
+//     below them.
+//   - That a provider's bill agrees with our rates, brings a call for help to the right place, or answers at no other host names than `gateways` lists. Loops by way
+//     of a provider that strips every trace, and hijacked ranges that stand on no list, are not found.
 //   - What a dialog that is up does: verification is of callers, once.
 package verify
