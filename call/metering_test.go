@@ -339,3 +339,41 @@ func TestVelocityAtBothDoors(t *testing.T) {
 		}
 	})
 }
+
+// TestHelpIsNotMetered: a call for help goes out though the account has nothing, there is no rate, and no more calls may be made.
+func TestHelpIsNotMetered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, budget := budgeted(t, rating.Budget{Account: "shop", Currency: "USD", Total: 1})
+		v, err := verify.NewVelocity(verify.VelocityConfig{Limits: []verify.Limit{{Kind: verify.LimitCalls, Max: 1, Window: 3600}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		h := open(t, nil, budget, func(c *call.Config) {
+			c.Velocity = v
+			c.Outbound = call.Outbound{Countries: []string{"DE"}, Emergency: &call.Emergency{Country: "DE", Trunks: []string{"t"}}}
+		})
+		help := callee(t, h, 1)
+		for i := range 3 {
+			leg, err := h.Dial(t.Context(), call.DialOptions{Destination: number("112"), Flow: untilHangup(), Account: "shop"})
+			if err != nil {
+				t.Fatalf("call %d: %v", i, err)
+			}
+			c := help.WaitCall(t)
+			if uri := c.Invite().URI; !strings.HasPrefix(uri, "sip:112@10.0.1.1") {
+				t.Errorf("INVITE to %s", uri)
+			}
+			c.Answer()
+			c.WaitAnswer(t)
+			time.Sleep(time.Minute)
+			c.Hangup(t)
+			<-leg.Done()
+			if r := leg.Record(); r.HangupReason != "normal" || r.HangupBy != "remote" || r.Cost != 0 {
+				t.Errorf("record %+v", r)
+			}
+		}
+		var refusal *call.Refusal
+		if _, err := h.Dial(t.Context(), call.DialOptions{Destination: number("+4930901820"), Flow: untilHangup(), Account: "shop"}); !errors.As(err, &refusal) || refusal.Code != call.CodeNoRate {
+			t.Errorf("another number: %v", err)
+		}
+	})
+}

@@ -95,10 +95,14 @@ func (s *stay) attend(ctx context.Context) (departure, error) {
 			}
 			continue
 		case why != nil && why.code == QueueCallback:
-			if _, refusal := s.reach(); refusal == nil && s.callback.IsZero() {
+			to, refusal := s.reach()
+			if refusal == nil && s.callback.IsZero() {
 				return *why, nil
 			}
-			s.stays() // nobody could be called there
+			s.stays()                                                                 // nobody could be called there
+			if refusal != nil && s.caller.vars.Get(varOutboundCode) != refusal.Code { // one record, however often the key is pressed
+				s.caller.refusedDial(to, byCallback, s.caller.asker(), refusal)
+			}
 			continue
 		case why != nil:
 			return *why, nil

@@ -51,6 +51,7 @@ func openBank(t *testing.T, attack string) *bank {
 		c.Agents = directory{"mule": {Addresses: []address.Address{number("+37112345678")}}, "nest": {Groupcall: true, Addresses: []address.Address{number("+37112345678")}}}
 		c.MayCallBack = func(n string) error { return fmt.Errorf("%s rings once", n) }
 		c.OpenRooms = true
+		c.Queues = []call.QueueOptions{{ID: "support", WaitFlow: musical(t), Callback: call.CallbackOptions{Key: "1"}}}
 		route := c.Route
 		c.Route = func(ctx context.Context, in *call.Incoming) (flow.Program, error) {
 			p, err := route(ctx, in)
@@ -192,6 +193,29 @@ func TestTollFraud(t *testing.T) {
 			strange(t, b, func(p *calltest.PhoneConfig) {
 				p.User, p.FromUser, p.Host, p.Password = "200", "200", "10.0.0.1", "guess"
 			}).Start(t, "+4930901820").WaitEnd(t)
+		}},
+		{name: "queue callback", code: call.CodeOutboundCountry, attack: `[{"type":"queue_join","option":{"queue_id":"support"}}]`, act: func(t *testing.T, b *bank) {
+			a := strange(t, b, func(p *calltest.PhoneConfig) { p.FromUser = far }).Dial(t, "700")
+			time.Sleep(time.Second)
+			a.Press("11")
+			time.Sleep(time.Second)
+			a.Hangup(t)
+		}},
+		{name: "queue callback to who rings once", code: call.CodeOutboundCallback, attack: `[{"type":"queue_join","option":{"queue_id":"support"}}]`, act: func(t *testing.T, b *bank) {
+			a := strange(t, b, func(p *calltest.PhoneConfig) { p.FromUser = "+4930901820" }).Dial(t, "700")
+			time.Sleep(time.Second)
+			a.Press("1")
+			time.Sleep(time.Second)
+			a.Hangup(t)
+		}},
+		{name: "conference dials out", code: call.CodeOutboundCountry, unseen: true, act: func(t *testing.T, b *bank) {
+			f, err := b.CreateConference(call.ConferenceOptions{ID: "room"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := f.Invite(t.Context(), call.InviteOptions{Destinations: []address.Address{number(far)}}); err == nil {
+				t.Error("no error")
+			}
 		}},
 		{name: "own number from outside", code: call.CodeOwnNumberSpoofed, unseen: true, act: func(t *testing.T, b *bank) {
 			strange(t, b, func(p *calltest.PhoneConfig) { p.FromUser = own }).Start(t, "+4930901820").WaitEnd(t)
