@@ -105,13 +105,7 @@ const sippReplaces = `<?xml version="1.0"?>
 
 // TestSIPpReplacesACall has a SIP stack of other people take a call over, as another phone of the extension, by INVITE with Replaces and its password.
 func TestSIPpReplacesACall(t *testing.T) {
-	path, err := exec.LookPath("sipp")
-	if err != nil {
-		if os.Getenv("CALLBIN_FULL") == "1" {
-			t.Fatal("sipp is not installed")
-		}
-		t.Skip("sipp is not installed")
-	}
+	path := lookSIPp(t)
 	dir := t.TempDir()
 	scenario := filepath.Join(dir, "replaces.xml")
 	must(t, os.WriteFile(scenario, []byte(sippReplaces), 0o600))

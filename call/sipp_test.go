@@ -35,8 +35,9 @@ const sippRefuses = `<?xml version="1.0"?>
 </scenario>
 `
 
-// TestFailoverToSIPp is TestFailover over real sockets, with a SIP stack of other people as the second and third provider.
-func TestFailoverToSIPp(t *testing.T) {
+// lookSIPp finds sipp. The test is skipped without it, or fails where all have to run.
+func lookSIPp(t *testing.T) string {
+	t.Helper()
 	path, err := exec.LookPath("sipp")
 	if err != nil {
 		if os.Getenv("CALLBIN_FULL") == "1" {
@@ -44,6 +45,12 @@ func TestFailoverToSIPp(t *testing.T) {
 		}
 		t.Skip("sipp is not installed")
 	}
+	return path
+}
+
+// TestFailoverToSIPp is TestFailover over real sockets, with a SIP stack of other people as the second and third provider.
+func TestFailoverToSIPp(t *testing.T) {
+	path := lookSIPp(t)
 	const n = 20                                          // more at once, on a busy machine, and a lost response has sipp refuse the INVITE that comes again
 	nobody, err := net.ListenPacket("udp", "127.0.0.1:0") // takes INVITEs and says nothing
 	if err != nil {

@@ -84,13 +84,7 @@ const sippAnswers = `
 // TestSIPpSpoofs has a SIP stack of other people show a number of ours, over real sockets: it is refused, or, where the policy says so, asked for a
 // password, and the call goes on with that (its flow hangs up at once).
 func TestSIPpSpoofs(t *testing.T) {
-	path, err := exec.LookPath("sipp")
-	if err != nil {
-		if os.Getenv("CALLBIN_FULL") == "1" {
-			t.Fatal("sipp is not installed")
-		}
-		t.Skip("sipp is not installed")
-	}
+	path := lookSIPp(t)
 	hangup, err := flow.Parse([]byte(`[{"type":"hangup"}]`), flow.ParseOptions{Registry: action.Builtin(action.Deps{}), Name: "100"})
 	if err != nil {
 		t.Fatal(err)

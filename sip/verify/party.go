@@ -42,10 +42,12 @@ func callerOf(c *Caller) ends {
 	if c.Trusted {
 		for _, h := range c.Request.Headers {
 			if strings.EqualFold(h.Name, "P-Asserted-Identity") {
-				for _, s := range splitAddresses(h.Value) {
-					if a, err := sip.ParseNameAddr(s); err == nil {
-						all = append(all, endOf(a)...)
-					}
+				list, err := sip.ParseNameAddrs(h.Value)
+				if err != nil {
+					continue // see CodeAssertedMalformed
+				}
+				for _, a := range list {
+					all = append(all, endOf(a)...)
 				}
 			}
 		}
@@ -64,26 +66,6 @@ func (e ends) anonymous() bool {
 		}
 	}
 	return true
-}
-
-// splitAddresses cuts a list of addresses at its commas.
-func splitAddresses(s string) (list []string) {
-	start, quoted, angle := 0, false, false
-	for i := 0; i < len(s); i++ {
-		switch c := s[i]; {
-		case quoted && c == '\\':
-			i++
-		case c == '"':
-			quoted = !quoted
-		case quoted:
-		case c == '<' || c == '>':
-			angle = c == '<'
-		case c == ',' && !angle:
-			list = append(list, s[start:i])
-			start = i + 1
-		}
-	}
-	return append(list, s[start:])
 }
 
 // endOf gives the forms of an address: its number where it has one, then its URI.
