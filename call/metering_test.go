@@ -216,7 +216,7 @@ func TestAccountIsInheritedAndJourneyCostsItsLegs(t *testing.T) {
 
 func TestRandomCoursesKeepTheBudget(t *testing.T) {
 	var calls, exhausted, refused atomic.Int64
-	for seed := range uint64(200) {
+	for seed := range uint64(seeds(200)) {
 		synctest.Test(t, func(t *testing.T) {
 			rnd := rand.New(rand.NewPCG(seed, 8))
 			total := rating.Amount(100_000 + rnd.Int64N(3_000_000))

@@ -20,7 +20,7 @@ import (
 // together keep its budget.
 func TestTransfersKeepTheAccountAndItsBudget(t *testing.T) {
 	transferred, exhausted := 0, 0
-	for seed := range uint64(40) {
+	for seed := range uint64(seeds(40)) {
 		synctest.Test(t, func(t *testing.T) {
 			rnd := rand.New(rand.NewPCG(seed, 88))
 			total := rating.Amount(100_000 + rnd.Int64N(1_500_000))
