@@ -83,7 +83,7 @@ func TestTransfersKeepTheAccountAndItsBudget(t *testing.T) {
 		})
 	}
 	t.Logf("%d transferred, %d ended by the budget", transferred, exhausted)
-	if transferred < 20 || exhausted < 20 {
+	if n := seeds(40); transferred < n/2 || exhausted < n/2 {
 		t.Errorf("%d transferred, %d ended by the budget: the courses show little", transferred, exhausted)
 	}
 }
