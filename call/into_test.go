@@ -3,7 +3,7 @@ package call_test
 import (
 	"context"
 	"errors"
-	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -115,9 +115,11 @@ func TestPlayIntoAPlayingFlow(t *testing.T) {
 				notes = append(notes, n.What)
 			}
 		}
-		// 1200 Hz replaced nothing: the last prompt was under it, and was stopped with it.
-		if !slices.Equal(notes, []string{"play_into", "skip", "skip", "play_into"}) && !slices.Equal(notes, []string{"play_into", "skip", "play_into", "skip"}) {
-			t.Errorf("notes %q", notes)
+		// 1200 Hz replaced nothing: the last prompt was under it, and was stopped with it, which ended the call: that may be before the program notes its part.
+		switch got := strings.Join(notes, " "); got {
+		case "play_into skip skip play_into", "play_into skip play_into skip", "play_into skip skip":
+		default:
+			t.Errorf("notes %q", got)
 		}
 	})
 }
