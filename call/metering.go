@@ -85,14 +85,10 @@ func (c *Call) meterIn(in *Incoming, v *Verdict) (*Meter, *End) {
 	e := c.engine
 	p := c.metering.tickets[0]
 	if e.cfg.Velocity != nil && !p.Begun() { // else Config.Verify has it among its checks, and has decided
-		checks, ok := e.cfg.Velocity.Begin(p, verify.Attempt{
-			Direction: verify.DirectionIncoming, Source: in.Source.Target, Destination: in.Destination.Target, Network: in.Peer.Addr(), Trunk: in.Trunk, Account: c.account,
-		})
-		if v.Checks = append(v.Checks, checks...); len(checks) == 0 {
-			v.Checks = append(v.Checks, Check{Name: "velocity", Result: verify.CheckPass})
-		}
-		if !ok {
-			r := refusedByChecks(checks)
+		before := len(v.Checks)
+		e.cfg.Velocity.Check(verify.WithTicket(c.flowCtx, p), in.caller(), v)
+		if !p.Passed() {
+			r := refusedByChecks(v.Checks[before:])
 			v.Result, v.Status, v.Code, v.Sentence = VerdictReject, r.Status, r.Code, r.Sentence
 			return nil, refusal(r)
 		}

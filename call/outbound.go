@@ -314,9 +314,5 @@ func hostPort(s string) string {
 	if i := strings.LastIndexByte(s, ':'); i > strings.LastIndexByte(s, ']') && strings.Trim(s[i+1:], digits) == "" && i+1 < len(s) {
 		port = s[i+1:]
 	}
-	host := strings.ToLower(strings.TrimSuffix(a.Host, "."))
-	if ip, err := netip.ParseAddr(host); err == nil {
-		host = ip.Unmap().WithZone("").String()
-	}
-	return host + " " + port
+	return selfKey(a.Host, port)
 }

@@ -40,16 +40,9 @@ func (e ends) String() string {
 func callerOf(c *Caller) ends {
 	var all ends
 	if c.Trusted {
-		for _, h := range c.Request.Headers {
-			if strings.EqualFold(h.Name, "P-Asserted-Identity") {
-				list, err := sip.ParseNameAddrs(h.Value)
-				if err != nil {
-					continue // see CodeAssertedMalformed
-				}
-				for _, a := range list {
-					all = append(all, endOf(a)...)
-				}
-			}
+		asserted, _ := believed(c.Request) // what cannot be believed is not what the other checks judge, either
+		for _, s := range asserted {
+			all = append(all, endOf(s.NameAddr)...)
 		}
 	}
 	if len(all) == 0 {

@@ -39,6 +39,9 @@ func TicketOf(ctx context.Context) *Ticket {
 // Begun tells whether a Velocity was asked for the call.
 func (p *Ticket) Begun() bool { return p.begun }
 
+// Passed tells whether it let the call pass.
+func (p *Ticket) Passed() bool { return p.ok }
+
 // Metered tells whether a limit of the call is about time or money: then Take has to be asked before what was set aside is used up.
 func (p *Ticket) Metered() bool {
 	if p.v == nil {
