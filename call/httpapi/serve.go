@@ -28,16 +28,22 @@ func Listen(addr string, h http.Handler) (*Server, error) {
 }
 
 // Open is Listen for a handler of cfg, with the token of tokenFile where cfg has none. An
-// empty addr gives a Server that serves nothing.
+// empty addr gives a Server that serves nothing. A scope that nothing needs is an error: it is misspelled.
 func Open(addr, tokenFile string, cfg Config) (*Server, error) {
 	if addr == "" {
 		return &Server{}, nil
 	}
 	var err error
-	if cfg.Tokens, err = Tokens(cfg.Tokens, tokenFile); err != nil {
+	if len(cfg.AccessTokens) == 0 {
+		if cfg.Tokens, err = Tokens(cfg.Tokens, tokenFile); err != nil {
+			return nil, err
+		}
+	}
+	a := newAPI(cfg)
+	if err := checkScopes(cfg.AccessTokens, a.table); err != nil {
 		return nil, err
 	}
-	return Listen(addr, New(cfg))
+	return Listen(addr, a)
 }
 
 // Addr is where it listens.
