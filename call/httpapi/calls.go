@@ -50,7 +50,7 @@ func (a *api) listCalls(r *request, p callParams, _ none) (list[store.Call], err
 		}
 	}
 	for c := range a.cfg.Engine.Calls() {
-		if rec := c.Record(); f.Match(&rec) {
+		if rec := c.Record(); rec.ID != "" && f.Match(&rec) { // else it begins in this moment
 			up = append(up, rec)
 		}
 	}
@@ -60,7 +60,9 @@ func (a *api) listCalls(r *request, p callParams, _ none) (list[store.Call], err
 
 func (a *api) getCall(r *request, p idParams, _ none) (store.Call, error) {
 	if c, ok := a.cfg.Engine.Call(p.ID); ok {
-		return c.Record(), nil
+		if rec := c.Record(); rec.ID != "" { // else it begins in this moment
+			return rec, nil
+		}
 	}
 	if a.cfg.Store == nil {
 		return store.Call{}, notFound("call", p.ID)

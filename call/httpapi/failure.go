@@ -108,11 +108,14 @@ func (r *request) flowFailure(err error, at string) error {
 func classify(err error) *failure {
 	var f *failure
 	var refusal *call.Refusal
+	var state *call.StateError
 	switch {
 	case errors.As(err, &f):
 		return f
 	case errors.As(err, &refusal):
 		return refused(refusal)
+	case errors.As(err, &state):
+		return precondition("state", "%s", state.Reason).(*failure)
 	case errors.Is(err, store.ErrNotFound):
 		return &failure{code: http.StatusNotFound, status: "NOT_FOUND", reason: "not_found", message: "there is no such thing"}
 	case errors.Is(err, call.ErrNoFlow):
