@@ -56,12 +56,14 @@ func (c *Call) startInto(ctx context.Context, what string, who Ears, open ...fun
 		end(nil)
 		return fmt.Errorf("call: %s: %w", what[:4], err)
 	}
-	err = c.Background(func(ctx context.Context) {
+	playing, done := c.stoppable(life) // from now on, and between two of them
+	err = c.Background(func(context.Context) {
 		defer end(nil)
-		err := c.playInto(ctx, src, who)
+		defer done()
+		err := c.playInto(playing, src, who)
 		for i := 1; i < len(open) && err == nil; i++ {
-			if src, err = open[i](life); err == nil {
-				err = c.playInto(ctx, src, who)
+			if src, err = open[i](playing); err == nil {
+				err = c.playInto(playing, src, who)
 			}
 		}
 		c.notedInto(what, start, who, err)
@@ -71,6 +73,7 @@ func (c *Call) startInto(ctx context.Context, what string, who Ears, open ...fun
 	})
 	if err != nil { // nobody is going to play it
 		closeSource(src)
+		done()
 		end(nil)
 	}
 	return err
