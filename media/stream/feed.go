@@ -16,7 +16,8 @@ type feed struct {
 	listen media.Direction
 
 	on      atomic.Bool // somebody reads
-	ring    []int16     // a power of two
+	limit   uint64      // samples that wait
+	ring    []int16     // a power of two, no less than limit
 	head    atomic.Uint64
 	tail    atomic.Uint64
 	dropped atomic.Uint64 // frames
@@ -27,7 +28,7 @@ func newFeed(samples int, listen media.Direction, wake chan struct{}) *feed {
 	for size < samples {
 		size *= 2
 	}
-	return &feed{wake: wake, listen: listen, ring: make([]int16, size)}
+	return &feed{wake: wake, listen: listen, limit: uint64(max(samples, 1024)), ring: make([]int16, size)}
 }
 
 // Tick takes a frame on the media thread.
@@ -40,7 +41,7 @@ func (f *feed) Tick(n uint64, in, out []int16) {
 	}
 	size := uint64(feedHead + len(in) + len(out))
 	head := f.head.Load()
-	if !f.on.Load() || head+size-f.tail.Load() > uint64(len(f.ring)) {
+	if !f.on.Load() || head+size-f.tail.Load() > f.limit {
 		f.dropped.Add(1)
 		return
 	}
@@ -77,7 +78,10 @@ func (f *feed) read(at uint64, dst []int16) uint64 {
 
 // begin makes the reader's start: what came before is gone.
 func (f *feed) begin() {
-	f.tail.Store(f.head.Load())
+	var fr frame
+	for f.take(&fr) {
+		f.dropped.Add(1)
+	}
 	f.on.Store(true)
 }
 

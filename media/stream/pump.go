@@ -17,7 +17,11 @@ func (s *Session) serve(ctx context.Context, conn Conn, nth int) error {
 	defer end(nil)
 	p := &pump{s: s, conn: conn, wire: w, answers: make(chan string, 16), life: life}
 	var all sync.WaitGroup
-	all.Go(func() { end(p.read(life)) })
+	heard := make(chan struct{}) // closed when nothing more is read
+	all.Go(func() {
+		defer close(heard)
+		end(p.read(life))
+	})
 	all.Go(func() {
 		if err := p.ping(life); err != nil {
 			end(err)
@@ -40,6 +44,9 @@ func (s *Session) serve(ctx context.Context, conn Conn, nth int) error {
 	})
 	err := p.write(ctx, life)
 	s.feed.end()
+	if errors.Is(err, errLost) && !errors.Is(err, errStalled) {
+		err = p.whyLost(heard, err)
+	}
 	if errors.Is(err, errStopped) {
 		_ = w.end(p.send) // as far as it is still heard
 	}
@@ -55,6 +62,21 @@ func (s *Session) serve(ctx context.Context, conn Conn, nth int) error {
 	s.out.forget()
 	return err
 }
+
+// whyLost is err, of a write, or what the reader knows better: a connection that was closed in due form cannot be written to either.
+func (p *pump) whyLost(heard <-chan struct{}, err error) error {
+	t := time.NewTimer(closeTimeout)
+	defer t.Stop()
+	select {
+	case <-heard:
+		return p.ended()
+	case <-t.C:
+		return err
+	}
+}
+
+// errStalled is matched by the error of a program that takes nothing.
+var errStalled = errors.New("the program takes nothing")
 
 // errLost is matched by the errors of a connection that is of no use any more.
 var errLost = errors.New("connection lost")
@@ -81,7 +103,7 @@ type track struct {
 }
 
 func (p *pump) send(m Message) error {
-	ctx, cancel := context.WithTimeoutCause(p.life, p.s.cfg.WriteTimeout, fmt.Errorf("the program takes nothing for %v", p.s.cfg.WriteTimeout))
+	ctx, cancel := context.WithTimeoutCause(p.life, p.s.cfg.WriteTimeout, fmt.Errorf("%w for %v", errStalled, p.s.cfg.WriteTimeout))
 	defer cancel()
 	err := p.conn.Write(ctx, m)
 	if ctx.Err() != nil {
@@ -96,7 +118,7 @@ func (p *pump) send(m Message) error {
 // say makes f's error that of the connection, which may have ended for another reason before.
 func (p *pump) say(f func() error) error {
 	err := f()
-	if err != nil && p.life.Err() != nil {
+	if err != nil && p.life.Err() != nil && !errors.Is(err, errStalled) {
 		return p.ended()
 	}
 	return err
