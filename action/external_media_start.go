@@ -44,7 +44,7 @@ func (a *externalMediaStart) Check(c *CheckContext) {
 	case a.URL != "" && a.ExternalHost != "":
 		c.At("url").Errorf("is the same as external_host: only one can be given")
 	case a.host() == "":
-		c.At("external_host").Errorf("%q or %q is required", "external_host", "url")
+		c.At("external_host").Errorf("or url is required")
 	case !HasVar(a.host()) && !HasVar(a.Protocol):
 		key := "external_host"
 		if a.URL != "" {

@@ -18,30 +18,29 @@ type Kind string
 
 // Kinds of inputs, and the field of Input that belongs to each.
 const (
-	KindIncoming      Kind = "incoming"       // Incoming: a new INVITE
-	KindOutgoing      Kind = "outgoing"       // Outgoing: a call of ours is to be placed
-	KindInvited       Kind = "invited"        // Invited: our INVITE is on its way
-	KindBridge        Kind = "bridge"         // Bridge: the call is in a bridge, or out of it again
-	KindVerified      Kind = "verified"       // Verdict; of a call of ours, on a redirect that is not followed
-	KindRouted        Kind = "routed"         // Flow: Config.Route chose it
-	KindRefused       Kind = "refused"        // End: verification or routing said no
-	KindSIP           Kind = "sip"            // SIP: the dialog's peer did something
-	KindMedia         Kind = "media"          // Media: a digit, silence of the network, ...
-	KindNegotiated    Kind = "negotiated"     // Negotiated: offer and answer met
-	KindCommand       Kind = "command"        // Command: the flow or the program wants something
-	KindStarted       Kind = "action"         // Step: an action began
-	KindEnded         Kind = "action_end"     // Step: it is over
-	KindFlowEnded     Kind = "flow_end"       // Flow: with its error, if any
-	KindTimer         Kind = "timer"          // Timer: its name
-	KindRecording     Kind = "recording"      // Recording: one has started or ended
-	KindTranscription Kind = "transcription"  // Transcription: one has started or ended, or a text is there
-	KindExternalMedia Kind = "external_media" // ExternalMedia: a stream to a program has started or ended, or its connection was lost, or is there again
-	KindQuality       Kind = "quality"        // Stats: how the call sounds, every Config.QualityInterval
-	KindMeter         Kind = "meter"          // Meter: the price of an incoming call, and what is set aside for it
-	KindReserved      Kind = "reserved"       // Reserved: there is more time, or money, or not
-	KindNote          Kind = "note"           // Note: what a flow's step got from outside (HTTP, speech, prompts)
-	KindRestored      Kind = "restored"       // State: the call is taken up from a Snapshot
-	KindClosed        Kind = "media_close"    // Media of the call is closed; Stats has its sums
+	KindIncoming      Kind = "incoming"      // Incoming: a new INVITE
+	KindOutgoing      Kind = "outgoing"      // Outgoing: a call of ours is to be placed
+	KindInvited       Kind = "invited"       // Invited: our INVITE is on its way
+	KindBridge        Kind = "bridge"        // Bridge: the call is in a bridge, or out of it again
+	KindVerified      Kind = "verified"      // Verdict; of a call of ours, on a redirect that is not followed
+	KindRouted        Kind = "routed"        // Flow: Config.Route chose it
+	KindRefused       Kind = "refused"       // End: verification or routing said no
+	KindSIP           Kind = "sip"           // SIP: the dialog's peer did something
+	KindMedia         Kind = "media"         // Media: a digit, silence of the network, ...
+	KindNegotiated    Kind = "negotiated"    // Negotiated: offer and answer met
+	KindCommand       Kind = "command"       // Command: the flow or the program wants something
+	KindStarted       Kind = "action"        // Step: an action began
+	KindEnded         Kind = "action_end"    // Step: it is over
+	KindFlowEnded     Kind = "flow_end"      // Flow: with its error, if any
+	KindTimer         Kind = "timer"         // Timer: its name
+	KindRecording     Kind = "recording"     // Recording: one has started or ended
+	KindTranscription Kind = "transcription" // Transcription: one has started or ended, or a text is there
+	KindQuality       Kind = "quality"       // Stats: how the call sounds, every Config.QualityInterval
+	KindMeter         Kind = "meter"         // Meter: the price of an incoming call, and what is set aside for it
+	KindReserved      Kind = "reserved"      // Reserved: there is more time, or money, or not
+	KindNote          Kind = "note"          // Note: what a flow's step got from outside (HTTP, speech, prompts)
+	KindRestored      Kind = "restored"      // State: the call is taken up from a Snapshot
+	KindClosed        Kind = "media_close"   // Media of the call is closed; Stats has its sums
 )
 
 // Input is one thing that a call's loop consumed. What a loop consumed, in order,

@@ -7,6 +7,9 @@ import (
 	"github.com/callbin/callbin/store"
 )
 
+// KindExternalMedia is the Kind of inputs with ExternalMedia: a stream to a program has started or ended, or its connection was lost, or is there again.
+const KindExternalMedia Kind = "external_media"
+
 // ExternalMediaInput tells what became of a stream to a program.
 type ExternalMediaInput struct {
 	ID       string        `json:"id"`
