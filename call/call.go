@@ -69,6 +69,8 @@ type Call struct {
 	replies       map[int]chan string
 	recorder      *recording                        // guarded by mu; the one that runs
 	transcription *transcription                    // guarded by mu; the one that runs
+	streams       []*externalMedia                  // guarded by mu; those that run
+	opening       int                               // guarded by mu; streams that are being connected
 	closing       bool                              // guarded by mu; no recording is to run any more
 	hiding        bool                              // guarded by mu; digits are not to be kept
 	hidden        string                            // guarded by mu; those whose inputs wait for the loop
@@ -252,6 +254,9 @@ func (c *Call) perform(e *Effect) (in Input, ok bool) {
 	case DoEmit:
 		if e.Text == "call_media_timeout" {
 			c.log().Warn("the far end sends no sound")
+		}
+		if e.Digit != nil {
+			c.streamDigit(e.Digit)
 		}
 		c.engine.emit(c, e)
 	case DoReply:
