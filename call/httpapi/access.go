@@ -72,10 +72,7 @@ func newAccess(all []string, tokens []call.AccessToken) *access {
 func (a *access) admit(r *http.Request) (*holder, error) {
 	h := a.find(r.Header.Get("Authorization"))
 	if h == nil {
-		if wait := a.wrongBy(r.RemoteAddr); wait > 0 {
-			return nil, &failure{code: http.StatusTooManyRequests, status: "RESOURCE_EXHAUSTED", reason: "wrong_tokens", message: "too many requests without a right token", retry: wait}
-		}
-		return nil, &failure{code: http.StatusUnauthorized, status: "UNAUTHENTICATED", reason: "token", message: "a bearer token is needed"}
+		return nil, a.refuse(r)
 	}
 	if h.limit != nil {
 		if wait := h.limit.take(time.Now()); wait > 0 {
@@ -83,6 +80,14 @@ func (a *access) admit(r *http.Request) (*holder, error) {
 		}
 	}
 	return h, nil
+}
+
+// refuse counts a request without a right token, or ticket.
+func (a *access) refuse(r *http.Request) error {
+	if wait := a.wrongBy(r.RemoteAddr); wait > 0 {
+		return &failure{code: http.StatusTooManyRequests, status: "RESOURCE_EXHAUSTED", reason: "wrong_tokens", message: "too many requests without a right token", retry: wait}
+	}
+	return &failure{code: http.StatusUnauthorized, status: "UNAUTHENTICATED", reason: "token", message: "a bearer token is needed"}
 }
 
 // find compares hashes, and all of them, so that time tells nothing about a token, nor its length.

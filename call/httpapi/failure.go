@@ -118,6 +118,8 @@ func classify(err error) *failure {
 		return precondition("state", "%s", state.Reason).(*failure)
 	case errors.Is(err, store.ErrNotFound):
 		return &failure{code: http.StatusNotFound, status: "NOT_FOUND", reason: "not_found", message: "there is no such thing"}
+	case errors.Is(err, call.ErrNoJourney):
+		return &failure{code: http.StatusNotFound, status: "NOT_FOUND", reason: "not_found", message: plain(err)}
 	case errors.Is(err, call.ErrNoFlow):
 		return &failure{code: http.StatusNotFound, status: "NOT_FOUND", reason: "no_flow", message: plain(err)}
 	case errors.Is(err, store.ErrInvalid):

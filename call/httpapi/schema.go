@@ -10,6 +10,7 @@ import (
 	"unicode"
 
 	"github.com/callbin/callbin/call/address"
+	"github.com/callbin/callbin/call/rating"
 	"github.com/callbin/callbin/store"
 )
 
@@ -53,6 +54,8 @@ func (b *schemas) of(t reflect.Type) (*schema, error) {
 		return reflect.Zero(t).Interface().(described).schema(), nil
 	case t == reflect.TypeFor[store.Time]():
 		return &schema{Type: "string", Format: "date-time"}, nil
+	case t == reflect.TypeFor[rating.Amount]():
+		return &schema{Type: "number", Description: "in units of the currency, decimal"}, nil
 	case t == reflect.TypeFor[json.RawMessage]() || t.Kind() == reflect.Interface:
 		return &schema{}, nil // anything
 	case t == reflect.TypeFor[address.Type]():
