@@ -73,7 +73,8 @@ func (s *eventSocket) run(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var reader sync.WaitGroup
-	reader.Go(func() { cancel(s.read(ctx)) })
+	// The end of a context that is read with closes the connection, and nothing could be said any more: goodbye ends the reader.
+	reader.Go(func() { cancel(s.read(context.WithoutCancel(ctx))) })
 	err := s.write(ctx)
 	s.goodbye(err)
 	cancel(nil)
