@@ -51,7 +51,11 @@ type sseWriter struct {
 	w       http.ResponseWriter
 	control *http.ResponseController
 	text    []byte // of what is written next
+	flushed time.Time
 }
+
+// gather is how long events gather after others have been written: one that comes alone goes at once, of many each costs less.
+const gather = 20 * time.Millisecond
 
 // run writes events until sub or ctx ends, and tells why.
 func (s *sseWriter) run(ctx context.Context, sub *call.Subscription, lost bool) error {
@@ -64,7 +68,7 @@ func (s *sseWriter) run(ctx context.Context, sub *call.Subscription, lost bool) 
 		s.say("events_lost", "events_lost", lostMessage)
 	}
 	for {
-		if sub.Waiting() == 0 {
+		if sub.Waiting() == 0 && len(s.text) > 0 && !s.gathers(ctx, sub) {
 			if err := s.flush(); err != nil {
 				return err
 			}
@@ -90,6 +94,21 @@ func (s *sseWriter) run(ctx context.Context, sub *call.Subscription, lost bool) 
 	}
 }
 
+// gathers waits until it is time to write, and tells whether more has come meanwhile.
+func (s *sseWriter) gathers(ctx context.Context, sub *call.Subscription) bool {
+	wait := gather - time.Since(s.flushed)
+	if wait <= 0 {
+		return false
+	}
+	t := time.NewTimer(wait)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+	return sub.Waiting() > 0
+}
+
 // say writes a message that is no event: it has no id, so that the reader still knows its last one.
 func (s *sseWriter) say(event, reason, message string) {
 	text, _ := json.Marshal(streamNote{Type: event, Reason: reason, Message: message}) // strings: it cannot fail
@@ -102,6 +121,7 @@ func (s *sseWriter) flush() error {
 	}
 	_ = s.control.SetWriteDeadline(time.Now().Add(streamWrite)) // of what has none, the server's own holds
 	_, err := s.w.Write(s.text)
+	s.flushed = time.Now()
 	if s.text = s.text[:0]; err == nil {
 		err = s.control.Flush()
 	}
