@@ -83,7 +83,7 @@ func newAPI(cfg Config) *api {
 
 // rows are the whole table: each resource has its own part of it.
 func (a *api) rows() []operation {
-	return slices.Concat(a.callRows(), a.controlRows(), a.soundRows(), a.wayRows(), a.flowRows(), a.recordingRows())
+	return slices.Concat(a.callRows(), a.controlRows(), a.soundRows(), a.wayRows(), a.activeflowRows(), a.flowRows(), a.recordingRows())
 }
 
 // ServeHTTP serves one request.
