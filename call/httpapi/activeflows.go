@@ -61,6 +61,9 @@ func (a *api) createActiveflow(r *request, e FlowRunner, b ActiveflowCreate) (ca
 	if store.CheckID(b.ID) != nil && b.ID != "" {
 		return call.Activeflow{}, r.invalid("/id", "an id has at most 255 bytes, and no control characters")
 	}
+	if wrong := r.checkVariables(b.Variables); wrong != nil {
+		return call.Activeflow{}, invalidBody(wrong)
+	}
 	o := call.FlowRunOptions{ID: b.ID, Flow: p, Variables: b.Variables}
 	got, err := e.RunFlow(r.ctx, o)
 	var bad *flow.Error

@@ -117,6 +117,9 @@ func (a *api) serve(w http.ResponseWriter, r *http.Request, o *operation) {
 	} else {
 		ans = a.answer(w, &request{ctx: r.Context(), op: o, http: r, id: id, by: by, max: a.cfg.MaxBody})
 	}
+	if by != nil && o != nil && o.method != http.MethodGet { // who has changed something
+		a.cfg.Logger.Info("http request", "method", o.method, "path", r.URL.Path, "status", ans.code, "token", by.name, "request", id)
+	}
 	ans.write(w, r)
 }
 
