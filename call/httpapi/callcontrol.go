@@ -224,16 +224,22 @@ type DigitsBody struct {
 	Interval int64  `json:"interval,omitempty" opt:"ms,min=0,max=5000" doc:"milliseconds between digits"`
 }
 
+// longestDigits is how long keys may be pressed by one request, which waits for it.
+const longestDigits = 45 * time.Second
+
 func (a *api) sendDigits(r *request, p idParams, b DigitsBody) (none, error) {
 	if len(b.Digits) > 100 || strings.Trim(b.Digits, "0123456789ABCDabcd*#") != "" {
 		return none{}, r.invalid("/digits", "digits are at most 100 of 0-9, A-D, * and #")
 	}
+	if b.Duration == 0 {
+		b.Duration = 100
+	}
+	if total := ms(int64(len(b.Digits)) * (b.Duration + b.Interval)); total > longestDigits {
+		return none{}, r.invalid("/digits", "the digits take %v, more than %v: send them in parts", total, longestDigits)
+	}
 	c, err := a.answered(r, p.ID)
 	if err != nil {
 		return none{}, err
-	}
-	if b.Duration == 0 {
-		b.Duration = 100
 	}
 	sent := make(chan error, 1) // of one: who asked may have gone
 	err = c.Background(func(ctx context.Context) {
@@ -259,6 +265,9 @@ type MetadataBody struct {
 }
 
 func (a *api) setMetadata(r *request, p idParams, b MetadataBody) (store.Call, error) {
+	if wrong := r.checkMetadata(b.Metadata); wrong != nil {
+		return store.Call{}, invalidBody(wrong)
+	}
 	c, err := a.up(r, p.ID)
 	if err != nil {
 		return store.Call{}, err

@@ -256,6 +256,7 @@ func TestFlowOfACallIsSteeredByRequest(t *testing.T) {
 		if got := h.ok(t, "POST", at+"/park", `{"no_return":true}`)["orbit"]; got != "701" {
 			t.Errorf("parked in %v", got)
 		}
+		synctest.Wait()
 		if got := h.ok(t, "GET", at, "")["orbit"]; got != "701" {
 			t.Errorf("the record's orbit: %v", got)
 		}

@@ -32,6 +32,7 @@ type callParams struct {
 	Destination  string            `json:"destination,omitempty" doc:"the target or target_name of the destination, exactly"`
 	JourneyID    string            `json:"journey_id,omitempty"`
 	Account      string            `json:"account,omitempty" doc:"who pays"`
+	ActiveflowID string            `json:"activeflow_id,omitempty"`
 	Metadata     map[string]string `json:"metadata,omitempty" doc:"metadata[KEY]=VALUE, or metadata.KEY=VALUE: each pair has to be there"`
 	timeParams
 }
@@ -39,7 +40,7 @@ type callParams struct {
 func (a *api) listCalls(r *request, p callParams, _ none) (list[store.Call], error) {
 	f := store.CallFilter{
 		Status: p.Status, HangupReason: p.HangupReason, Direction: p.Direction, Source: p.Source, Destination: p.Destination, JourneyID: p.JourneyID,
-		Account: p.Account, Metadata: p.Metadata, Since: p.Since, Until: p.Until, PageSize: p.PageSize, PageToken: p.PageToken,
+		Account: p.Account, ActiveflowID: p.ActiveflowID, Metadata: p.Metadata, Since: p.Since, Until: p.Until, PageSize: p.PageSize, PageToken: p.PageToken,
 	}
 	var stored, up []store.Call
 	var next string

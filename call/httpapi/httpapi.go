@@ -92,7 +92,7 @@ func newAPI(cfg Config) *api {
 
 // rows are the whole table: each resource has its own part of it.
 func (a *api) rows() []operation {
-	return slices.Concat(a.callRows(), a.controlRows(), a.soundRows(), a.wayRows(), a.flowRows(), a.recordingRows(), a.eventRows(), a.journeyRows())
+	return slices.Concat(a.callRows(), a.controlRows(), a.soundRows(), a.wayRows(), a.activeflowRows(), a.flowRows(), a.recordingRows(), a.eventRows(), a.journeyRows())
 }
 
 // ServeHTTP serves one request.
@@ -125,6 +125,9 @@ func (a *api) serve(w http.ResponseWriter, r *http.Request, o *operation) {
 		ans = failed(classify(err), id)
 	} else {
 		ans = a.answer(w, &request{ctx: r.Context(), op: o, http: r, id: id, by: by, max: a.cfg.MaxBody})
+	}
+	if by != nil && o != nil && o.method != http.MethodGet { // who has changed something
+		a.cfg.Logger.Info("http request", "method", o.method, "path", r.URL.Path, "status", ans.code, "token", by.name, "request", id)
 	}
 	ans.write(w, r)
 }

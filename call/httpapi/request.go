@@ -60,6 +60,8 @@ func lists(header, tag string) bool {
 
 // load reads the body, within the limits of time and size.
 func (r *request) load(w http.ResponseWriter) error {
+	// Once it is there, what takes its time must not end by the deadline of a body, nor by that of the server.
+	defer func() { _ = http.NewResponseController(w).SetReadDeadline(time.Time{}) }() // not each connection has one
 	if !r.op.hasBody() {
 		return nil
 	}

@@ -42,7 +42,7 @@ type schemas struct {
 }
 
 // described is a type that has a schema other than that of its fields.
-type described interface{ schema() *schema }
+type described interface{ schema(b *schemas) *schema }
 
 // of is the schema of what a Go type is in JSON.
 func (b *schemas) of(t reflect.Type) (*schema, error) {
@@ -51,7 +51,7 @@ func (b *schemas) of(t reflect.Type) (*schema, error) {
 	}
 	switch {
 	case t.Implements(reflect.TypeFor[described]()):
-		return reflect.Zero(t).Interface().(described).schema(), nil
+		return reflect.Zero(t).Interface().(described).schema(b), nil
 	case t == reflect.TypeFor[store.Time]():
 		return &schema{Type: "string", Format: "date-time"}, nil
 	case t == reflect.TypeFor[rating.Amount]():

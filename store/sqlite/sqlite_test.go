@@ -162,7 +162,7 @@ func TestVersion5IsBroughtForward(t *testing.T) {
 		t.Fatal(err)
 	}
 	db := raw(t, path)
-	for _, q := range []string{"DROP INDEX calls_account", "ALTER TABLE calls DROP COLUMN account", "UPDATE schema_version SET version = 5"} {
+	for _, q := range []string{"DROP INDEX calls_activeflow", "ALTER TABLE calls DROP COLUMN activeflow_id", "DROP INDEX calls_account", "ALTER TABLE calls DROP COLUMN account", "UPDATE schema_version SET version = 5"} {
 		if _, err := db.Exec(q); err != nil {
 			t.Fatal(err)
 		}
