@@ -39,6 +39,9 @@ func (c *Call) startInto(ctx context.Context, what string, who Ears, open ...fun
 	if len(open) == 0 {
 		return errors.New("call: play: there is nothing to play")
 	}
+	if err := context.Cause(c.flowCtx); err != nil {
+		return fmt.Errorf("call: %s: %w", what[:4], err) // the call is over, or about to be
+	}
 	if _, err := c.ears(who); err != nil {
 		return err // before anything is opened
 	}
@@ -47,9 +50,11 @@ func (c *Call) startInto(ctx context.Context, what string, who Ears, open ...fun
 	life, end := context.WithCancelCause(c.flowCtx)
 	stop := context.AfterFunc(ctx, func() { end(context.Cause(ctx)) })
 	src, err := open[0](life)
-	if err == nil && !stop() {
+	if err == nil && (!stop() || life.Err() != nil) {
 		closeSource(src)
-		err = context.Cause(ctx)
+		if err = context.Cause(ctx); err == nil {
+			err = context.Cause(life)
+		}
 	}
 	if err != nil {
 		stop()

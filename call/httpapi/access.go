@@ -122,11 +122,10 @@ func (a *access) wrongBy(remote string) time.Duration {
 	defer a.mu.Unlock()
 	b := a.wrong[who]
 	if b == nil {
-		for old, is := range a.wrong { // those that have waited long enough first; else any one
+		for old := range a.wrong { // any one: who has so many addresses is not kept back by this
 			if len(a.wrong) < maxAddresses {
 				break
 			}
-			_ = is
 			delete(a.wrong, old)
 		}
 		b = &bucket{rate: wrongPerSecond, size: wrongTokens, left: wrongTokens}

@@ -60,3 +60,28 @@ func FuzzBody(f *testing.F) {
 		}
 	})
 }
+
+// FuzzQuery sends any query to each row of the table that only reads.
+func FuzzQuery(f *testing.F) {
+	h := open(f, nil)
+	var rows []httpapi.Row
+	for _, r := range httpapi.Rows(h.api) {
+		if r.Method == "GET" {
+			rows = append(rows, r)
+		}
+	}
+	for i := range rows {
+		for _, q := range []string{"", "page_size=1&page_token=x", "since=2026-01-01T00:00:00Z&until=x", "metadata.a=b&metadata[c]=d", "metadata=x", "status=a&status=b", "%zz", "file=99", "direction=incoming&x[=1"} {
+			f.Add(uint8(i), "x", q)
+		}
+	}
+	f.Fuzz(func(t *testing.T, row uint8, id, query string) {
+		r := rows[int(row)%len(rows)]
+		req := httptest.NewRequest(r.Method, "/", nil)
+		req.URL.Path, req.URL.RawQuery = pathID.ReplaceAllLiteralString(r.Path, id), query
+		req.Header.Set("Authorization", "Bearer "+token)
+		if got := serve(h.api, req); got.code == 500 || got.code < 200 {
+			t.Fatalf("%s?%s: %d %s", req.URL.Path, query, got.code, got.text)
+		}
+	})
+}
