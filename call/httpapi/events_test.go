@@ -7,13 +7,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"math/rand/v2"
 	"net"
 	"net/http"
-	"os"
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -484,15 +485,40 @@ func receiveHead(c *websocket.Conn) (h head, err error) {
 	return h, json.Unmarshal(b, &h)
 }
 
-// TestStreamsStallNobody has 100 calls (500 with CALLBIN_LONG), 200 readers of their events, and 20 that open a stream and never read.
+// dropLog counts the streams that are dropped because their reader takes nothing.
+type dropLog struct{ n atomic.Int32 }
+
+func (d *dropLog) count() int                               { return int(d.n.Load()) }
+func (d *dropLog) Enabled(context.Context, slog.Level) bool { return true }
+func (d *dropLog) WithAttrs([]slog.Attr) slog.Handler       { return d }
+func (d *dropLog) WithGroup(string) slog.Handler            { return d }
+func (d *dropLog) Handle(_ context.Context, r slog.Record) error {
+	if r.Message != "event stream dropped" {
+		return nil
+	}
+	r.Attrs(func(a slog.Attr) bool {
+		if a.Key == "err" && strings.Contains(a.Value.String(), "the reader has taken nothing for 10s") {
+			d.n.Add(1)
+		}
+		return true
+	})
+	return nil
+}
+
+// TestStreamsStallNobody has 500 calls (100 with -short), 200 readers of their events, and 20 that open a stream and never read; half of both are SSE, half
+// WebSockets. All calls end at the moment at which they end without them, each reader gets every event once and in order, and those that do not read
+// are dropped with the reason.
 func TestStreamsStallNobody(t *testing.T) {
-	calls := 100
-	if os.Getenv("CALLBIN_LONG") != "" {
-		calls = 500
+	calls := 500
+	if testing.Short() {
+		calls = 100
 	}
 	run := func(t *testing.T, readers, stalled int) (ends []time.Duration, kept int) {
 		synctest.Test(t, func(t *testing.T) {
-			h := open(t, map[string]string{"100": `[{"type":"answer"},{"type":"sleep","option":{"duration":500}}]`})
+			var dropped dropLog
+			h := open(t, map[string]string{"100": `[{"type":"answer"},{"type":"sleep","option":{"duration":500}}]`}, func(_ *call.Config, w *httpapi.Config) {
+				w.Logger = slog.New(&dropped)
+			})
 			w := h.serve(t)
 			var before, after runtime.MemStats
 			runtime.GC()
@@ -533,9 +559,16 @@ func TestStreamsStallNobody(t *testing.T) {
 					_ = c.CloseNow()
 				})
 			}
-			var stuck []*sse
-			for range stalled {
-				stuck = append(stuck, w.sse(t, ""))
+			var stuck []func() bool // tells whether there is one more message
+			for i := range stalled {
+				if i%2 == 0 {
+					s := w.sse(t, "")
+					defer s.Close()
+					stuck = append(stuck, func() bool { _, ok := s.next(); return ok })
+					continue
+				}
+				c := w.socket(t, "/v1.0/events/ws?type=*")
+				stuck = append(stuck, func() bool { _, err := receive(c); return err == nil })
 			}
 			phone := calltest.NewPhone(t, h.net, calltest.PhoneConfig{})
 			begun := time.Now()
@@ -558,15 +591,17 @@ func TestStreamsStallNobody(t *testing.T) {
 			runtime.GC()
 			runtime.ReadMemStats(&after)
 			kept = int(after.HeapAlloc) - int(before.HeapAlloc) // most of it is what the phones keep
-			for i, s := range stuck {
+			for i, more := range stuck {
 				n := 0
-				for _, ok := s.next(); ok; _, ok = s.next() {
+				for more() {
 					n++
 				}
 				if n > 300 { // what stood in the one write that was cut
 					t.Errorf("one that does not read, %d, got %d messages", i, n)
 				}
-				s.Close()
+			}
+			if n := dropped.count(); n != stalled {
+				t.Errorf("%d streams were dropped because nothing is taken, want %d", n, stalled)
 			}
 		})
 		return ends, kept
