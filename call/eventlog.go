@@ -208,10 +208,11 @@ func (l *eventLog) drop(s *Subscription, why error) {
 func (l *eventLog) subscribe(o SubscribeOptions) (*Subscription, error) {
 	l.subMu.Lock()
 	defer l.subMu.Unlock()
-	missed, from, err := l.begin(&o)
+	missed, from, err := l.begin(o.After)
 	if err != nil {
 		return nil, err
 	}
+	missed = slices.DeleteFunc(missed, func(ev *told) bool { return !o.wants(&ev.Event) })
 	s := &Subscription{log: l, o: o, from: from, ch: make(chan *told, o.Buffer+len(missed))}
 	for _, ev := range missed {
 		s.ch <- ev
@@ -224,25 +225,21 @@ func (l *eventLog) subscribe(o SubscribeOptions) (*Subscription, error) {
 	return s, nil
 }
 
-// begin finds what came after the event o.After, and the number of the first event that is to be handed out.
-func (l *eventLog) begin(o *SubscribeOptions) (missed []*told, from uint64, err error) {
+// begin finds what came after the event with that ID, if any, and the number of the first event that is to be handed out.
+func (l *eventLog) begin(after string) (missed []*told, from uint64, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
 		return nil, 0, ErrEngineEnded
 	}
-	if o.After != "" {
+	if after != "" {
 		at := func(i int) *told { return l.ring[(l.oldest()+uint64(i))%uint64(l.size)] }
 		kept := len(l.ring)
-		i := sort.Search(kept, func(i int) bool { return at(i).ID >= o.After })
-		if i == kept || at(i).ID != o.After {
+		i := sort.Search(kept, func(i int) bool { return at(i).ID >= after })
+		if i == kept || at(i).ID != after {
 			return nil, 0, ErrEventsLost
 		}
-		for i++; i < kept; i++ {
-			if ev := at(i); o.wants(&ev.Event) {
-				missed = append(missed, ev)
-			}
-		}
+		missed = l.since(i + 1)
 	}
 	l.on.Store(true)
 	if l.readers.Add(1); !l.running {
@@ -251,13 +248,25 @@ func (l *eventLog) begin(o *SubscribeOptions) (missed []*told, from uint64, err 
 	return missed, l.next, nil
 }
 
+// since copies what is kept, from the i-th on: who tells an event does not wait until a reader has chosen. mu is held.
+func (l *eventLog) since(i int) []*told {
+	if len(l.ring) < l.size {
+		return slices.Clone(l.ring[i:])
+	}
+	at := int(l.next % uint64(l.size)) // of the oldest
+	return slices.Concat(l.ring[at:], l.ring[:at])[i:]
+}
+
 // recent returns at most n of the events that are kept and that o chooses, the last one first; before is the ID of an event that those
 // have to be older than.
 func (l *eventLog) recent(o *SubscribeOptions, before string, n int) (list []Event) {
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	for i := l.next; i > l.oldest() && len(list) < n; i-- {
-		ev := l.ring[(i-1)%uint64(l.size)]
+	kept := l.since(0)
+	l.mu.Unlock()
+	for _, ev := range slices.Backward(kept) {
+		if len(list) == n {
+			break
+		}
 		if (before == "" || ev.ID < before) && o.wants(&ev.Event) {
 			list = append(list, ev.Event)
 		}

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"time"
@@ -57,14 +58,20 @@ type filterParams struct {
 	ConferenceID string `json:"conference_id,omitempty"`
 }
 
-func (p *filterParams) filter() call.EventFilter {
+// maxTypes is how many types one reader chooses: they are looked at for each event.
+const maxTypes = 100
+
+func (p *filterParams) filter() (call.EventFilter, error) {
 	f := call.EventFilter{CallID: p.CallID, JourneyID: p.JourneyID, ConferenceID: p.ConferenceID}
 	for t := range strings.SplitSeq(p.Type, ",") {
 		if t = strings.TrimSpace(t); t != "" {
 			f.Types = append(f.Types, t)
 		}
 	}
-	return f
+	if len(f.Types) > maxTypes {
+		return f, &failure{code: http.StatusBadRequest, status: "INVALID_ARGUMENT", reason: "parameter", message: fmt.Sprintf("type: %d are more than %d", len(f.Types), maxTypes)}
+	}
+	return f, nil
 }
 
 type eventListParams struct {
@@ -77,7 +84,11 @@ func listEvents(e Events, p eventListParams) (list[call.Event], error) {
 	if size == 0 {
 		size = 100
 	}
-	page := e.RecentEvents(call.SubscribeOptions{Any: []call.EventFilter{p.filter()}}, p.PageToken, size+1)
+	f, err := p.filter()
+	if err != nil {
+		return list[call.Event]{}, err
+	}
+	page := e.RecentEvents(call.SubscribeOptions{Any: []call.EventFilter{f}}, p.PageToken, size+1)
 	next := ""
 	if len(page) > size {
 		page = page[:size]

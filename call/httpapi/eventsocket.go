@@ -27,13 +27,17 @@ const socketDoc = `The client sends {"type":"subscribe","topics":[...]} and {"ty
 
 // eventSocket serves events over a WebSocket.
 func (a *api) eventSocket(r *request, e Events, p streamParams) (raw, error) {
+	f, err := p.filter()
+	if err != nil {
+		return nil, err
+	}
 	leave, err := a.streams.enter()
 	if err != nil {
 		return nil, err
 	}
 	s := &eventSocket{events: e, begun: make(chan struct{})}
 	if p.Type+p.CallID+p.JourneyID+p.ConferenceID != "" || p.LastEventID != "" {
-		s.fixed = []call.EventFilter{p.filter()}
+		s.fixed = []call.EventFilter{f}
 		if err := s.begin(p.LastEventID); err != nil {
 			leave()
 			return nil, err

@@ -17,11 +17,15 @@ func (a *api) sse(r *request, e Events, p streamParams) (raw, error) {
 	if h := r.http.Header.Get("Last-Event-ID"); h != "" { // of a browser that comes back by itself to the URL that it has
 		last = h
 	}
+	f, err := p.filter()
+	if err != nil {
+		return nil, err
+	}
 	leave, err := a.streams.enter()
 	if err != nil {
 		return nil, err
 	}
-	sub, lost, err := subscribe(e, []call.EventFilter{p.filter()}, last)
+	sub, lost, err := subscribe(e, []call.EventFilter{f}, last)
 	if err != nil {
 		leave()
 		return nil, err

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 
@@ -100,6 +101,20 @@ func TestPagesOfOthersOpenNoSocket(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestTypesAreBounded: what a reader chooses is looked at for each event.
+func TestTypesAreBounded(t *testing.T) {
+	h := open(t, nil)
+	for _, path := range []string{"/events", "/events/stream", "/events/ws"} {
+		r := h.do(t, "GET", path+"?type="+strings.Repeat("a,", 101), "")
+		if status, reason, _ := r.fault(); r.code != 400 || status != "INVALID_ARGUMENT" || reason != "parameter" || !strings.Contains(r.text, "101") {
+			t.Errorf("%s: %d %s", path, r.code, r.text)
+		}
+	}
+	if r := h.do(t, "GET", "/events?type="+strings.Repeat("a,", 100), ""); r.code != 200 {
+		t.Errorf("100 types: %d %s", r.code, r.text)
+	}
 }
 
 // TestScopeOfStreams: who may not read events gets no stream, and no ticket for one.
