@@ -11,6 +11,7 @@ import (
 	"slices"
 
 	"github.com/callbin/callbin/action"
+	"github.com/callbin/callbin/call/address"
 	"github.com/callbin/callbin/flow"
 )
 
@@ -80,8 +81,11 @@ func (c *Config) UseWebApps(apps map[string]WebApp) error {
 		}
 	}
 	next, owned := c.Route, c.Owned
+	if owned == nil {
+		owned = func(address.Address) bool { return false }
+	}
 	c.Route = func(ctx context.Context, in *Incoming) (flow.Program, error) {
-		if p, ok := programs[in.To.Target]; ok {
+		if p, ok := programs[in.Destination.Target]; ok {
 			return p, nil
 		}
 		if next == nil {
@@ -89,6 +93,9 @@ func (c *Config) UseWebApps(apps map[string]WebApp) error {
 		}
 		return next(ctx, in)
 	}
-	c.Owned = ownsToo(owned, apps)
+	c.Owned = func(a address.Address) bool {
+		_, ok := apps[a.Target]
+		return ok || owned(a)
+	}
 	return nil
 }

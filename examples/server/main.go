@@ -56,6 +56,9 @@ func run(flags *call.Flags, web, flowDir, data string) error {
 		return err
 	}
 	cfg.UseFlows(flows, settings.Owned)
+	if err := cfg.UseWebApps(settings.WebApps); err != nil {
+		return err
+	}
 	cfg.RegistrationFile = filepath.Join(data, "registrations.json")
 	engine, err := call.New(cfg)
 	if err != nil {
