@@ -18,6 +18,7 @@ const (
 	CanDigits     Ability = "a leg with action.DigitReader"
 	CanEcho       Ability = "a leg with action.Echoer"
 	CanRecord     Ability = "a leg with action.Recorder"
+	CanWaitRecord Ability = "a leg with action.RecordingWaiter"
 	CanConnect    Ability = "a leg with action.Connector (an engine with Config.Outbound)"
 	CanDial       Ability = "a leg with action.Dialer (an engine with Config.Outbound)"
 	CanBridge     Ability = "a leg with action.Bridger"
@@ -41,6 +42,7 @@ const (
 	HasSpeaker Ability = "Deps.Speaker"
 	HasBeep    Ability = "Deps.Beep"
 	HasHTTP    Ability = "Deps.HTTP"
+	HasForeign Ability = "Deps.Foreign"
 
 	HasExpressions          Ability = "Deps.Expressions"
 	HasTranscriber          Ability = "Deps.Transcriber"
@@ -100,9 +102,9 @@ func (a Abilities) Without(list ...Ability) Abilities {
 // AllAbilities is the set of all that the built-in actions may need: what an engine with
 // everything could do.
 func AllAbilities() Abilities {
-	return AbilitiesOf(CanAnswer, CanHangup, CanPlay, CanDigits, CanEcho, CanRecord, CanConnect, CanDial, CanBridge,
+	return AbilitiesOf(CanAnswer, CanHangup, CanPlay, CanDigits, CanEcho, CanRecord, CanWaitRecord, CanConnect, CanDial, CanBridge,
 		CanConference, CanSendDigits, CanMute, CanPark, CanPickUp, CanFindFlows, CanFollow, CanTellStatus, CanListen, CanTranscribe,
-		CanReadRecord, CanDetect, CanQueue, CanFork, CanMailbox, HasPrompts, HasSpeaker, HasBeep, HasHTTP, HasExpressions,
+		CanReadRecord, CanDetect, CanQueue, CanFork, CanMailbox, HasPrompts, HasSpeaker, HasBeep, HasHTTP, HasForeign, HasExpressions,
 		HasTranscriber, HasRecordingTranscriber, HasAssistant, HasMessages, HasMail, HasConversations, HasCases)
 }
 
@@ -114,6 +116,7 @@ func (d Deps) Abilities() Abilities {
 		HasSpeaker: d.Speaker != nil,
 		HasBeep:    d.Beep != nil,
 		HasHTTP:    d.HTTP != nil,
+		HasForeign: d.Foreign != nil,
 
 		HasExpressions:          d.Expressions != nil,
 		HasTranscriber:          d.Transcriber != nil,
@@ -140,6 +143,7 @@ func LegAbilities(leg Leg) Abilities {
 	has[DigitReader](a, leg, CanDigits)
 	has[Echoer](a, leg, CanEcho)
 	has[Recorder](a, leg, CanRecord)
+	has[RecordingWaiter](a, leg, CanWaitRecord)
 	has[Connector](a, leg, CanConnect)
 	has[Dialer](a, leg, CanDial)
 	has[Bridger](a, leg, CanBridge)

@@ -40,6 +40,8 @@ type Deps struct {
 	Beep          func() media.Source // the sound of the beep action, a fresh one each time
 	HTTP          HTTPDoer
 	Destinations  DestinationChecker // warns of destinations when a flow is checked; nil: nobody does
+	Foreign       FlowReader         // fetch of flows that are written in another language; package flow/foreign has one
+	WebApps       map[string]WebApp  // accounts of fetch, by name
 	WebhookSecret string             // signs webhook_send: X-VoIPBIN-Signature: sha256=<hex HMAC-SHA256 of the body>
 
 	Expressions          Expressions                // condition_expression; package flow/expr has them

@@ -22,16 +22,17 @@ type digitsReceive struct {
 	Length   int    `json:"length" opt:"min=0,default=0" doc:"how many digits end it; 0: any number"`
 	Key      string `json:"key" doc:"set of keys, each of which ends it"`
 
-	Prompt        prompt `json:"prompt" doc:"what is said first"`
-	BargeIn       bool   `json:"barge_in" opt:"default=true" doc:"a digit cuts the prompt, and counts"`
-	Clear         *bool  `json:"clear" doc:"true: what was typed ahead does not count; false: all that nobody has read yet does"`
-	FirstTimeout  int    `json:"first_timeout" opt:"ms,min=0" doc:"longest wait for the first digit"`
-	DigitTimeout  int    `json:"digit_timeout" opt:"ms,min=0" doc:"longest wait from one digit to the next"`
-	KeepKey       bool   `json:"keep_key" opt:"default=true" doc:"the end key is the last of the digits"`
-	Pattern       string `json:"pattern" doc:"regular expression that the digits have to match, without the end key"`
-	Retries       int    `json:"retries" opt:"min=0,max=20" doc:"how often it asks again where there is no digit, or no match"`
-	TimeoutPrompt prompt `json:"timeout_prompt" doc:"said before it asks again because no digit came"`
-	InvalidPrompt prompt `json:"invalid_prompt" doc:"said before it asks again because the digits do not match"`
+	Prompt        prompt  `json:"prompt" doc:"what is said first"`
+	Prompts       sayings `json:"prompts" doc:"in place of prompt: what is said first, one after the other"`
+	BargeIn       bool    `json:"barge_in" opt:"default=true" doc:"a digit cuts the prompt, and counts"`
+	Clear         *bool   `json:"clear" doc:"true: what was typed ahead does not count; false: all that nobody has read yet does"`
+	FirstTimeout  int     `json:"first_timeout" opt:"ms,min=0" doc:"longest wait for the first digit"`
+	DigitTimeout  int     `json:"digit_timeout" opt:"ms,min=0" doc:"longest wait from one digit to the next"`
+	KeepKey       bool    `json:"keep_key" opt:"default=true" doc:"the end key is the last of the digits"`
+	Pattern       string  `json:"pattern" doc:"regular expression that the digits have to match, without the end key"`
+	Retries       int     `json:"retries" opt:"min=0,max=20" doc:"how often it asks again where there is no digit, or no match"`
+	TimeoutPrompt prompt  `json:"timeout_prompt" doc:"said before it asks again because no digit came"`
+	InvalidPrompt prompt  `json:"invalid_prompt" doc:"said before it asks again because the digits do not match"`
 
 	deps Deps
 }
@@ -45,7 +46,7 @@ func (a *digitsReceive) Timing() Timing { return TimeDigits }
 func (a *digitsReceive) Shape() Shape {
 	return Shape{
 		Sets: []string{VarDigits}, Result: []string{"digits", "ended_by"},
-		Says: []string{a.Prompt.Text}, OneDigit: a.Length == 1,
+		Says: append(a.Prompts.texts(), a.Prompt.Text), OneDigit: a.Length == 1,
 	}
 }
 
@@ -62,6 +63,10 @@ func (a *digitsReceive) Check(c *CheckContext) {
 		}
 	}
 	a.Prompt.check(c, "prompt")
+	a.Prompts.check(c, "prompts")
+	if len(a.Prompts) > 0 && !a.Prompt.silent() {
+		c.At("prompts").Errorf("cannot stand beside prompt: one of the two is said")
+	}
 	a.TimeoutPrompt.check(c, "timeout_prompt")
 	a.InvalidPrompt.check(c, "invalid_prompt")
 }
@@ -69,6 +74,7 @@ func (a *digitsReceive) Check(c *CheckContext) {
 func (a *digitsReceive) Needs(c *CheckContext) {
 	c.Need(CanDigits)
 	a.Prompt.needs(c)
+	a.Prompts.needs(c)
 	a.TimeoutPrompt.needs(c)
 	a.InvalidPrompt.needs(c)
 }
@@ -99,9 +105,8 @@ func (a *digitsReceive) Run(ctx context.Context, leg Leg) (Outcome, error) {
 	default:
 		typed = olderDigits(ctx)
 	}
-	say := a.Prompt
 	for try := 0; ; try++ {
-		o, err := a.ask(ctx, leg, l, &say, typed)
+		o, err := a.ask(ctx, leg, l, a.first(), typed)
 		if err != nil {
 			return o, err
 		}
@@ -113,8 +118,15 @@ func (a *digitsReceive) Run(ctx context.Context, leg Leg) (Outcome, error) {
 		if err := again.say(ctx, leg, a.deps); err != nil && ctx.Err() != nil {
 			return o, context.Cause(ctx)
 		}
-		say = a.Prompt
 	}
+}
+
+// first is what is said before the digits.
+func (a *digitsReceive) first() sayer {
+	if len(a.Prompts) > 0 {
+		return a.Prompts
+	}
+	return &a.Prompt
 }
 
 // TakeDigits is Run with a caller of whom it is known what is pressed.
@@ -123,7 +135,7 @@ func (a *digitsReceive) TakeDigits(vars *Vars, typed string, next func() (string
 	if err != nil {
 		return Continue(), "", true, err
 	}
-	if a.Clear != nil && *a.Clear || !a.BargeIn && !a.Prompt.silent() {
+	if a.Clear != nil && *a.Clear || !a.BargeIn && !a.first().silent() {
 		typed = ""
 	}
 	for try := 0; ; try++ {
@@ -183,7 +195,7 @@ func (a *digitsReceive) judge(o Outcome, pattern *regexp.Regexp, try int) (again
 
 // ask says something and collects digits once. It starts with an empty variable: what an older
 // digits_receive left in it must not end this one. typed are digits before those in the leg's buffer.
-func (a *digitsReceive) ask(ctx context.Context, leg Leg, l DigitReader, say *prompt, typed string) (Outcome, error) {
+func (a *digitsReceive) ask(ctx context.Context, leg Leg, l DigitReader, say sayer, typed string) (Outcome, error) {
 	vars := leg.Vars()
 	if err := vars.Set(VarDigits, ""); err != nil {
 		return Continue(), err
@@ -241,7 +253,7 @@ func (a *digitsReceive) collected(vars *Vars, ended string, n int) Outcome {
 	return o
 }
 
-func (a *digitsReceive) say(ctx context.Context, leg Leg, l DigitReader, say *prompt, typed string) error {
+func (a *digitsReceive) say(ctx context.Context, leg Leg, l DigitReader, say sayer, typed string) error {
 	switch {
 	case say.silent() || a.BargeIn && typed != "":
 		return nil

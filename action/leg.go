@@ -71,6 +71,21 @@ type Recorder interface {
 	StopRecording(ctx context.Context) error
 }
 
+// RecordingStopped is Recorded.EndedBy of a recording that somebody has stopped: a key, StopRecording, or the program.
+const RecordingStopped = "stop"
+
+// Recorded tells how a recording has ended.
+type Recorded struct {
+	EndedBy string        `json:"ended_by,omitempty"` // RecordingStopped, "silence", "duration", "hangup" or "error"
+	Length  time.Duration `json:"length,omitempty"`
+}
+
+// RecordingWaiter is a Recorder that can be waited for. WaitRecording returns when the recording has ended and all have been
+// told so, at once for one that has, or with context.Cause(ctx).
+type RecordingWaiter interface {
+	WaitRecording(ctx context.Context, id string) (Recorded, error)
+}
+
 // DigitSender sends DTMF digits to the peer, each for duration, with interval between
 // them. SendDigits returns when the last one is sent, or with context.Cause(ctx).
 type DigitSender interface {

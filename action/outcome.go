@@ -23,10 +23,12 @@ type Outcome struct {
 	Push     *Push             `json:"push,omitempty"`      // runs now; the flow goes on behind this step after it
 }
 
-// Push is a program within a flow. One field is set.
+// Push is a program within a flow. One of FlowID and Actions is set.
 type Push struct {
 	FlowID  string          `json:"flow_id,omitempty"` // of a flow that the leg's FlowFinder knows
 	Actions json.RawMessage `json:"actions,omitempty"` // a flow, or a list of actions
+	// Replace lets the flow that the step stands in end with this one: what stands behind the step does not run.
+	Replace bool `json:"replace,omitempty"`
 }
 
 // Continue goes on with the next action.

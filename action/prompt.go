@@ -3,8 +3,15 @@ package action
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 )
+
+// sayer is something that an action says by itself.
+type sayer interface {
+	silent() bool
+	say(ctx context.Context, leg Leg, deps Deps) error
+}
 
 // prompt is what an action says by itself: text, or URLs. The zero value says nothing.
 type prompt struct {
@@ -57,4 +64,65 @@ func (p *prompt) say(ctx context.Context, leg Leg, deps Deps) error {
 		return err
 	}
 	return Play(ctx, leg, src)
+}
+
+// MaxPrompts is how many prompts one action says.
+const MaxPrompts = 100
+
+// saying is one of several prompts, with silence behind it.
+type saying struct {
+	prompt
+	Pause int `json:"pause" opt:"ms,min=0" doc:"silence behind it; it may stand alone"`
+}
+
+// sayings are prompts that are said one after the other.
+type sayings []saying
+
+func (s sayings) silent() bool { return len(s) == 0 }
+
+func (s sayings) texts() (all []string) {
+	for i := range s {
+		all = append(all, s[i].Text)
+	}
+	return all
+}
+
+func (s sayings) check(c *CheckContext, name string) {
+	if len(s) > MaxPrompts {
+		c.At(name).Errorf("has %d prompts, at most %d", len(s), MaxPrompts)
+		return
+	}
+	for i := range s {
+		at := c.At(name, i)
+		if s[i].silent() && s[i].Pause <= 0 && !at.HasVar() {
+			at.Errorf("says nothing: it needs text, stream_urls or pause")
+		}
+		if s[i].Text != "" && len(s[i].StreamURLs) > 0 {
+			c.At(name, i, "stream_urls").Errorf("cannot stand beside text: one of the two is played")
+		}
+		(&play{StreamURLs: s[i].StreamURLs}).checkURLs(c, name, i, "stream_urls")
+	}
+}
+
+func (s sayings) needs(c *CheckContext) {
+	for i := range s {
+		s[i].needs(c)
+	}
+}
+
+// say says one after the other. One that fails is passed over, and told in the end.
+func (s sayings) say(ctx context.Context, leg Leg, deps Deps) error {
+	var errs []error
+	for i := range s[:min(len(s), MaxPrompts)] {
+		if err := s[i].prompt.say(ctx, leg, deps); err != nil {
+			errs = append(errs, fmt.Errorf("prompt %d: %w", i+1, err))
+		}
+		if s[i].Pause > 0 && ctx.Err() == nil {
+			errs = append(errs, pause(ctx, ms(s[i].Pause)))
+		}
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+	}
+	return errors.Join(errs...)
 }

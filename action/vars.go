@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/http"
 	"strings"
 	"sync"
 	"unicode/utf8"
@@ -50,6 +51,7 @@ type Vars struct {
 	results map[string]map[string]string // by id of the step, and LastResult; the maps never change; guarded by mu
 	size    int                          // bytes of all names and values, results among them; guarded by mu
 	defined map[string]func() string     // guarded by mu
+	jar     http.CookieJar               // guarded by mu; see cookies
 }
 
 // Get returns the variable's value, "" when there is none.

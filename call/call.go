@@ -68,6 +68,7 @@ type Call struct {
 	lastRef       int   // guarded by mu
 	replies       map[int]chan string
 	recorder      *recording                        // guarded by mu; the one that runs
+	recorded      store.Recording                   // guarded by mu; id, code and length of the one that ended last
 	transcription *transcription                    // guarded by mu; the one that runs
 	streams       []*externalMedia                  // guarded by mu; those that run
 	opening       int                               // guarded by mu; streams that are being connected

@@ -36,11 +36,12 @@ var allowed = map[string][]string{
 	"action/openai":         {"action", "media", "media/wav", "call/safehttp"},
 	"flow":                  {"action", "call/address"},
 	"flow/expr":             {"action"},
-	"flow/flowtest":         {"action", "call/address", "flow", "flow/expr", "media"},
+	"flow/foreign":          {"action", "flow"},
+	"flow/flowtest":         {"action", "call/address", "flow", "flow/expr", "flow/foreign", "media"},
 	"store":                 {"call/address"},
 	"store/storetest":       {"store", "call/address"},
 	"call/httpapi":          {"action", "call", "call/address", "call/rating", "flow", "media", "store"},
-	"call":                  {"action", "call/address", "call/rating", "call/safehttp", "flow", "media", "media/codec", "media/rtp", "media/sdp", "media/speech", "media/stream", "media/tone", "media/wav", "sip", "sip/verify", "store"},
+	"call":                  {"action", "call/address", "call/rating", "call/safehttp", "flow", "flow/foreign", "media", "media/codec", "media/rtp", "media/sdp", "media/speech", "media/stream", "media/tone", "media/wav", "sip", "sip/verify", "store"},
 	"call/calltest":         {"action", "call", "call/address", "flow", "flow/expr", "flow/flowtest", "media", "media/codec", "media/rtp", "media/sdp", "media/tone", "media/wav", "sip", "store"},
 }
 

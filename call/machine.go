@@ -85,6 +85,8 @@ type State struct {
 	WaitEarly  []int `json:"wait_early,omitempty"`
 	WaitRecord []int `json:"wait_record,omitempty"`
 	WaitStop   []int `json:"wait_stop,omitempty"`
+	// WaitRecorded are those that wait for the end of the recording that runs.
+	WaitRecorded []int `json:"wait_recorded,omitempty"`
 }
 
 // Machine is a call's loop without goroutine, socket or clock: inputs in, effects out.
@@ -105,6 +107,7 @@ func (m *Machine) Snapshot() State {
 	s.WaitEarly = append([]int(nil), s.WaitEarly...)
 	s.WaitRecord = append([]int(nil), s.WaitRecord...)
 	s.WaitStop = append([]int(nil), s.WaitStop...)
+	s.WaitRecorded = append([]int(nil), s.WaitRecorded...)
 	s.HoldQueue = slices.Clone(s.HoldQueue)
 	return s
 }

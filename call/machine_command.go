@@ -38,6 +38,12 @@ func (m *Machine) command(in *Input) {
 		}
 		m.st.WaitStop = append(m.st.WaitStop, c.Ref)
 		m.do(Effect{Do: DoRecordStop, Text: m.st.Recording})
+	case "record_wait":
+		if m.st.Recording == "" || m.st.Recording != c.Record.ID {
+			m.do(Effect{Do: DoReply, Ref: c.Ref})
+			return
+		}
+		m.st.WaitRecorded = append(m.st.WaitRecorded, c.Ref)
 	case "metadata":
 		m.metadata(c)
 	case "chain":
@@ -191,4 +197,5 @@ func (m *Machine) recording(in *Input) {
 			m.do(Effect{Do: DoOnEnd, Text: onEnd, For: r.ID})
 		}
 	}
+	m.reply(&m.st.WaitRecorded, "") // behind the event: who waits goes on when it is told
 }

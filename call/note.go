@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/callbin/callbin/action"
+	"github.com/callbin/callbin/flow/foreign"
 	"github.com/callbin/callbin/media"
 	"github.com/callbin/callbin/media/tone"
 )
@@ -17,7 +18,7 @@ import (
 // the call's trace. A nil speaker or web leaves out what needs it.
 func NewDeps(s Settings, speaker media.Speaker, web action.HTTPDoer) action.Deps {
 	beep := tone.Beep().Clip(8000)
-	d := action.Deps{Beep: beep.Source}
+	d := action.Deps{Beep: beep.Source, Foreign: foreign.Reader{}, WebApps: s.webApps()}
 	d.HTTP, d.Speaker = web, speaker
 	d = Noted(d)
 	d.Prompts = NewPrompts(PromptConfig{Dirs: s.Files, HTTP: web})

@@ -58,6 +58,19 @@ func (c *Call) recordStop(ctx context.Context) error {
 	return c.command(ctx, Command{Name: "record_stop"})
 }
 
+// recordWait waits for the end of a recording of the call.
+func (c *Call) recordWait(ctx context.Context, id string) (got action.Recorded, err error) {
+	if err := c.command(ctx, Command{Name: "record_wait", Record: &RecordCommand{ID: id}}); err != nil {
+		return got, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.recorded.ID != id {
+		return got, fmt.Errorf("call: recording %.40q is none that this call has just made", id)
+	}
+	return action.Recorded{EndedBy: c.recorded.Code, Length: time.Duration(c.recorded.DurationMS) * time.Millisecond}, nil
+}
+
 func (c *Call) rate() int {
 	if l := c.leg.Load(); l != nil {
 		return (*l).Port().Rate()
@@ -110,6 +123,9 @@ func (c *Call) endRecording(reason string) {
 		return
 	}
 	rec := c.engine.endRecord(r, reason)
+	c.mu.Lock()
+	c.recorded = store.Recording{ID: rec.ID, Code: rec.Code, DurationMS: rec.DurationMS}
+	c.mu.Unlock()
 	c.post(Input{Kind: KindRecording, Recording: &RecordingInput{
 		ID: rec.ID, Event: "ended", Name: rec.Files[0].Name, Reason: rec.Code, MS: rec.DurationMS, Bytes: rec.Files[0].Bytes, Error: rec.Sentence,
 	}})

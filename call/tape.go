@@ -129,6 +129,14 @@ func (c *Call) StopRecording(ctx context.Context) error {
 	return err
 }
 
+// WaitRecording returns when a recording that StartRecording has begun has ended, and its event was told.
+func (c *Call) WaitRecording(ctx context.Context, id string) (action.Recorded, error) {
+	start := time.Now()
+	got, err := c.recordWait(ctx, id)
+	c.noted(ctx, start, Note{What: "record_wait", Target: id, Result: asJSON(got)}, err)
+	return got, err
+}
+
 // Connect calls the destinations of o, all at once or one after the other, and joins the call with the first that
 // answers, and passes the screening; the others are given up. The call is answered only then. It returns when the two have
 // parted, or when nobody has answered, which is no error: Connected tells. Each attempt is a call of

@@ -187,6 +187,7 @@
 //	  length               (default 0) how many digits end it; 0: any number
 //	  key                  set of keys, each of which ends it
 //	  +prompt              what is said first
+//	  +prompts             in place of prompt: what is said first, one after the other; each may have a pause behind it, or be one
 //	  +barge_in            (default true) a digit cuts the prompt, and counts
 //	  +clear               true: what was typed ahead does not count; false: all that nobody has read yet does
 //	  +first_timeout       (ms) longest wait for the first digit
@@ -229,6 +230,13 @@
 //	  event_url            (required) http: or https: URL that answers with actions
 //	  event_method         (POST GET PUT DELETE; default POST) of the request
 //	  +timeout             (ms; default 10000) of the whole request
+//	  +format              (callbin twilio vonage; default callbin) whose request it is; an answer of TwiML or NCCO is taken in any case (package flow/foreign)
+//	  +account             which of the settings' web_apps it is for: that one's token signs the request
+//	  +fallback_url        is asked where event_url fails
+//	  +fallback_method     (POST GET; default POST) of that request
+//	  +result_of           id of the action whose result the request tells
+//	  +verb                what twilio or vonage calls that action
+//	  +replace             what is fetched takes the place of the flow that the action stands in: nothing behind it runs
 //	fetch_flow             runs another flow, then goes on behind; one that there is not is fatal
 //	  flow_id              (required) the flow to run
 //	goto                   jumps loop_count times, then goes on once, and starts afresh
@@ -261,6 +269,7 @@
 //	  duration             (s) longest length; 0: no limit
 //	  beep_start           plays a beep before it starts
 //	  on_end_flow_id       flow that runs after it
+//	  +wait                goes on at its end: ${ID.ended_by} (key silence duration stop), ${ID.duration_ms}, ${ID.digits}; that nobody has said anything is a timeout
 //	recording_stop         ends the recording, once its file is complete
 //	sleep                  waits
 //	  duration             (ms; default 0) how long

@@ -149,7 +149,12 @@ func (r *runner) arrive(index int) (next int, over bool, err error) {
 		if len(r.outer) == 0 {
 			return 0, true, nil
 		}
+		replaced := r.stack[len(r.stack)-1].Push.Replace
 		s := r.pop()
+		if replaced {
+			index = len(r.flow.steps)
+			continue
+		}
 		next, ok := r.after(s)
 		if !ok {
 			return 0, false, r.fail(s, noAction(s.next))

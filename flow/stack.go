@@ -18,8 +18,12 @@ type outer struct {
 	at   int // index of the step that pushed the other one
 }
 
-// push goes into inner, which the step s has pushed.
+// push goes into inner, which the step s has pushed. A flow that takes the place of one that has taken the place of another is as
+// deep as that: however often one leads to the next, there are no more of them within each other.
 func (r *runner) push(s *step, inner *Flow, how *action.Push) {
+	if n := len(r.stack); how.Replace && n > 0 && r.stack[n-1].Push.Replace {
+		s = r.pop()
+	}
 	r.outer = append(r.outer, outer{r.flow, s.info.Index})
 	r.stack = append(slices.Clip(r.stack), Frame{Push: *how, ID: s.info.ID, Index: s.info.Index})
 	r.flow = inner

@@ -137,6 +137,11 @@ func (l *replayLeg) StopRecording(ctx context.Context) error {
 	return l.did(ctx, "record_stop", "", nil)
 }
 
+func (l *replayLeg) WaitRecording(ctx context.Context, id string) (got action.Recorded, err error) {
+	err = l.did(ctx, "record_wait", id, &got)
+	return got, err
+}
+
 func (l *replayLeg) Connect(ctx context.Context, o action.ConnectOptions) (got action.Connected, err error) {
 	err = l.did(ctx, "connect", address.Join(o.Destinations), &got)
 	return got, err

@@ -67,6 +67,15 @@ func (l *scriptLeg) StartRecording(ctx context.Context, o action.RecordOptions) 
 	return id, err
 }
 
+// WaitRecording logs that it has ended.
+func (l *scriptLeg) WaitRecording(ctx context.Context, id string) (action.Recorded, error) {
+	got, err := l.Call.WaitRecording(ctx, id)
+	if err == nil {
+		l.run.world.Log(flowtest.KindRecorded, "%s", got.EndedBy)
+	}
+	return got, err
+}
+
 // StopRecording logs that it has ended.
 func (l *scriptLeg) StopRecording(ctx context.Context) error {
 	err := l.Call.StopRecording(ctx)

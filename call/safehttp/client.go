@@ -186,7 +186,8 @@ var harmless = []string{
 }
 
 func (c *Client) checkRedirect(req *http.Request, via []*http.Request) error {
-	if c.cfg.MaxRedirects < 0 {
+	// X-Twilio-Signature is over the URL: who signs follows by itself, and signs anew.
+	if c.cfg.MaxRedirects < 0 || via[0].Header.Get("X-Twilio-Signature") != "" {
 		return http.ErrUseLastResponse
 	}
 	if len(via) > c.cfg.MaxRedirects {

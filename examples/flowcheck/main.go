@@ -8,6 +8,9 @@
 // something away: types of actions, which are then errors where they stand, or what is in powers.
 // -schema prints the JSON Schema of flows, for editors.
 //
+// -format twiml or ncco reads a document of Twilio or Vonage, as a file called *.xml or *.twiml is read in any case, and lists what of it cannot
+// be expressed; -convert prints the flow that it becomes. -base is the URL of the document, where its relative URLs start.
+//
 //	flowcheck explain [-flows DIR] [-config FILE] [-from CALLER] [-peer ADDRESS] [-header NAME:VALUE]... [-to DESTINATION] [-at TIME] [-digits LIST] [-var NAME=VALUE]...
 //
 // tells what examples/server would do with a call, without one: how it reads caller and destination, which checks of the
@@ -40,13 +43,16 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	flags := flag.NewFlagSet("flowcheck", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	flags.Usage = func() {
-		fmt.Fprintln(stderr, "usage: flowcheck [-sarif] [-lenient] [-without LIST] [-schema] FILE...")
+		fmt.Fprintln(stderr, "usage: flowcheck [-sarif] [-lenient] [-without LIST] [-schema] [-format twiml|ncco [-convert] [-base URL]] FILE...")
 		fmt.Fprintln(stderr, "       flowcheck explain -h")
 		flags.PrintDefaults()
 	}
 	asSARIF := flags.Bool("sarif", false, "write the findings as SARIF 2.1.0, which editors read")
 	lenient := flags.Bool("lenient", false, "warn of what VoIPBIN accepts and ignores, in place of an error")
 	without := flags.String("without", "", "what there is not: types of actions, and "+strings.Join(words(), " ")+", by commas")
+	format := flags.String("format", "", "language of the files: twiml or ncco; empty: flows, and TwiML in *.xml and *.twiml")
+	convert := flags.Bool("convert", false, "print the flow that a document of another language becomes")
+	base := flags.String("base", "", "URL of such a document")
 	schema := flags.Bool("schema", false, "print the JSON Schema of flows")
 	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
 		return 0
@@ -66,9 +72,22 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 		flags.Usage()
 		return 2
 	}
+	if *format != "" && languages[*format] == nil {
+		fmt.Fprintf(stderr, "flowcheck: -format: there are twiml and ncco, not %q\n", *format)
+		return 2
+	}
 	texts, err := readAll(flags.Args(), stdin)
+	if *convert {
+		code := c.convert(texts, *format, *base, stdout, stderr)
+		return max(code, status(err, nil, stderr))
+	}
 	var findings []flow.Finding
 	for _, t := range texts {
+		if l := language(*format, t.name); l != "" {
+			_, found := c.foreignFindings(t, l, *base)
+			findings = append(findings, found...)
+			continue
+		}
 		findings = append(findings, c.check(t)...)
 	}
 	var out strings.Builder

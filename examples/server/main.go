@@ -57,6 +57,9 @@ func run(flags *call.Flags, web, flowDir, data string) error {
 	}
 	cfg.UseFlows(flows, settings.Owned)
 	cfg.UseStoredFlows(db)
+	if err := cfg.UseWebApps(settings.WebApps); err != nil {
+		return err
+	}
 	cfg.RegistrationFile = filepath.Join(data, "registrations.json")
 	engine, err := call.New(cfg)
 	if err != nil {

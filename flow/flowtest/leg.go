@@ -31,6 +31,9 @@ type Leg struct {
 	playing       int
 	recording     string // id of the one that runs
 	recorded      int
+	recordKey     string        // keys that end it
+	recordEnds    chan struct{} // closed at its end
+	recordStart   time.Time
 	left          chan struct{} // closed when the caller leaves what it is joined with
 	made          int           // legs of others
 	forks         int           // external media that run
@@ -239,6 +242,7 @@ func (l *Leg) StartRecording(ctx context.Context, o action.RecordOptions) (strin
 	if l.stops = (time.Time{}); o.Duration > 0 {
 		l.stops = time.Now().Add(o.Duration)
 	}
+	l.recordKey, l.recordStart, l.recordEnds = o.EndOfKey, time.Now(), make(chan struct{})
 	l.Log(KindRecords, "%+v", o)
 	return l.recording, nil
 }
@@ -251,8 +255,51 @@ func (l *Leg) StopRecording(context.Context) error {
 		return errors.New("call: record_stop: no recording is running")
 	}
 	l.recording = ""
+	close(l.recordEnds)
 	l.Log(KindRecorded, "")
 	return nil
+}
+
+// WaitRecording lasts until a key, the longest time, or StopRecording: the caller is never silent.
+func (l *Leg) WaitRecording(ctx context.Context, id string) (got action.Recorded, err error) {
+	l.mu.Lock()
+	key, start, stops, ends := l.recordKey, l.recordStart, l.stops, l.recordEnds
+	runs := l.recording == id && id != ""
+	l.mu.Unlock()
+	if !runs {
+		return got, nil
+	}
+	limit, cancel := ctx, context.CancelFunc(func() {})
+	if !stops.IsZero() {
+		limit, cancel = context.WithDeadlineCause(ctx, stops, action.ErrTimeout)
+	}
+	defer cancel()
+	got.EndedBy = ""
+	for got.EndedBy == "" {
+		digits, next := l.PeekDigits()
+		if strings.ContainsFunc(digits, func(r rune) bool { return key == "any" || strings.ContainsRune(key, r) }) {
+			got.EndedBy = action.RecordingStopped
+			break
+		}
+		select {
+		case <-next:
+		case <-ends:
+			return action.Recorded{EndedBy: action.RecordingStopped, Length: time.Since(start)}, nil
+		case <-limit.Done():
+			if got.EndedBy = "duration"; ctx.Err() != nil {
+				return got, context.Cause(ctx)
+			}
+		}
+	}
+	got.Length = time.Since(start)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.recording == id {
+		l.recording = ""
+		close(l.recordEnds)
+		l.Log(KindRecorded, "%s", got.EndedBy)
+	}
+	return got, nil
 }
 
 // Background lets work outlive the flow.

@@ -17,6 +17,7 @@ import (
 	"github.com/callbin/callbin/call/address"
 	"github.com/callbin/callbin/flow"
 	"github.com/callbin/callbin/flow/expr"
+	"github.com/callbin/callbin/flow/foreign"
 	"github.com/callbin/callbin/media"
 )
 
@@ -212,6 +213,7 @@ func (w *World) Deps() action.Deps {
 		Prompts:       w,
 		Speaker:       w,
 		HTTP:          w,
+		Foreign:       foreign.Reader{},
 		Beep:          func() media.Source { return w.newSound("beep", 8000, beepLength) },
 		WebhookSecret: "secret",
 		Expressions:   expr.Expressions{},
