@@ -203,9 +203,8 @@ func (n *ncco) connect(x *nccoAction) bool {
 						parameters[m.Key] = m.Value.Text
 					}
 				}
-				n.left(p, "type", "the sound of a websocket goes by the protocol of twilio, not by Vonage's")
 				n.answer()
-				n.put(step{ID: n.id("stream"), Type: "external_media_start", Option: mediaOptions(p.text("uri"), "", parameters, true)})
+				n.put(step{ID: n.id("stream"), Type: "external_media_start", Option: n.socket(p, parameters)})
 				return false
 			default:
 				n.left(p, "type", "an endpoint of type %.40q cannot be called", p.text("type"))
@@ -286,4 +285,22 @@ func (n *ncco) notify(x *nccoAction) bool {
 	n.keys(x, "eventUrl", "eventMethod")
 	n.goOn(x, "")
 	return true
+}
+
+// socket are the options of a WebSocket of Vonage's, which is protocol pcm.
+func (n *ncco) socket(p *nccoAction, parameters map[string]any) opts {
+	o := opts{"protocol": "pcm", "url": p.text("uri"), "direction_listen": "in", "direction_speak": "out", "wait": true, "sample_rate": 8000}
+	switch kind := strings.ReplaceAll(p.text("content-type"), " ", ""); kind {
+	case "audio/l16;rate=16000":
+		o["sample_rate"] = 16000
+	case "audio/l16;rate=24000":
+		o["sample_rate"] = 24000
+	case "audio/l16;rate=8000":
+	default:
+		n.left(p, "content-type", "content-type %.60q: the sound is audio/l16;rate=8000", kind)
+	}
+	if len(parameters) > 0 {
+		o["parameters"] = parameters
+	}
+	return o
 }

@@ -181,18 +181,17 @@ func (t *twiml) stream(e *element, wait bool) bool {
 	return false
 }
 
-// mediaOptions are those of external_media_start for a stream of Twilio's protocol.
+// mediaOptions are those of external_media_start for a stream of Twilio's protocol: one that the flow waits for is heard, and hears the caller
+// alone; others only listen.
 func mediaOptions(uri, track string, parameters map[string]any, wait bool) opts {
-	o := opts{"protocol": "twilio", "url": uri, "wait": wait}
+	o := opts{"protocol": "twilio", "url": uri, "wait": wait, "direction_listen": "in"}
 	switch {
 	case wait:
-		o["direction"] = "both"
+		o["direction_speak"] = "out"
 	case track == "outbound_track":
-		o["direction"] = "out"
+		o["direction_listen"] = "out"
 	case track == "both_tracks":
-		o["direction"] = "both"
-	default:
-		o["direction"] = "in"
+		o["direction_listen"] = "both"
 	}
 	if len(parameters) > 0 {
 		o["parameters"] = parameters
