@@ -26,7 +26,7 @@ var allowed = map[string][]string{
 	"media/tone":            {"media"},
 	"media/speech":          {"media", "media/wav", "call/safehttp"},
 	"media/vosk":            {"media"},
-	"media/stream":          {"media", "media/codec"},
+	"media/stream":          {"media", "media/codec", "media/wav"},
 	"sip":                   {},
 	"sip/verify":            {"sip", "call/address", "call/safehttp"},
 	"sip/verify/verifytest": {},
