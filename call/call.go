@@ -287,6 +287,14 @@ func (c *Call) startTimer(e *Effect) {
 	c.timers = append(c.timers, time.AfterFunc(d, func() { c.post(Input{Kind: KindTimer, Timer: name}) }))
 }
 
+// StateError is returned for what the call cannot do as it stands: to record before it is answered.
+type StateError struct {
+	Command string // "hold"
+	Reason  string
+}
+
+func (e *StateError) Error() string { return fmt.Sprintf("call: %s: %s", e.Command, e.Reason) }
+
 // command posts cmd and waits for its reply.
 func (c *Call) command(ctx context.Context, cmd Command) error {
 	ch := make(chan string, 1)
@@ -301,7 +309,7 @@ func (c *Call) command(ctx context.Context, cmd Command) error {
 	c.post(Input{Kind: KindCommand, Command: &cmd})
 	replied := func(text string) error {
 		if text != "" {
-			return fmt.Errorf("call: %s: %s", cmd.Name, text)
+			return &StateError{Command: cmd.Name, Reason: text}
 		}
 		return nil
 	}

@@ -73,6 +73,7 @@ type Engine struct {
 	mailroom mailroom
 	desk     desk
 	orbits   orbits
+	runs     flowRuns
 
 	tuneOnce sync.Once
 	ownTune  *media.Clip // made when the first one is on hold
