@@ -13,6 +13,18 @@
 // Idempotency-Key is done once within a day, also where it comes twice at one time, and answered alike each time; another body with that key is a conflict. Flows
 // have ETags.
 //
+// # Events
+//
+// GET /v1.0/events lists the last events, /v1.0/events/stream tells them as they happen (Server-Sent Events), /v1.0/events/ws and VoIPBIN's /ws do so over a WebSocket; each is the JSON of a
+// call.Event. They are chosen by type, call, journey and conference, as the engine hands them out, and encoded once however many read. Who comes back with the id of the last event gets what
+// was missed, as far as call.Config.EventHistory reaches, and is told "events_lost" where it does not. A reader for whom more than 4096 events wait is put out with the reason
+// "slow_reader" (1013 of a WebSocket), one that takes nothing for 10 s is cut off, without a reason, since it would not take that either: its next connection
+// goes on after the last id. The end of the engine and of a Server is told, too ("engine_ended", "shutdown"). A stream that says nothing for 15 s sends a
+// comment or a ping. Where the handler runs in an http.Server of the program's own, its streams end with the engine.
+//
+// EventSource and WebSocket of browsers send no token: POST /v1.0/events/tickets gives a ticket for one stream, good once and for 30 s, that can stand in
+// a URL without harm. Pages of other hosts open no WebSocket, but for those of Config.Origins.
+//
 // There are few types: Config, of which New makes an http.Handler; Server, which is that on an address; and the bodies.
 //
 // # Adding a resource

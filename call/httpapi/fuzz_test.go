@@ -2,14 +2,20 @@ package httpapi_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"net/http/httptest"
+	"net/url"
 	"regexp"
+	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/callbin/callbin/call"
 	"github.com/callbin/callbin/call/httpapi"
 )
+
+const streamPath = "/v1.0/events/stream"
 
 var pathID = regexp.MustCompile(`\{[a-z_]+\}`)
 
@@ -77,11 +83,65 @@ func FuzzQuery(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, row uint8, id, query string) {
 		r := rows[int(row)%len(rows)]
-		req := httptest.NewRequest(r.Method, "/", nil)
+		ctx := t.Context()
+		if r.Path == streamPath { // it ends by itself only with its reader
+			var gone context.CancelFunc
+			ctx, gone = context.WithCancel(ctx)
+			gone()
+		}
+		req := httptest.NewRequestWithContext(ctx, r.Method, "/", nil)
 		req.URL.Path, req.URL.RawQuery = pathID.ReplaceAllLiteralString(r.Path, id), query
 		req.Header.Set("Authorization", "Bearer "+token)
 		if got := serve(h.api, req); got.code == 500 || got.code < 200 {
 			t.Fatalf("%s?%s: %d %s", req.URL.Path, query, got.code, got.text)
+		}
+	})
+}
+
+// FuzzLastEventID sends any id of a last event, by the header and by the parameter, and any choice of events: the stream begins, tells that events are lost
+// unless the id is one of those that are kept, and has no line that is not its own.
+func FuzzLastEventID(f *testing.F) {
+	h := open(f, nil)
+	for i := range 3 {
+		if _, err := h.CreateConference(call.ConferenceOptions{ID: "room" + strconv.Itoa(i)}); err != nil {
+			f.Fatal(err)
+		}
+	}
+	kept := map[string]bool{"": true}
+	for _, ev := range h.RecentEvents(call.SubscribeOptions{}, "", 100) {
+		kept[ev.ID] = true
+		f.Add(ev.ID, "", "")
+		f.Add("", ev.ID, "conference_*")
+		f.Add("x", ev.ID, ",")
+	}
+	for _, id := range []string{"0", "\xff", "a\r\ndata: {}\n\n", "\x00", "ffffffff-ffff-ffff-ffff-ffffffffffff", "%zz"} {
+		f.Add(id, id, "*"+id)
+	}
+	line := regexp.MustCompile(`^(|:|retry: 2000|id: [0-9a-f-]{36}|event: [a-z_]+|data: \{.*\})$`)
+	f.Fuzz(func(t *testing.T, header, parameter, types string) {
+		ctx, gone := context.WithCancel(t.Context())
+		gone()
+		req := httptest.NewRequestWithContext(ctx, "GET", streamPath+"?"+url.Values{"last_event_id": {parameter}, "type": {types}}.Encode(), nil)
+		req.Header.Set("Authorization", "Bearer "+token)
+		req.Header["Last-Event-Id"] = []string{header}
+		got := serve(h.api, req)
+		if got.code != 200 {
+			if status, reason, _ := got.fault(); got.code != 400 || status == "" || reason == "" {
+				t.Fatalf("%q %q %q: %d %s", header, parameter, types, got.code, got.text)
+			}
+			return
+		}
+		last := header
+		if last == "" {
+			last = parameter
+		}
+		if lost := strings.Contains(got.text, "event: events_lost"); lost == kept[last] {
+			t.Errorf("after %q: %s", last, got.text)
+		}
+		for l := range strings.SplitSeq(got.text, "\n") {
+			if !line.MatchString(l) {
+				t.Errorf("%q %q %q: line %q", header, parameter, types, l)
+			}
 		}
 	})
 }

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"log"
 	"os"
+	"runtime"
 	"strings"
 	"time"
 
@@ -28,6 +29,7 @@ func must[T any](v T, err error) T {
 }
 
 func main() {
+	runtime.GOMAXPROCS(2*runtime.NumCPU() + 2) // room for Go's scheduler beside the media threads
 	flags := call.AddFlags(flag.CommandLine)
 	fake := flag.Bool("fake", false, "talk to a parrot in this program instead of a server")
 	url := flag.String("url", "https://api.openai.com/v1", "of the server, to which /chat/completions and the like are added")

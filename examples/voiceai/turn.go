@@ -153,6 +153,9 @@ func (t *turn) text(pace float64) (string, float64) {
 
 // wordsWithin are the words of text that are over within so many bytes, but not all of them.
 func wordsWithin(text string, n int) string {
+	if text == "" {
+		return ""
+	}
 	n = min(n, len(text)-1)
 	if !strings.Contains(text, " ") && n > 0 { // a language without spaces
 		return strings.ToValidUTF8(text[:n], "")
