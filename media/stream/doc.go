@@ -40,6 +40,7 @@
 //   - jambonz: the listen verb, sub-protocol audio.drachtio.org. Both directions are stereo, the peer on the left. playAudio (raw, wav), killAudio,
 //     mark, clearMarks, disconnect, and sound in binary messages.
 //   - audiosocket: Asterisk's AudioSocket over TCP. It has neither marks nor clear; a program that closes the connection has hung up.
+//   - rtp: bare RTP over UDP with PCMU, PCMA for rtp/alaw, a packet each 20 ms. It has neither marks nor clear, nor an end.
 //
 // Sources: the published documentation of each.
 package stream

@@ -90,6 +90,8 @@ var formats = map[string]format{
 	"alaw":        {[]int{8000}, nil, true, pcmWire(codec.PCMA)},
 	"jambonz":     {[]int{8000, 16000, 24000, 32000, 48000}, []string{"audio.drachtio.org"}, false, newJambonz},
 	"audiosocket": {audioSocketRates, nil, true, newAudioSocket},
+	"rtp":         {[]int{8000}, nil, true, rtpWires(codec.PCMU)},
+	"rtp/alaw":    {[]int{8000}, nil, true, rtpWires(codec.PCMA)},
 }
 
 // Names are those that ByName knows.
@@ -102,8 +104,8 @@ func Names() []string {
 	return names
 }
 
-// ByName finds a protocol: "twilio", "pcm", "jambonz", "audiosocket", and "ulaw" and "alaw", which are pcm with G.711. rateHz 0 is its
-// usual rate.
+// ByName finds a protocol: "twilio", "pcm", "jambonz", "audiosocket", "rtp" with PCMU and "rtp/alaw", and "ulaw" and "alaw", which are pcm with
+// G.711. rateHz 0 is its usual rate.
 func ByName(name string, rateHz int) (Protocol, error) {
 	f, ok := formats[name]
 	if !ok {
