@@ -66,8 +66,8 @@ func (a *externalMediaStart) protocol() string {
 		return rtpOf(a.Format)
 	case a.Protocol != "":
 		return a.Protocol
-	case a.Transport == "websocket" && (a.Format == "ulaw" || a.Format == "alaw"):
-		return a.Format
+	case a.Transport == "websocket" && !strings.HasPrefix(a.Format, "slin"):
+		return cmp.Or(a.Format, "ulaw")
 	case a.Transport == "websocket":
 		return "pcm"
 	case a.Encapsulation == "audiosocket":
