@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/url"
 	"strconv"
+	"strings"
 
 	"github.com/callbin/callbin/media"
 )
@@ -61,8 +62,12 @@ func (a *externalMediaStart) host() string { return cmp.Or(a.URL, a.ExternalHost
 // protocol is the one that the options mean.
 func (a *externalMediaStart) protocol() string {
 	switch {
+	case a.Protocol == "rtp":
+		return rtpOf(a.Format)
 	case a.Protocol != "":
 		return a.Protocol
+	case a.Transport == "websocket" && !strings.HasPrefix(a.Format, "slin"):
+		return cmp.Or(a.Format, "ulaw")
 	case a.Transport == "websocket":
 		return "pcm"
 	case a.Encapsulation == "audiosocket":
@@ -71,7 +76,23 @@ func (a *externalMediaStart) protocol() string {
 	if u, err := url.Parse(a.host()); err == nil && (u.Scheme == "ws" || u.Scheme == "wss") {
 		return "pcm"
 	}
+	return rtpOf(a.Format)
+}
+
+func rtpOf(format string) string {
+	if format == "alaw" {
+		return "rtp/alaw"
+	}
 	return "rtp"
+}
+
+// rate is that of a format such as slin16, where nothing else says one.
+func (a *externalMediaStart) rate() int {
+	khz, ok := strings.CutPrefix(a.Format, "slin")
+	if n, err := strconv.Atoi(cmp.Or(khz, "8")); a.SampleRate == 0 && a.Protocol == "" && a.Transport == "websocket" && ok && err == nil {
+		return n * 1000
+	}
+	return a.SampleRate
 }
 
 // checkExternalHost takes what the protocol connects to: the URL of a web socket, or host:port.
@@ -79,7 +100,7 @@ func checkExternalHost(host, protocol string) error {
 	u, err := url.Parse(host)
 	web := err == nil && (u.Scheme == "ws" || u.Scheme == "wss") && u.Host != ""
 	switch protocol {
-	case "twilio", "pcm", "jambonz":
+	case "twilio", "pcm", "ulaw", "alaw", "jambonz":
 		switch {
 		case !web:
 			return fmt.Errorf("must be a ws: or wss: URL for protocol %s, not %.80q", protocol, host)
@@ -122,7 +143,7 @@ func (a *externalMediaStart) Run(ctx context.Context, leg Leg) (Outcome, error) 
 		Format:         cmp.Or(a.Format, "ulaw"),
 		Listen:         media.Direction(a.DirectionListen),
 		Speak:          media.Direction(a.DirectionSpeak),
-		SampleRate:     a.SampleRate,
+		SampleRate:     a.rate(),
 		Parameters:     maps.Clone(a.Parameters),
 		Auth:           a.Auth,
 		Wait:           a.Wait,

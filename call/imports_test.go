@@ -27,7 +27,7 @@ var allowed = map[string][]string{
 	"media/vad":             {"media", "media/wav"},
 	"media/speech":          {"media", "media/wav", "call/safehttp"},
 	"media/vosk":            {"media"},
-	"media/stream":          {"media", "media/codec"},
+	"media/stream":          {"media", "media/codec", "media/wav"},
 	"sip":                   {},
 	"sip/verify":            {"sip", "call/address", "call/safehttp"},
 	"sip/verify/verifytest": {},

@@ -228,13 +228,29 @@ func (c *Call) newStream(ctx context.Context, m *externalMedia, p *media.Port, o
 	}
 	cfg := stream.Config{
 		Protocol: proto, ReconnectFor: e.cfg.Streams.Reconnect, Info: c.streamInfo(m, o),
-		Open:     func(ctx context.Context) (stream.Conn, error) { return stream.DialWebSocket(ctx, o.Host, d) },
+		Open:     func(ctx context.Context) (stream.Conn, error) { return dialProgram(ctx, o, d) },
 		OnChange: func(err error) { c.streamChanged(m, err) },
+	}
+	if o.Protocol == "audiosocket" && o.TransportData != "" {
+		if _, err := stream.ParseUUID(o.TransportData); err != nil {
+			return nil, fmt.Errorf("transport_data: %w", err)
+		}
 	}
 	if cfg.Play, err = c.streamVoice(p, o.Speak); err != nil {
 		return nil, err
 	}
 	return stream.Connect(ctx, cfg)
+}
+
+// dialProgram connects as the protocol does.
+func dialProgram(ctx context.Context, o action.ExternalMediaOptions, d stream.DialOptions) (stream.Conn, error) {
+	switch host := strings.TrimPrefix(o.Host, "tcp://"); {
+	case o.Protocol == "audiosocket":
+		return stream.DialAudioSocket(ctx, host, d)
+	case strings.HasPrefix(o.Protocol, "rtp"):
+		return stream.DialRTP(ctx, host, d)
+	}
+	return stream.DialWebSocket(ctx, o.Host, d)
 }
 
 func (c *Call) streamInfo(m *externalMedia, o action.ExternalMediaOptions) stream.Info {
@@ -245,7 +261,7 @@ func (c *Call) streamInfo(m *externalMedia, o action.ExternalMediaOptions) strea
 	}
 	return stream.Info{
 		StreamID: m.id, CallID: c.id, AccountID: c.account, From: r.Source.Target, To: r.Destination.Target, Direction: direction,
-		Parameters: o.Parameters, Listen: o.Listen,
+		Parameters: o.Parameters, Listen: o.Listen, UUID: o.TransportData,
 	}
 }
 

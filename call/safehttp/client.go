@@ -82,7 +82,7 @@ func New(cfg Config) *Client {
 
 // checkDial sees each address that the dialer is about to connect to.
 func (c *Client) checkDial(network, addr string) error {
-	if network != "tcp4" && network != "tcp6" {
+	if network != "tcp4" && network != "tcp6" && network != "udp4" && network != "udp6" {
 		return fmt.Errorf("safehttp: network %s to %s: %w", network, addr, ErrBlocked)
 	}
 	ap, err := netip.ParseAddrPort(addr)
@@ -164,10 +164,10 @@ func (c *Client) Do(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// DialContext connects to addr (host:port) over TCP under the same rules of
-// addresses. network is "tcp", "tcp4" or "tcp6".
+// DialContext connects to addr (host:port) over TCP or UDP under the same rules of
+// addresses. network is "tcp", "udp", or one of them with 4 or 6.
 func (c *Client) DialContext(ctx context.Context, network, addr string) (net.Conn, error) {
-	if !strings.HasPrefix(network, "tcp") {
+	if !strings.HasPrefix(network, "tcp") && !strings.HasPrefix(network, "udp") {
 		return nil, fmt.Errorf("safehttp: dial %s: network %q: %w", addr, network, ErrBlocked)
 	}
 	return c.dialer.DialContext(ctx, network, addr)

@@ -169,8 +169,8 @@ func (a *audioSocketConn) Read(ctx context.Context) (Message, error) {
 	if ctx.Err() != nil {
 		return m, context.Cause(ctx)
 	}
-	if err == io.EOF { // between two frames
-		err = fmt.Errorf("closed without a hang-up frame: %w", io.ErrUnexpectedEOF)
+	if err == io.EOF { // between two frames: that is how many programs hang up
+		err = ErrClosed
 	}
 	return m, err
 }

@@ -34,7 +34,13 @@
 //
 // # Protocols
 //
-//   - twilio: Twilio Media Streams, mu-law at 8000 Hz. Both directions are separate tracks.
+//   - twilio: Twilio Media Streams, mu-law at 8000 Hz; both directions are separate tracks, and marks that a clear has overtaken are told, too.
+//   - pcm: the WebSocket of Vonage's Voice API. Binary messages of 16-bit little-endian samples; texts websocket:connected, websocket:dtmf, websocket:notify
+//     and websocket:cleared from here, the actions clear and notify from the program. Both directions are mixed. ulaw and alaw are the same with G.711.
+//   - jambonz: the listen verb, sub-protocol audio.drachtio.org. Both directions are stereo, the peer on the left. playAudio (raw, wav), killAudio,
+//     mark, clearMarks, disconnect, and sound in binary messages.
+//   - audiosocket: Asterisk's AudioSocket over TCP. It has neither marks nor clear; a program that closes the connection has hung up.
+//   - rtp: bare RTP over UDP with PCMU, PCMA for rtp/alaw, a packet each 20 ms. It has neither marks nor clear, nor an end.
 //
 // Sources: the published documentation of each.
 package stream

@@ -344,12 +344,19 @@ func (s *Session) hear(pcm []int16, rate int) {
 		s.out.put(pcm)
 		return
 	}
-	src := media.Resample(media.NewClip(rate, pcm).Source(), s.cfg.Protocol.Rate)
+	if s.resample == nil || s.from != rate {
+		r, err := media.NewResampler(rate, s.cfg.Protocol.Rate)
+		if err != nil {
+			s.ignored.Add(1)
+			return
+		}
+		s.resample, s.from = r, rate
+	}
 	s.scratch = sized(s.scratch, media.FrameLen(s.cfg.Protocol.Rate))
 	for {
-		n, err := src.ReadFrame(s.scratch)
+		n, taken := s.resample.Process(s.scratch, pcm)
 		s.out.put(s.scratch[:n])
-		if err != nil {
+		if pcm = pcm[taken:]; len(pcm) == 0 && n < len(s.scratch) {
 			return
 		}
 	}

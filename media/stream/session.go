@@ -96,7 +96,10 @@ type Session struct {
 
 	sent, read, ignored, marks, clears, reconnects atomic.Uint64
 
-	scratch []int16 // owned by the goroutine that reads
+	// Owned by the goroutine that reads: for what the program says at another rate.
+	from     int
+	resample *media.Resampler
+	scratch  []int16
 }
 
 type digit struct {

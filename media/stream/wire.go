@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/callbin/callbin/media"
+	"github.com/callbin/callbin/media/codec"
 )
 
 // Info is what a program is told of the call whose sound it gets.
@@ -14,6 +15,7 @@ type Info struct {
 	StreamID   string // a UUID
 	CallID     string // a UUID
 	AccountID  string
+	UUID       string // of audiosocket, where it is not that of the call
 	From, To   string
 	Direction  string            // of the call: inbound, outbound
 	Parameters map[string]string // of whoever has started the stream
@@ -82,7 +84,14 @@ type format struct {
 }
 
 var formats = map[string]format{
-	"twilio": {[]int{8000}, nil, false, newTwilio},
+	"twilio":      {[]int{8000}, nil, false, newTwilio},
+	"pcm":         {[]int{16000, 8000, 24000, 32000, 48000}, nil, true, pcmWire(nil)},
+	"ulaw":        {[]int{8000}, nil, true, pcmWire(codec.PCMU)},
+	"alaw":        {[]int{8000}, nil, true, pcmWire(codec.PCMA)},
+	"jambonz":     {[]int{8000, 16000, 24000, 32000, 48000}, []string{"audio.drachtio.org"}, false, newJambonz},
+	"audiosocket": {audioSocketRates, nil, true, newAudioSocket},
+	"rtp":         {[]int{8000}, nil, true, rtpWires(codec.PCMU)},
+	"rtp/alaw":    {[]int{8000}, nil, true, rtpWires(codec.PCMA)},
 }
 
 // Names are those that ByName knows.
@@ -95,7 +104,8 @@ func Names() []string {
 	return names
 }
 
-// ByName finds a protocol: "twilio", ... rateHz 0 is its usual rate.
+// ByName finds a protocol: "twilio", "pcm", "jambonz", "audiosocket", "rtp" with PCMU and "rtp/alaw", and "ulaw" and "alaw", which are pcm with
+// G.711. rateHz 0 is its usual rate.
 func ByName(name string, rateHz int) (Protocol, error) {
 	f, ok := formats[name]
 	if !ok {
