@@ -42,8 +42,8 @@ type conversation struct {
 	times    times        // of the answer that comes next
 	pace     float64      // characters a second that the voice speaks
 	idle     *time.Timer  // runs while nobody does anything
-	more     *time.Timer // runs while keys may follow
-	idling   bool        // idle runs
+	more     *time.Timer  // runs while keys may follow
+	idling   bool         // idle runs
 	bye      bool         // the turn ends the call
 	work     *sync.WaitGroup
 }
