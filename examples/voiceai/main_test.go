@@ -1,0 +1,32 @@
+package main
+
+import (
+	"testing"
+	"time"
+
+	"github.com/callbin/callbin/call/calltest"
+	"github.com/callbin/callbin/media/tone"
+)
+
+// TestParrot runs the README's command: the caller hears its own voice.
+func TestParrot(t *testing.T) {
+	p := calltest.RunProgram(t, ".", "-fake")
+	p.WaitOutput(t, "voiceai: ready")
+	c := calltest.NewPhone(t, calltest.Loopback{}, calltest.PhoneConfig{Addr: p.SIP.Addr(), Server: p.SIP}).Dial(t, "bot")
+	<-time.After(3 * time.Second) // of greeting
+	said := phrase(t, "first question")
+	c.Say(said)
+	peak := 0.0
+	for range 50 {
+		<-time.After(200 * time.Millisecond)
+		heard := c.Heard()
+		if peak, _ = tone.Correlate(said, heard[min(len(heard), 3*8000):]); peak > 0.7 {
+			break
+		}
+	}
+	if peak <= 0.7 {
+		t.Errorf("what is heard resembles what was said by %.2f", peak)
+	}
+	c.Hangup(t)
+	p.WaitOutput(t, "voiceai: turn")
+}
