@@ -10,6 +10,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -258,27 +259,27 @@ func TestConversationWithBargeIn(t *testing.T) {
 func TestServerFails(t *testing.T) {
 	for name, change := range map[string]func(e *endpoint){
 		"write": func(e *endpoint) {
-			hear, n := e.hear, 0
+			hear, n := e.hear, new(atomic.Int32)
 			e.hear = func(c *media.Clip, l string) (string, error) {
-				if n++; n == 1 {
+				if n.Add(1) == 1 {
 					return "", errors.New("down")
 				}
 				return hear(c, l)
 			}
 		},
 		"think": func(e *endpoint) {
-			think, n := e.think, 0
+			think, n := e.think, new(atomic.Int32)
 			e.think = func(m []message, tell func(string)) error {
-				if n++; n == 1 {
+				if n.Add(1) == 1 {
 					return errors.New("down")
 				}
 				return think(m, tell)
 			}
 		},
 		"think hangs": func(e *endpoint) {
-			think, n := e.think, 0
+			think, n := e.think, new(atomic.Int32)
 			e.think = func(m []message, tell func(string)) error {
-				if n++; n == 1 {
+				if n.Add(1) == 1 {
 					time.Sleep(time.Minute)
 				}
 				return think(m, tell)
