@@ -5,20 +5,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"log/slog"
 	"net"
 	"net/http"
 	"os"
-	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"github.com/callbin/callbin/action"
 	"github.com/callbin/callbin/action/openai"
 	"github.com/callbin/callbin/call"
 	"github.com/callbin/callbin/call/calltest"
@@ -28,343 +24,304 @@ import (
 	"github.com/callbin/callbin/media/wav"
 )
 
-// sayings are what the caller can say, real synthetic speech, by the words that stand for it.
-func sayings(t *testing.T) map[string][]int16 {
-	t.Helper()
-	all := map[string][]int16{}
-	for text, name := range map[string]string{"what is the weather": "127978c7", "and tomorrow": "572e3f58", "stop": "a3e19dd3"} {
-		files, err := filepath.Glob("../server/speech/" + name + "*.wav")
-		if err != nil || len(files) != 1 {
-			t.Fatal(files, err)
-		}
-		b, err := os.ReadFile(files[0])
-		if err != nil {
-			t.Fatal(err)
-		}
-		clip, err := wav.Decode(bytes.NewReader(b), wav.Limits{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		all[text] = clip.PCM()
-	}
-	return all
+// phrases are real speech, prompts of examples/server; what they are called is what the fake writes down.
+var phrases = map[string]string{
+	"first question":  "a9976faafbb1deac1ece57c04d292add15bfa9d43e47c9a0ba8319114d99104b",
+	"second question": "9d6e058edaf2e642e3e64aa2a3ec650c81e0d580f859c62a495d2692fa4e18fc",
+	"third question":  "251571102b535384ef1e5b4cf3e0196c51476d9abbac89fd83e5ea1c3ee45d84",
 }
 
-// server is one of OpenAI's kind: it knows sayings when it hears them, answers what it was told to, and speaks each sentence as a tone of its own.
-type server struct {
-	sayings map[string][]int16
-	answers map[string][]string // the parts of an answer, by the last message of the user
-	tones   map[string]tone.Pattern
+func phrase(t testing.TB, name string) []int16 {
+	t.Helper()
+	b, err := os.ReadFile("../server/speech/" + phrases[name] + ".wav")
+	if err != nil {
+		t.Fatal(err)
+	}
+	clip, err := wav.Decode(bytes.NewReader(b), wav.Limits{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return clip.PCM()
+}
+
+// world is a bot in the time of a bubble, with a server behind pipes that knows phrases by their sound and speaks in tones.
+type world struct {
+	fake  *endpoint
+	call  *calltest.PhoneCall
+	start time.Time // of the call's sound
 
 	mu    sync.Mutex
-	chats [][]message // guarded by mu
-	fail  func(w http.ResponseWriter, r *http.Request) (done bool)
+	asked [][]message // guarded by mu
 }
 
-func (s *server) endpoint() *endpoint {
-	return &endpoint{
-		hear: func(sound *media.Clip, _ string) (string, error) {
-			clip, err := media.ReadAll(context.Background(), media.Resample(sound.Source(), 8000), time.Minute)
-			if err != nil {
-				return "", err
+// pitch of each sentence that the fake speaks, in Hz, and how long it takes.
+var pitches = map[string]struct {
+	hz float64
+	d  time.Duration
+}{
+	"Hello. How can I help you?":                     {500, time.Second},
+	"Sorry, that did not work. Please say it again.": {600, time.Second},
+	"Are you still there?":                           {700, time.Second},
+	"Goodbye.":                                       {800, 500 * time.Millisecond},
+	"Pardon?":                                        {900, 500 * time.Millisecond},
+	"The first answer is one.":                       {1000, 2 * time.Second},
+	"And this comes after it.":                       {1200, 2 * time.Second},
+	"The second answer has many words that take a long time to say.": {1400, 5 * time.Second},
+	"The third answer.": {1600, time.Second},
+}
+
+func newWorld(t *testing.T, change func(*endpoint)) *world {
+	t.Helper()
+	w := &world{}
+	known := map[string][]int16{}
+	for name := range phrases {
+		known[name] = phrase(t, name)
+	}
+	w.fake = &endpoint{
+		hear: func(sound *media.Clip, language string) (string, error) {
+			if language != "en" {
+				return "", fmt.Errorf("language %q", language)
 			}
-			for text, pcm := range s.sayings {
-				if peak, _ := tone.Correlate(pcm, clip.PCM()); peak > 0.8 {
-					return text, nil
+			for name, pcm := range known {
+				if peak, _ := tone.Correlate(pcm, sound.PCM()); peak > 0.8 {
+					return name, nil
 				}
 			}
-			return "", nil // noise
+			return "", nil
 		},
-		think: func(messages []message, tell func(string)) error {
-			s.mu.Lock()
-			s.chats = append(s.chats, slices.Clone(messages))
-			s.mu.Unlock()
-			for _, part := range s.answers[messages[len(messages)-1].Content] {
+		think: func(all []message, tell func(string)) error {
+			w.mu.Lock()
+			w.asked = append(w.asked, all)
+			w.mu.Unlock()
+			last := all[len(all)-1].Content
+			answer := "The third answer."
+			switch {
+			case strings.HasSuffix(last, "first question"):
+				answer = "The first answer is one. And this comes after it."
+			case strings.HasSuffix(last, "second question"):
+				answer = "The second answer has many words that take a long time to say."
+			}
+			for part := range strings.SplitAfterSeq(answer, " ") {
 				tell(part)
+				time.Sleep(30 * time.Millisecond) // as a model does
 			}
 			return nil
 		},
 		speak: func(text, _ string) (*media.Clip, error) {
-			p, ok := s.tones[text]
+			p, ok := pitches[text]
 			if !ok {
-				return nil, fmt.Errorf("%q was not expected", text)
+				return nil, fmt.Errorf("nobody should say %q", text)
 			}
-			return p.Clip(24000), nil
+			return tone.Sine(p.hz, p.d).Clip(speechRate), nil
 		},
 	}
-}
-
-func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	s.mu.Lock()
-	fail := s.fail
-	s.mu.Unlock()
-	if fail == nil || !fail(w, r) {
-		s.endpoint().ServeHTTP(w, r)
+	if change != nil {
+		change(w.fake)
 	}
-}
-
-// hang never answers.
-func hang(r *http.Request) {
-	_, _ = io.Copy(io.Discard, r.Body) // only then it is found out that the client has gone
-	<-r.Context().Done()
-}
-
-// failing has requests answered by f from now on; nil: by the server.
-func (s *server) failing(f func(w http.ResponseWriter, r *http.Request) bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.fail = f
-}
-
-// last is the conversation as the assistant was told it last.
-func (s *server) last() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.chats) == 0 {
-		return ""
+	l := &pipes{conns: make(chan net.Conn), closed: make(chan struct{})}
+	server := &http.Server{Handler: w.fake}
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(l) }()
+	transport := &http.Transport{DialContext: l.dial}
+	client, err := openai.New(openai.Config{
+		BaseURL: "http://ai.example/v1", Key: "sk-test", Model: "m", HTTP: &http.Client{Transport: transport}, Timeout: 5 * time.Second, Retries: -1,
+		Assistants: map[string]openai.Assistant{"": {Instructions: "Be brief."}},
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
-	var b strings.Builder
-	for _, m := range s.chats[len(s.chats)-1] {
-		fmt.Fprintf(&b, "%s: %s\n", m.Role, m.Content)
+	bot, err := NewBot(Bot{Assistant: client, Writer: client, Speaker: client, Language: "en-GB", Logger: nil})
+	if err != nil {
+		t.Fatal(err)
 	}
-	return b.String()
+	_ = bot.Prepare(t.Context()) // fails where the server is to
+	_, stop := calltest.Run(t, netOf(t), call.Config{Route: func(context.Context, *call.Incoming) (flow.Program, error) { return flow.Func(bot.Run), nil }})
+	phone := calltest.NewPhone(t, netOf(t), calltest.PhoneConfig{})
+	w.call = phone.Dial(t, "bot")
+	w.start = time.Now()
+	t.Cleanup(func() {
+		stop()
+		if err := client.Close(); err != nil {
+			t.Error(err)
+		}
+		transport.CloseIdleConnections()
+		server.Close()
+		<-served
+	})
+	return w
+}
+
+var nets sync.Map // of a test
+
+func netOf(t *testing.T) *calltest.Net {
+	n, _ := nets.LoadOrStore(t, calltest.NewNet())
+	return n.(*calltest.Net)
 }
 
 // pipes is a listener in memory.
 type pipes struct {
-	conns chan net.Conn
-	done  chan struct{}
+	conns  chan net.Conn
+	closed chan struct{}
+	once   sync.Once
+}
+
+func (p *pipes) dial(ctx context.Context, _, _ string) (net.Conn, error) {
+	a, b := net.Pipe()
+	select {
+	case p.conns <- b:
+		return a, nil
+	case <-p.closed:
+	case <-ctx.Done():
+	}
+	return nil, net.ErrClosed
 }
 
 func (p *pipes) Accept() (net.Conn, error) {
 	select {
 	case c := <-p.conns:
 		return c, nil
-	case <-p.done:
+	case <-p.closed:
 		return nil, net.ErrClosed
 	}
 }
-func (p *pipes) Close() error   { close(p.done); return nil }
+func (p *pipes) Close() error   { p.once.Do(func() { close(p.closed) }); return nil }
 func (p *pipes) Addr() net.Addr { return &net.TCPAddr{} }
-func (p *pipes) dial(context.Context, string, string) (net.Conn, error) {
-	here, there := net.Pipe()
-	p.conns <- there
-	return here, nil
-}
 
-const (
-	greeting, there, bye, sorry, pardon = 440, 500, 550, 620, 700
-	sunny, warm, rain                   = 800, 900, 1000
-)
+func (w *world) hears(hz float64) bool { return calltest.Hears(w.call.Heard(), hz) }
 
-// talk has the bot called by a phone, with a server that test may change, and runs test when the greeting is over.
-func talk(t *testing.T, test func(t *testing.T, s *server, c *calltest.PhoneCall)) {
-	synctest.Test(t, func(t *testing.T) {
-		s := &server{
-			sayings: sayings(t),
-			answers: map[string][]string{"what is the weather": {"It is", " sunny. ", "It is", " warm."}, "and tomorrow": {"It will rain all day long."}, "[pressed 4 2]": {"It is warm."}},
-			tones: map[string]tone.Pattern{
-				"Hello. How can I help you?": tone.Sine(greeting, time.Second), "Are you still there?": tone.Sine(there, time.Second), "Goodbye.": tone.Sine(bye, time.Second),
-				"Sorry, that did not work. Please say it again.": tone.Sine(sorry, time.Second), "Pardon?": tone.Sine(pardon, time.Second),
-				"It is sunny.": tone.Sine(sunny, time.Second), "It is warm.": tone.Sine(warm, time.Second), "It will rain all day long.": tone.Sine(rain, 10*time.Second),
-			},
+// requests are what the model was asked, without the system message, a line each.
+func (w *world) requests() (all []string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, messages := range w.asked {
+		var parts []string
+		for _, m := range messages[1:] {
+			parts = append(parts, m.Role+": "+m.Content)
 		}
-		l := &pipes{conns: make(chan net.Conn), done: make(chan struct{})}
-		web := &http.Server{Handler: s}
-		go func() { _ = web.Serve(l) }() // until it is closed
-		defer web.Close()
-		transport := &http.Transport{DialContext: l.dial, DisableKeepAlives: true}
-		client, err := openai.New(openai.Config{
-			BaseURL: "http://server/v1", Model: "some", Timeout: 5 * time.Second, Retries: -1, HTTP: &http.Client{Transport: transport},
-			Assistants: map[string]openai.Assistant{"": {Instructions: "Be brief."}},
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		bot, err := NewBot(Bot{Assistant: client, Writer: client, Speaker: client, Logger: slog.New(slog.DiscardHandler)})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := bot.Prepare(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		net := calltest.NewNet()
-		_, stop := calltest.Run(t, net, call.Config{Route: func(context.Context, *call.Incoming) (flow.Program, error) { return flow.Func(bot.Run), nil }})
-		defer stop()
-		c := calltest.NewPhone(t, net, calltest.PhoneConfig{}).Dial(t, "bot")
-		time.Sleep(1500 * time.Millisecond)
-		only(t, "at first", c.Heard(), greeting)
-		test(t, s, c)
-		c.Hangup(t)
-		c.WaitEnd(t)
-	})
-}
-
-// only tells which of the tones pcm must hold; all others it must not.
-func only(t *testing.T, what string, pcm []int16, want ...float64) {
-	t.Helper()
-	for _, hz := range []float64{greeting, there, bye, sorry, pardon, sunny, warm, rain} {
-		if is := calltest.Hears(pcm, hz); is != slices.Contains(want, hz) {
-			t.Errorf("%s: %v Hz is heard: %v", what, hz, is)
-		}
+		all = append(all, strings.Join(parts, " | "))
 	}
+	return all
 }
 
-// heardWithin is what c hears in the time that comes.
-func heardWithin(c *calltest.PhoneCall, d time.Duration) []int16 {
-	n := len(c.Heard())
-	time.Sleep(d)
-	h := c.Heard()
-	return h[min(n, len(h)):]
-}
-
-// TestTwoTurns: a question is answered sentence by sentence, and the next one with all that was said before.
-func TestTwoTurns(t *testing.T) {
-	talk(t, func(t *testing.T, s *server, c *calltest.PhoneCall) {
-		c.Say(s.sayings["what is the weather"])
-		pcm := heardWithin(c, 6*time.Second)
-		only(t, "the first answer", pcm, sunny, warm)
-		first, second := tone.Goertzel(pcm[:len(pcm)/2], 8000, sunny), tone.Goertzel(pcm[:len(pcm)/2], 8000, warm)
-		if first < second {
-			t.Error("the second sentence comes first")
-		}
-		c.Say(s.sayings["and tomorrow"])
-		only(t, "the second answer", heardWithin(c, 5*time.Second), rain)
-		want := "\nassistant: Hello. How can I help you?\nuser: what is the weather\nassistant: It is sunny. It is warm.\nuser: and tomorrow\n"
-		if got := s.last(); !strings.HasPrefix(got, "system: Be brief.\n") || !strings.HasSuffix(got, want) {
-			t.Errorf("the assistant was told\n%s, want\n%s", got, want)
-		}
-	})
-}
-
-// TestBargeIn: who speaks into an answer is not talked over, and the assistant knows what was heard of it.
-func TestBargeIn(t *testing.T) {
-	talk(t, func(t *testing.T, s *server, c *calltest.PhoneCall) {
-		c.Say(s.sayings["and tomorrow"])
-		only(t, "the answer", heardWithin(c, 4*time.Second), rain)
-		from := len(c.Heard())
-		c.Say(s.sayings["what is the weather"])
-		time.Sleep(5 * time.Second)
-		pcm := c.Heard()[from:]
-		quiet := 0 // since when the answer is not heard any more, in ms
-		for i := 0; i+160 <= len(pcm) && i < 8000; i += 160 {
-			if tone.Goertzel(pcm[i:i+160], 8000, rain) > 0.02 {
-				quiet = (i + 160) / 8
+func TestConversationWithBargeIn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, nil)
+		time.Sleep(1500 * time.Millisecond)
+		w.call.Say(phrase(t, "first question"))
+		time.Sleep(8 * time.Second)
+		for _, hz := range []float64{500, 1000, 1200} {
+			if !w.hears(hz) {
+				t.Errorf("%v Hz is not heard", hz)
 			}
 		}
-		t.Logf("the bot is silent %d ms after the caller begins to speak", quiet)
-		if quiet == 0 || quiet > 250 {
-			t.Errorf("the bot is silent after %d ms", quiet)
+		w.call.Say(phrase(t, "second question"))
+		for range 500 { // until the answer has begun
+			if w.hears(1400) {
+				break
+			}
+			time.Sleep(20 * time.Millisecond)
 		}
-		only(t, "after it", pcm[4000:], sunny, warm)
-		if got := s.last(); !strings.Contains(got, "assistant: It will rain") || !strings.HasSuffix(got, " …\nuser: what is the weather\n") {
-			t.Errorf("the assistant was told\n%s, want what was heard of the answer", got)
+		time.Sleep(1500 * time.Millisecond)
+		before := len(w.call.Heard())
+		w.call.Say(phrase(t, "third question"))
+		time.Sleep(time.Second)
+		after := w.call.Heard()[before:]
+		last := 0
+		for i := 0; i+160 <= len(after); i += 160 {
+			if tone.Goertzel(after[i:i+160], 8000, 1400) > 0.05 {
+				last = i + 160
+			}
+		}
+		t.Logf("the bot is silent %d ms after the caller begins to speak", last/8)
+		if last > 8*300 {
+			t.Errorf("the bot speaks on for %d ms", last/8)
+		}
+		time.Sleep(6 * time.Second)
+		if !w.hears(1600) {
+			t.Error("the third answer is not heard")
+		}
+		w.call.Hangup(t)
+		got := w.requests()
+		if len(got) != 3 {
+			t.Fatalf("the model was asked %d times: %q", len(got), got)
+		}
+		if !strings.Contains(got[1], "assistant: The first answer is one. And this comes after it. | user: second question") {
+			t.Errorf("second request: %s", got[1])
+		}
+		_, cut, _ := strings.Cut(got[2], "second question | assistant: ")
+		cut, _, _ = strings.Cut(cut, " |")
+		if !strings.HasPrefix(cut, "The second answer") || !strings.HasSuffix(cut, " …") || strings.Contains(cut, "long time") {
+			t.Errorf("of what was interrupted the history has %q", cut)
 		}
 	})
 }
 
-// TestServerFails in each of its works, each way; the bot says so, and goes on.
 func TestServerFails(t *testing.T) {
-	for name, f := range map[string]func(w http.ResponseWriter, r *http.Request) bool{
-		"transcription refused": func(w http.ResponseWriter, r *http.Request) bool {
-			if r.URL.Path != "/v1/audio/transcriptions" {
-				return false
+	for name, change := range map[string]func(e *endpoint){
+		"write": func(e *endpoint) {
+			hear, n := e.hear, new(atomic.Int32)
+			e.hear = func(c *media.Clip, l string) (string, error) {
+				if n.Add(1) == 1 {
+					return "", errors.New("down")
+				}
+				return hear(c, l)
 			}
-			refuse(w, http.StatusInternalServerError, errors.New("out of order"))
-			return true
 		},
-		"chat refused": func(w http.ResponseWriter, r *http.Request) bool {
-			if r.URL.Path != "/v1/chat/completions" {
-				return false
+		"think": func(e *endpoint) {
+			think, n := e.think, new(atomic.Int32)
+			e.think = func(m []message, tell func(string)) error {
+				if n.Add(1) == 1 {
+					return errors.New("down")
+				}
+				return think(m, tell)
 			}
-			refuse(w, http.StatusTooManyRequests, errors.New("out of order"))
-			return true
 		},
-		"chat is garbage": func(w http.ResponseWriter, r *http.Request) bool {
-			if r.URL.Path != "/v1/chat/completions" {
-				return false
+		"think hangs": func(e *endpoint) {
+			think, n := e.think, new(atomic.Int32)
+			e.think = func(m []message, tell func(string)) error {
+				if n.Add(1) == 1 {
+					time.Sleep(time.Minute)
+				}
+				return think(m, tell)
 			}
-			w.Header().Set("Content-Type", "text/event-stream")
-			fmt.Fprint(w, "data: {{{\n\ndata: [DONE]\n\n")
-			return true
-		},
-		"chat hangs": func(_ http.ResponseWriter, r *http.Request) bool {
-			if r.URL.Path != "/v1/chat/completions" {
-				return false
-			}
-			hang(r)
-			return true
-		},
-		"speech refused": func(w http.ResponseWriter, r *http.Request) bool {
-			if r.URL.Path != "/v1/audio/speech" {
-				return false
-			}
-			refuse(w, http.StatusBadGateway, errors.New("out of order"))
-			return true
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			talk(t, func(t *testing.T, s *server, c *calltest.PhoneCall) {
-				s.failing(f)
-				c.Say(s.sayings["what is the weather"])
-				only(t, "after the failure", heardWithin(c, 11*time.Second), sorry)
-				s.failing(nil)
-				c.Say(s.sayings["what is the weather"])
-				only(t, "once it works again", heardWithin(c, 6*time.Second), sunny, warm)
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, change)
+				time.Sleep(1500 * time.Millisecond)
+				w.call.Say(phrase(t, "first question"))
+				time.Sleep(10 * time.Second)
+				if !w.hears(600) || w.hears(1000) {
+					t.Fatal("no apology is heard")
+				}
+				w.call.Say(phrase(t, "first question"))
+				time.Sleep(10 * time.Second)
+				if !w.hears(1000) {
+					t.Error("it does not go on")
+				}
+				w.call.Hangup(t)
+				time.Sleep(time.Minute)
 			})
 		})
 	}
 }
 
-func TestKeysAreSaid(t *testing.T) {
-	talk(t, func(t *testing.T, s *server, c *calltest.PhoneCall) {
-		c.Press("42")
-		only(t, "after the keys", heardWithin(c, 5*time.Second), warm)
-		if got := s.last(); !strings.HasSuffix(got, "user: [pressed 4 2]\n") {
-			t.Errorf("the assistant was told\n%s", got)
+func TestSilenceAndKeys(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, nil)
+		time.Sleep(11 * time.Second)
+		if !w.hears(700) {
+			t.Error("nobody asks whether the caller is there")
 		}
-	})
-}
-
-// TestNobodyIsThere: the bot asks twice, and hangs up.
-func TestNobodyIsThere(t *testing.T) {
-	talk(t, func(t *testing.T, _ *server, c *calltest.PhoneCall) {
-		only(t, "after 8 s", heardWithin(c, 9*time.Second), there)
-		only(t, "after 17 s", heardWithin(c, 9*time.Second), there)
-		only(t, "at last", heardWithin(c, 9*time.Second), bye)
-		if c.Ended() == "" {
-			t.Error("the call goes on")
-		}
-	})
-}
-
-// TestHangupEndsAllWork while the assistant thinks: calltest finds what is left.
-func TestHangupEndsAllWork(t *testing.T) {
-	talk(t, func(t *testing.T, s *server, c *calltest.PhoneCall) {
-		s.failing(func(_ http.ResponseWriter, r *http.Request) bool {
-			if r.URL.Path == "/v1/chat/completions" {
-				hang(r)
-				return true
-			}
-			return false
-		})
-		c.Say(s.sayings["what is the weather"])
+		w.call.Press("12#")
 		time.Sleep(3 * time.Second)
+		if got := w.requests(); len(got) != 1 || !strings.HasSuffix(got[0], "user: [pressed 1 2]") {
+			t.Errorf("the model was asked %q", got)
+		}
+		w.call.WaitEnd(t) // after silence
+		if !w.hears(800) {
+			t.Error("no goodbye")
+		}
 	})
 }
-
-func TestWordsWithin(t *testing.T) {
-	for _, c := range []struct {
-		text string
-		n    int
-		want string
-	}{
-		{"It will rain all day", 0, ""}, {"It will rain all day", 3, "It"}, {"It will rain all day", 9, "It will"}, {"It will rain all day", 100, "It will rain all"}, {"明天下雨", 7, "明天"}, {"", 5, ""},
-	} {
-		if got := wordsWithin(c.text, c.n); got != c.want {
-			t.Errorf("%q within %d: %q, want %q", c.text, c.n, got, c.want)
-		}
-	}
-}
-
-var _ action.Assistant = (*openai.Client)(nil)

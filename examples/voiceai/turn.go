@@ -153,14 +153,13 @@ func (t *turn) text(pace float64) (string, float64) {
 
 // wordsWithin are the words of text that are over within so many bytes, but not all of them.
 func wordsWithin(text string, n int) string {
-	if text == "" {
+	if n = min(n, len(text)-1); n <= 0 {
 		return ""
 	}
-	n = min(n, len(text)-1)
-	if !strings.Contains(text, " ") && n > 0 { // a language without spaces
+	if !strings.Contains(text, " ") && strings.IndexFunc(text, func(r rune) bool { return r > 0x7f }) >= 0 { // written without spaces
 		return strings.ToValidUTF8(text[:n], "")
 	}
-	space := strings.LastIndexByte(text[:max(n, 0)+1], ' ')
+	space := strings.LastIndexByte(text[:n+1], ' ')
 	return strings.TrimSpace(text[:max(space, 0)])
 }
 
