@@ -140,6 +140,18 @@ var migrations = [][]string{{
 }, {
 	`ALTER TABLE calls ADD COLUMN account TEXT NOT NULL DEFAULT ''`,
 	`CREATE INDEX calls_account ON calls (account, tm_create, id) WHERE account <> ''`,
+}, {
+	`CREATE TABLE entries (
+		kind TEXT NOT NULL,
+		id TEXT NOT NULL,
+		name TEXT NOT NULL,
+		tm_create BIGINT NOT NULL,
+		rev BIGINT NOT NULL,
+		body TEXT NOT NULL,
+		PRIMARY KEY (kind, id)
+	)`,
+	`CREATE UNIQUE INDEX entries_name ON entries (kind, name) WHERE name <> ''`,
+	`CREATE INDEX entries_tm ON entries (kind, tm_create, id)`,
 }}
 
 // migrate brings the file to the newest version, in one transaction.
