@@ -177,6 +177,7 @@ func (f *Conference) over() {
 		f.record.Status, f.record.TmEnd, f.record.TmUpdate = store.ConferenceTerminated, now, now
 		f.mu.Unlock()
 		f.engine.keepConference(f.Record())
+		f.engine.endedConference(f.ID())
 		f.tell("conference_deleted")
 		close(f.ended)
 	})

@@ -166,6 +166,9 @@ func New(cfg Config) (*Engine, error) {
 	if e.verifier, err = e.cfg.verifier(e.hosts); err != nil { // cannot fail: it was checked above
 		return nil, err
 	}
+	if err := cfg.Directory.bind(e); err != nil {
+		return nil, errors.Join(err, e.sip.Close())
+	}
 	return e, nil
 }
 
