@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"sort"
 	"strings"
 )
 
@@ -85,6 +86,43 @@ func (n *Node) child(p any) *Node {
 		}
 	}
 	return nil
+}
+
+// Pointer is the JSON pointer (RFC 6901) of the innermost value that the byte at offset is in, or whose key it is in.
+func (n *Node) Pointer(offset int) string {
+	var b strings.Builder
+	for n != nil {
+		var next *Node
+		for _, m := range n.Members {
+			if offset >= m.Start && offset < m.Value.End {
+				b.WriteByte('/')
+				b.WriteString(pointerEscape.Replace(m.Key))
+				if next = m.Value; offset < next.Start {
+					return b.String()
+				}
+			}
+		}
+		// The first that ends behind offset: a list may be long, and asked for often.
+		i := sort.Search(len(n.Elems), func(i int) bool { return n.Elems[i].End > offset })
+		if i < len(n.Elems) && n.Elems[i].Start <= offset {
+			fmt.Fprintf(&b, "/%d", i)
+			next = n.Elems[i]
+		}
+		if next != nil && offset == next.Start && (next.Kind == Object || next.Kind == Array) {
+			return b.String()
+		}
+		n = next
+	}
+	return b.String()
+}
+
+var pointerEscape = strings.NewReplacer("~", "~0", "/", "~1")
+
+// Position returns line and column, from 1 and in bytes, of an offset in a text.
+func Position(data []byte, offset int) (line, column int) {
+	offset = max(0, min(offset, len(data)))
+	before := data[:offset]
+	return bytes.Count(before, []byte("\n")) + 1, offset - (bytes.LastIndexByte(before, '\n') + 1) + 1
 }
 
 // hasVar tells whether a string value in n holds a variable.

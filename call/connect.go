@@ -472,11 +472,7 @@ func (c *Call) dialGroup(ctx context.Context, o action.DialOptions, dest address
 // program is what runs on the calls of a call action.
 func (e *Engine) program(ctx context.Context, o action.DialOptions) (flow.Program, error) {
 	if len(o.Actions) > 0 {
-		reg := e.cfg.Actions
-		if reg == nil {
-			reg = action.Builtin(e.cfg.Deps)
-		}
-		return flow.Parse(o.Actions, flow.ParseOptions{Registry: reg, Name: "inline", Dir: o.Dir})
+		return flow.Parse(o.Actions, flow.ParseOptions{Registry: e.cfg.registry(), Name: "inline", Dir: o.Dir})
 	}
 	if e.cfg.FlowByID == nil {
 		return nil, fmt.Errorf("call: dial: flow %q: %w", o.FlowID, ErrNoFlow)

@@ -38,7 +38,7 @@ var allowed = map[string][]string{
 	"store":                 {"call/address"},
 	"store/storetest":       {"store", "call/address"},
 	"call":                  {"action", "call/address", "call/rating", "call/safehttp", "flow", "media", "media/codec", "media/rtp", "media/sdp", "media/speech", "media/tone", "media/wav", "sip", "sip/verify", "store"},
-	"call/httpapi":          {"call", "store"},
+	"call/httpapi":          {"action", "call", "call/address", "flow", "media", "store"},
 	"call/calltest":         {"action", "call", "call/address", "flow", "flow/expr", "flow/flowtest", "media", "media/codec", "media/rtp", "media/sdp", "media/tone", "media/wav", "sip", "store"},
 }
 

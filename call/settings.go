@@ -29,10 +29,11 @@ type Settings struct {
 	Outbound   Outbound          `json:"outbound"`   // what may be dialled; empty: nothing
 	Files      []string          `json:"files"`      // folders that absolute file: URLs may read
 	URLs       []netip.Prefix    `json:"urls"`       // private networks that flow URLs may reach all the same
-	Tokens     []string          `json:"tokens"`     // bearer tokens of the HTTP interface
+	Tokens     []string          `json:"tokens"`     // bearer tokens of the HTTP interface that may do all
 	LocalNets  []netip.Prefix    `json:"local_nets"` // peers that are shown bound addresses
 	Webhooks   []WebhookConfig   `json:"webhooks"`   // where events are sent; private networks are those of URLs
 
+	AccessTokens    []AccessToken         `json:"access_tokens"`    // bearer tokens of the HTTP interface that may do what their scopes say
 	Identity        IdentitySettings      `json:"identity"`         // STIR/SHAKEN
 	Verify          VerifySettings        `json:"verify"`           // who may call, and what becomes of those who are not who they say
 	JourneyHeader   string                `json:"journey_header"`   // see Config.JourneyHeader
@@ -136,6 +137,7 @@ func (s *Settings) check() error {
 		errs = append(errs, fmt.Errorf("realm: %q holds a quote, backslash or line break", s.Realm))
 	}
 	errs = append(errs, checkTrunks("trunks", s.Trunks), checkRoutes("routes", s.Routes, s.Trunks), s.Outbound.check("outbound"), s.Outbound.Emergency.checkTrunks("outbound.emergency", s.Trunks), s.Calls.check("calls"), s.Verify.check("verify.", s), s.checkBudgets())
+	errs = append(errs, checkAccessTokens("access_tokens", s.AccessTokens))
 	for i := range s.Webhooks {
 		errs = append(errs, s.Webhooks[i].check(fmt.Sprintf("webhooks[%d]", i)))
 	}

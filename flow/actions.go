@@ -33,7 +33,7 @@ func (f *Flow) Actions() []Action {
 	for i := range f.steps {
 		s := &f.steps[i]
 		a := Action{Index: i, ID: s.info.ID, Type: s.info.Type, Timing: s.timing, Shape: s.shape}
-		a.Line, _ = position(f.data, s.offset)
+		a.Line, _ = action.Position(f.data, s.offset)
 		if s.option != nil && s.option.Start != s.offset {
 			a.Option = json.RawMessage(f.data[s.option.Start:s.option.End])
 		}

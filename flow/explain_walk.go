@@ -152,7 +152,7 @@ func (x *explainer) step(s *foreseen, w *Course, later *[]parting) (ways []parti
 		N: x.told, Flow: st.info.Flow, Depth: len(s.runner.outer), File: s.runner.flow.file,
 		Index: st.info.Index, ID: st.info.ID, Type: st.info.Type,
 	}
-	e.Line, e.Column = position(s.runner.flow.data, st.offset)
+	e.Line, e.Column = action.Position(s.runner.flow.data, st.offset)
 
 	x.scope.Enter(&st.info)
 	x.look(s, st, e)

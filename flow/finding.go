@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"sort"
 	"strings"
 
 	"github.com/callbin/callbin/action"
@@ -132,43 +131,6 @@ func locate(findings []Finding, data []byte, tree *action.Node) {
 		}
 		column, at = column+len(between), offset
 		f.Line, f.Column = line, column
-		f.Pointer = pointer(tree, offset)
+		f.Pointer = tree.Pointer(offset)
 	}
-}
-
-// pointer is the JSON pointer (RFC 6901) of the innermost value that offset is in, or whose key it is in.
-func pointer(n *action.Node, offset int) string {
-	var b strings.Builder
-	for n != nil {
-		var next *action.Node
-		for _, m := range n.Members {
-			if offset >= m.Start && offset < m.Value.End {
-				b.WriteByte('/')
-				b.WriteString(pointerEscape.Replace(m.Key))
-				if next = m.Value; offset < next.Start {
-					return b.String()
-				}
-			}
-		}
-		// The first that ends behind offset: a list may be long, and asked for often.
-		i := sort.Search(len(n.Elems), func(i int) bool { return n.Elems[i].End > offset })
-		if i < len(n.Elems) && n.Elems[i].Start <= offset {
-			fmt.Fprintf(&b, "/%d", i)
-			next = n.Elems[i]
-		}
-		if next != nil && offset == next.Start && (next.Kind == action.Object || next.Kind == action.Array) {
-			return b.String()
-		}
-		n = next
-	}
-	return b.String()
-}
-
-var pointerEscape = strings.NewReplacer("~", "~0", "/", "~1")
-
-// position returns line and column, from 1 and in bytes, of an offset.
-func position(data []byte, offset int) (line, column int) {
-	offset = max(0, min(offset, len(data)))
-	before := data[:offset]
-	return bytes.Count(before, []byte("\n")) + 1, offset - (bytes.LastIndexByte(before, '\n') + 1) + 1
 }

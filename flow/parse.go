@@ -222,7 +222,7 @@ func (p *parser) collectIDs(list *action.Node) {
 		}
 		if first, ok := p.flow.byID[id]; ok {
 			_, firstAt := idOf(list.Elems[first])
-			line, column := position(p.data, firstAt.Start)
+			line, column := action.Position(p.data, firstAt.Start)
 			p.errorf(action.RuleDuplicate, action.Info{ID: id, Type: typeOf(n)}, at.Start, "id", "the id stands twice, first at %d:%d", line, column)
 			continue
 		}

@@ -3,19 +3,14 @@ package httpapi
 import (
 	"context"
 	"crypto/rand"
-	"crypto/sha256"
-	"crypto/subtle"
 	"encoding/hex"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"iter"
 	"log/slog"
 	"net/http"
+	"runtime/debug"
 	"slices"
-	"strconv"
 	"strings"
-	"time"
 
 	"github.com/google/uuid"
 
@@ -23,248 +18,184 @@ import (
 	"github.com/callbin/callbin/store"
 )
 
-// Engine is what is asked about calls that are up; *call.Engine is one.
+// DefaultMaxBody is how many bytes a body may have: the largest flow, and what stands around it.
+const DefaultMaxBody = 2 << 20
+
+// Engine is what is asked about calls that are up; *call.Engine is one. What it can do beyond that, such as Controller, is served too.
 type Engine interface {
 	Call(id string) (*call.Call, bool)
 	Calls() iter.Seq[*call.Call]
 	Ready() bool
 }
 
-// Config of the handler.
+// Config of the handler. What a field is missing for has no row in the table, and none in the document.
 type Config struct {
-	Engine Engine
-	Store  store.Calls  // nil: only calls that are up are known
-	Traces store.Traces // nil: no trace is given out
-	Tokens []string     // bearer tokens; none: every request but /healthz is refused
-	Logger *slog.Logger // nil: slog.Default()
+	Engine     Engine
+	Store      store.Calls      // nil: only calls that are up are known
+	Traces     store.Traces     // nil: no trace is given out
+	Flows      store.Flows      // nil: none can be stored; Config.UseStoredFlows of the engine has them run
+	Recordings store.Recordings // nil: none is known
+	Blobs      store.Blobs      // of the recordings; nil: their sound is not given out
+
+	Tokens       []string           // bearer tokens that may do all; neither these nor AccessTokens: every request but the open ones is refused
+	AccessTokens []call.AccessToken // bearer tokens with scopes
+	MaxBody      int64              // bytes of a body; 0: DefaultMaxBody
+	Logger       *slog.Logger       // nil: slog.Default()
 }
 
 type api struct {
-	cfg    Config
-	tokens [][sha256.Size]byte
+	cfg     Config
+	table   []operation
+	access  *access
+	replays replays
+	mux     *http.ServeMux
+	flows   flowWrites
 }
 
 // New returns the handler; it is safe for concurrent use.
-func New(cfg Config) http.Handler {
+func New(cfg Config) http.Handler { return newAPI(cfg) }
+
+func newAPI(cfg Config) *api {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
 	}
-	a := &api{cfg: cfg}
-	for _, t := range cfg.Tokens {
-		a.tokens = append(a.tokens, sha256.Sum256([]byte(t)))
+	if cfg.MaxBody <= 0 {
+		cfg.MaxBody = DefaultMaxBody
 	}
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
-		if !cfg.Engine.Ready() {
-			reply(w, http.StatusServiceUnavailable, map[string]string{"status": "no new calls"})
-			return
-		}
-		reply(w, http.StatusOK, map[string]string{"status": "ok"})
+	a := &api{cfg: cfg, access: newAccess(cfg.Tokens, cfg.AccessTokens), mux: http.NewServeMux()}
+	a.table = a.rows()
+	document, err := encodeDocument(a.table)
+	if err != nil {
+		panic(err) // a row that cannot be described is the programmer's fault
+	}
+	a.mux.HandleFunc("GET /healthz", a.health)
+	a.mux.HandleFunc("GET /openapi.json", func(w http.ResponseWriter, r *http.Request) {
+		ans := answer{code: http.StatusOK, body: document, etag: tagOf(document)}
+		ans.write(w, r)
 	})
-	mux.HandleFunc("GET /v1.0/calls", a.guard(a.calls))
-	mux.HandleFunc("GET /v1.0/calls/{id}", a.guard(a.call))
-	mux.HandleFunc("GET /v1.0/calls/{id}/trace", a.guard(a.trace))
-	mux.HandleFunc("/", a.guard(func(w http.ResponseWriter, r *http.Request) error {
-		return &failure{http.StatusNotFound, "NOT_FOUND", "no_such_path", "there is no " + r.Method + " " + r.URL.Path}
-	}))
-	return mux
-}
-
-// failure is an error with its place in VoIPBIN's table.
-type failure struct {
-	code                    int
-	status, reason, message string
-}
-
-func (f *failure) Error() string { return f.message }
-
-// guard lets through who has a token, and answers errors.
-func (a *api) guard(h func(http.ResponseWriter, *http.Request) error) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		if !a.allowed(r.Header.Get("Authorization")) {
-			w.Header().Set("WWW-Authenticate", `Bearer realm="callbin"`)
-			a.fail(w, r, &failure{http.StatusUnauthorized, "UNAUTHENTICATED", "token", "a bearer token is needed"})
-			return
-		}
-		if err := h(w, r); err != nil {
-			a.fail(w, r, err)
-		}
+	for i := range a.table {
+		o := &a.table[i]
+		a.mux.HandleFunc(o.method+" "+prefix+o.path, func(w http.ResponseWriter, r *http.Request) { a.serve(w, r, o) })
 	}
+	a.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { a.serve(w, r, nil) })
+	return a
 }
 
-// allowed compares hashes, so that time tells nothing about a token, nor its length.
-func (a *api) allowed(header string) bool {
-	scheme, token, _ := strings.Cut(header, " ")
-	if !strings.EqualFold(scheme, "bearer") {
-		return false
-	}
-	got := sha256.Sum256([]byte(strings.TrimSpace(token)))
-	ok := 0
-	for _, t := range a.tokens {
-		ok |= subtle.ConstantTimeCompare(got[:], t[:])
-	}
-	return ok == 1
+// rows are the whole table: each resource has its own part of it.
+func (a *api) rows() []operation {
+	return slices.Concat(a.callRows(), a.flowRows())
 }
 
-func (a *api) fail(w http.ResponseWriter, r *http.Request, err error) {
-	id := uuid.NewString()
-	var f *failure
+// ServeHTTP serves one request.
+func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.mux.ServeHTTP(w, r) }
+
+func (a *api) health(w http.ResponseWriter, r *http.Request) {
+	code, status := http.StatusOK, "ok"
+	if !a.cfg.Engine.Ready() {
+		code, status = http.StatusServiceUnavailable, "no new calls"
+	}
+	ans := answer{code: code}
+	ans.body, _ = encode(map[string]string{"status": status}) // it cannot fail
+	ans.write(w, r)
+}
+
+// serve answers a request to a row; nil: there is none for it.
+func (a *api) serve(w http.ResponseWriter, r *http.Request, o *operation) {
+	id := requestID(r)
+	w.Header().Set("X-Request-Id", id)
+	var ans answer
+	by, err := a.access.admit(r)
 	switch {
-	case errors.As(err, &f):
-	case errors.Is(err, store.ErrNotFound):
-		f = &failure{http.StatusNotFound, "NOT_FOUND", "not_found", "there is no such call"}
-	case errors.Is(err, store.ErrInvalid):
-		f = &failure{http.StatusBadRequest, "INVALID_ARGUMENT", "invalid", err.Error()}
+	case err != nil:
+	case o == nil:
+		err = a.noRow(r)
 	default:
-		a.cfg.Logger.Error("http request failed", "path", r.URL.Path, "request", id, "err", err)
-		f = &failure{http.StatusInternalServerError, "INTERNAL", "internal", "an internal fault; the log has it under this request's id"}
+		err = by.may(o.scope)
 	}
-	reply(w, f.code, map[string]any{"error": map[string]string{
-		"status": f.status, "reason": f.reason, "message": f.message, "request_id": id,
-	}})
-}
-
-func reply(w http.ResponseWriter, code int, v any) {
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("X-Content-Type-Options", "nosniff")
-	w.WriteHeader(code)
-	_ = json.NewEncoder(w).Encode(v) // the peer is gone: nobody to tell
-}
-
-func (a *api) call(w http.ResponseWriter, r *http.Request) error {
-	id := r.PathValue("id")
-	if c, ok := a.cfg.Engine.Call(id); ok {
-		reply(w, http.StatusOK, c.Record())
-		return nil
-	}
-	if a.cfg.Store == nil {
-		return store.ErrNotFound
-	}
-	rec, err := a.cfg.Store.Call(r.Context(), id)
 	if err != nil {
-		return err
-	}
-	reply(w, http.StatusOK, rec)
-	return nil
-}
-
-// trace gives out what a call consumed, JSON lines: a file that calltest.Replay runs again. It holds what the
-// caller pressed, and what servers answered.
-func (a *api) trace(w http.ResponseWriter, r *http.Request) error {
-	id := r.PathValue("id")
-	var lines []byte
-	if c, ok := a.cfg.Engine.Call(id); ok {
-		lines = c.Trace()
-	} else if a.cfg.Traces == nil {
-		return store.ErrNotFound
+		ans = failed(classify(err), id)
 	} else {
-		var err error
-		if lines, err = a.cfg.Traces.Trace(r.Context(), id); err != nil {
-			return err
-		}
+		ans = a.answer(w, &request{ctx: r.Context(), op: o, http: r, id: id, by: by, max: a.cfg.MaxBody})
 	}
-	w.Header().Set("Content-Type", "application/x-ndjson")
-	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("X-Content-Type-Options", "nosniff")
-	_, _ = w.Write(lines) // the peer is gone: nobody to tell
-	return nil
+	ans.write(w, r)
 }
 
-func (a *api) calls(w http.ResponseWriter, r *http.Request) error {
-	f, err := filter(r)
+// answer does what r asks for, or has done it before.
+func (a *api) answer(w http.ResponseWriter, r *request) answer {
+	if err := r.load(w); err != nil {
+		return failed(classify(err), r.id)
+	}
+	key := r.http.Header.Get("Idempotency-Key")
+	if key == "" || r.op.method != http.MethodPost {
+		return a.do(r)
+	}
+	k := replayKey{r.by, r.http.URL.Path + "?" + r.http.URL.RawQuery, key}
+	ctx := r.ctx
+	ans, again, err := a.replays.once(ctx, k, r.text, func() answer {
+		var cancel context.CancelFunc // what is begun is brought to its end, so that it is known what became of it
+		r.ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), keyedTime)
+		defer cancel()
+		return a.do(r)
+	})
 	if err != nil {
-		return err
+		return failed(a.known(err, r), r.id)
 	}
-	page, next, err := a.list(r.Context(), f)
-	if err != nil {
-		return err
+	if again {
+		w.Header().Set("Idempotency-Replayed", "true")
 	}
-	if page == nil {
-		page = []store.Call{}
-	}
-	reply(w, http.StatusOK, struct {
-		Result []store.Call `json:"result"`
-		Next   string       `json:"next_page_token"`
-	}{page, next})
-	return nil
+	return ans
 }
 
-// list merges the calls that are up with those in the store, in the store's order.
-func (a *api) list(ctx context.Context, f store.CallFilter) ([]store.Call, string, error) {
-	size, at, err := store.Page(f.PageSize, f.PageToken)
+// do runs the handler of a row. Its panic is an error like any other.
+func (a *api) do(r *request) (ans answer) {
+	defer func() {
+		if x := recover(); x != nil {
+			ans = failed(a.known(fmt.Errorf("panic: %v\n%s", x, debug.Stack()), r), r.id)
+		}
+	}()
+	v, err := r.op.do(r)
+	if err == nil {
+		ans, err = success(r.op, v, r.etag)
+	}
 	if err != nil {
-		return nil, "", err
+		return failed(a.known(err, r), r.id)
 	}
-	var page []store.Call
-	more := false
-	if a.cfg.Store != nil {
-		var next string
-		if page, next, err = a.cfg.Store.ListCalls(ctx, f); err != nil {
-			return nil, "", err
-		}
-		more = next != ""
-	}
-	stored := map[string]bool{}
-	for i := range page {
-		stored[page[i].ID] = true
-	}
-	oldest := store.Cursor{}
-	if more {
-		oldest = page[len(page)-1].At()
-	}
-	for c := range a.cfg.Engine.Calls() {
-		rec := c.Record()
-		here := rec.At()
-		if !stored[rec.ID] && f.Match(&rec) && (at.IsZero() || here.Compare(at) < 0) && (!more || here.Compare(oldest) > 0) {
-			page = append(page, rec)
-		}
-	}
-	slices.SortFunc(page, func(x, y store.Call) int { return y.At().Compare(x.At()) })
-	if len(page) > size {
-		page, more = page[:size], true
-	}
-	if !more {
-		return page, "", nil
-	}
-	return page, page[len(page)-1].At().Token(), nil
+	return ans
 }
 
-func filter(r *http.Request) (store.CallFilter, error) {
-	var f store.CallFilter
-	texts := map[string]*string{
-		"page_token": &f.PageToken, "status": &f.Status, "hangup_reason": &f.HangupReason, "direction": &f.Direction,
-		"source": &f.Source, "destination": &f.Destination, "journey_id": &f.JourneyID,
+// known is the failure that err is; one that is not in the table stands in the log only.
+func (a *api) known(err error, r *request) *failure {
+	if f := classify(err); f != nil {
+		return f
 	}
-	times := map[string]*store.Time{"since": &f.Since, "until": &f.Until}
-	for k, v := range r.URL.Query() {
-		s := v[0]
-		var err error
-		if p, ok := texts[k]; ok {
-			*p = s
-		} else if p, ok := times[k]; ok {
-			var t time.Time
-			if t, err = time.Parse(time.RFC3339Nano, s); err != nil {
-				err = errors.New("not a time of RFC 3339")
-			}
-			*p = store.At(t)
-		} else if key, ok := strings.CutPrefix(k, "metadata."); ok {
-			if f.Metadata == nil {
-				f.Metadata = map[string]string{}
-			}
-			f.Metadata[key] = s
-		} else if k == "page_size" {
-			if f.PageSize, err = strconv.Atoi(s); err != nil || f.PageSize == 0 {
-				err = errors.New("not a number from 1 to 100")
-			}
-		} else {
-			err = errors.New("unknown parameter")
-		}
-		if err != nil {
-			return f, &failure{http.StatusBadRequest, "INVALID_ARGUMENT", "parameter", fmt.Sprintf("%s: %v", k, err)}
+	a.cfg.Logger.Error("http request failed", "method", r.op.method, "path", r.op.path, "request", r.id, "token", r.by.name, "err", err)
+	return &failure{code: http.StatusInternalServerError, status: "INTERNAL", reason: "internal", message: "an internal fault; the log has it under this request's id"}
+}
+
+// noRow is why a request has none: another method has, or nothing does.
+func (a *api) noRow(r *http.Request) error {
+	var allow []string
+	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete} {
+		if _, pattern := a.mux.Handler(&http.Request{Method: method, URL: r.URL, Host: r.Host}); pattern != "/" && pattern != "" {
+			allow = append(allow, method)
 		}
 	}
-	return f, nil
+	if allow != nil {
+		return &failure{code: http.StatusMethodNotAllowed, status: "INVALID_ARGUMENT", reason: "method",
+			message: fmt.Sprintf("%.20s is not for %.100s: %s is", r.Method, r.URL.Path, strings.Join(allow, ", ")), allow: strings.Join(allow, ", ")}
+	}
+	return &failure{code: http.StatusNotFound, status: "NOT_FOUND", reason: "no_such_path", message: fmt.Sprintf("there is no %.20s %.100s", r.Method, r.URL.Path)}
+}
+
+// requestID is the one that the client gives, where it can stand in a log, or a new one.
+func requestID(r *http.Request) string {
+	id := r.Header.Get("X-Request-Id")
+	if id == "" || len(id) > 128 || strings.ContainsFunc(id, func(c rune) bool {
+		return c != '-' && c != '_' && c != '.' && (c < '0' || c > '9') && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z')
+	}) {
+		return uuid.NewString()
+	}
+	return id
 }
 
 // NewToken makes a random bearer token of 256 bits.
