@@ -314,7 +314,9 @@ func TestSettingsStandBeforeTheDirectory(t *testing.T) {
 func TestNothingIsLostInTheStore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		db := store.Memory()
-		h := open(t, nil, withDirectory(t, db), func(c *call.Config) { c.FlowByID = func(context.Context, string) (flow.Program, error) { return nil, call.ErrNoFlow } })
+		h := open(t, nil, withDirectory(t, db), func(c *call.Config) {
+			c.FlowByID = func(context.Context, string) (flow.Program, error) { return nil, call.ErrNoFlow }
+		})
 		d := dirOf(t, h)
 		queue := call.QueueOptions{
 			ID: "q", Name: "n", Detail: "d", RoutingMethod: store.QueueRoundRobin, Tags: []string{"a"}, AllTags: true, WaitFlowID: "w", WhisperFlowID: "x", Priority: 1,
@@ -352,7 +354,9 @@ func TestNothingIsLostInTheStore(t *testing.T) {
 		sure[call.Entry[call.Extension]](t)(d.Extensions.Create(t.Context(), "x", extension))
 		sure[call.Entry[call.Number]](t)(d.Numbers.Create(t.Context(), "n", number))
 		h.stop()
-		h = open(t, nil, withDirectory(t, db), func(c *call.Config) { c.FlowByID = func(context.Context, string) (flow.Program, error) { return nil, call.ErrNoFlow } })
+		h = open(t, nil, withDirectory(t, db), func(c *call.Config) {
+			c.FlowByID = func(context.Context, string) (flow.Program, error) { return nil, call.ErrNoFlow }
+		})
 		d = dirOf(t, h)
 		q, _ := d.Queues.Get("q")
 		c, _ := d.Conferences.Get("c")

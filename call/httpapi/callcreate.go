@@ -62,15 +62,7 @@ func (a *api) createCalls(r *request, e Dialer, b CallCreate) (CallsCreated, err
 	if n := len(b.Destinations); n > action.MaxDestinations {
 		return out, r.invalid("/destinations", "%d destinations are more than %d", n, action.MaxDestinations)
 	}
-	var wrong []Detail
-	for i, d := range b.Destinations {
-		if at := fmt.Sprintf("/destinations/%d", i); !d.Type.Dialable() {
-			wrong = append(wrong, r.detail(at+"/type", "the type %.40q cannot be called: tel, sip, extension and agent can", d.Type))
-		} else if d.Target == "" && d.TargetName == "" {
-			wrong = append(wrong, r.detail(at, "key %q is required", "target"))
-		}
-	}
-	if wrong != nil {
+	if wrong := r.undialable(b.Destinations); wrong != nil {
 		return out, invalidBody(wrong)
 	}
 	for i, d := range b.Destinations {
@@ -97,6 +89,18 @@ func (a *api) createCalls(r *request, e Dialer, b CallCreate) (CallsCreated, err
 		return out, &f
 	}
 	return out, nil
+}
+
+// undialable is what is wrong with the destinations of a body.
+func (r *request) undialable(all []address.Address) (wrong []Detail) {
+	for i, d := range all {
+		if at := fmt.Sprintf("/destinations/%d", i); !d.Type.Dialable() {
+			wrong = append(wrong, r.detail(at+"/type", "the type %.40q cannot be called: tel, sip, extension and agent can", d.Type))
+		} else if d.Target == "" && d.TargetName == "" {
+			wrong = append(wrong, r.detail(at, "key %q is required", "target"))
+		}
+	}
+	return wrong
 }
 
 // placedError is an error of a call that has left a record.

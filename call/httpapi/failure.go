@@ -113,6 +113,10 @@ func classify(err error) *failure {
 		return f
 	case errors.As(err, &refusal):
 		return refused(refusal)
+	case errors.Is(err, call.ErrReadOnly):
+		return &failure{code: http.StatusConflict, status: "FAILED_PRECONDITION", reason: "read_only", message: call.ErrReadOnly.Error()}
+	case errors.Is(err, call.ErrNoAgent), errors.Is(err, call.ErrNotInConference), errors.Is(err, call.ErrNoQueuecall), errors.Is(err, action.ErrNoQueue):
+		return &failure{code: http.StatusNotFound, status: "NOT_FOUND", reason: "not_found", message: plain(err)}
 	case errors.Is(err, store.ErrNotFound):
 		return &failure{code: http.StatusNotFound, status: "NOT_FOUND", reason: "not_found", message: "there is no such thing"}
 	case errors.Is(err, call.ErrNoFlow):
@@ -130,7 +134,7 @@ func classify(err error) *failure {
 	case errors.Is(err, call.ErrMasterEnding), errors.Is(err, action.ErrHangup):
 		return &failure{code: http.StatusConflict, status: "FAILED_PRECONDITION", reason: "call_ended", message: "the call has ended, or is about to"}
 	case errors.Is(err, call.ErrStaleStep), errors.Is(err, call.ErrTransferring), errors.Is(err, call.ErrTransferOver),
-		errors.Is(err, call.ErrNobodyAnswered), errors.Is(err, call.ErrNotInBridge), errors.Is(err, action.ErrNoOrbit):
+		errors.Is(err, call.ErrNobodyAnswered), errors.Is(err, call.ErrBridgeEnded), errors.Is(err, call.ErrNotInBridge), errors.Is(err, action.ErrNoOrbit):
 		return &failure{code: http.StatusConflict, status: "FAILED_PRECONDITION", reason: "state", message: plain(err)}
 	case errors.Is(err, errors.ErrUnsupported):
 		return unsupported(errors.New(plain(err))).(*failure)
