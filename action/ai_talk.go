@@ -134,7 +134,7 @@ func (t *conversation) run(ctx context.Context, l Listener) error {
 		defer close(deaf)
 		deaf <- guard(func() error {
 			return t.deps.Transcriber.Transcribe(ctx, in, media.TranscribeOptions{Language: t.Language}, func(s media.Transcript) {
-				if s.Text = strings.TrimSpace(s.Text); s.Text == "" {
+				if s.Text = strings.TrimSpace(s.Text); s.Text == "" && !s.Final {
 					return
 				}
 				select {
@@ -170,7 +170,7 @@ type utterances struct {
 }
 
 func (u *utterances) add(s media.Transcript) {
-	if u.more = !s.Final; s.Final {
+	if u.more = !s.Final; s.Final && s.Text != "" { // else it was a noise
 		u.texts = append(u.texts, s.Text)
 	}
 }
@@ -258,22 +258,22 @@ func (t *conversation) answer(ctx context.Context, say string, lines chan<- stri
 		tell(say)
 		return false, nil
 	}
-	var s sentences
+	var s Sentences
 	told := false
 	r := t.request(t.leg, AssistantTalk)
 	r.Language, r.Messages = t.Language, slices.Clone(t.messages)
 	r.Tell = func(part string) {
 		told = true
-		tell(s.add(part)...)
+		tell(s.Add(part)...)
 	}
 	reply, err := ask(ctx, t.deps, "ai_talk", r)
 	if err != nil {
 		return false, err
 	}
 	if !told {
-		tell(s.add(reply.Text)...)
+		tell(s.Add(reply.Text)...)
 	}
-	if rest := s.rest(); rest != "" {
+	if rest := s.Rest(); rest != "" {
 		tell(rest)
 	}
 	return reply.End, nil

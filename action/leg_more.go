@@ -86,18 +86,30 @@ type Queuer interface {
 
 // ExternalMediaOptions say where a leg's sound goes.
 type ExternalMediaOptions struct {
-	Host           string // host:port, or a ws: or wss: URL
+	Host           string // host:port, or a ws: or wss: URL; for protocol audiosocket also a tcp: URL
+	Protocol       string // "twilio", "audiosocket", "pcm", "jambonz", "rtp"; "": as Encapsulation and Transport say
 	Encapsulation  string // "rtp", "audiosocket", "none"
 	Transport      string // "udp", "tcp", "websocket"
 	TransportData  string
 	ConnectionType string // "client"
 	Format         string // "ulaw"
 	Listen, Speak  media.Direction
+	SampleRate     int               // in Hz; 0: as Format says, or the protocol has it
+	Parameters     map[string]string // told to the program
+	Auth           string            // name of credentials that the engine has; "": none
+	Wait           bool              // StartExternalMedia returns at the end of the stream
+}
+
+// Streamed tells of a stream.
+type Streamed struct {
+	ID     string
+	Reason string // of its end, where that was waited for: "closed" by the program, "stopped", "lost", "error"
 }
 
 // ExternalMedia forks the leg's sound to a program outside.
 type ExternalMedia interface {
-	StartExternalMedia(ctx context.Context, o ExternalMediaOptions) (id string, err error)
+	// StartExternalMedia returns when the program is connected.
+	StartExternalMedia(ctx context.Context, o ExternalMediaOptions) (Streamed, error)
 	// StopExternalMedia ends all that run.
 	StopExternalMedia(ctx context.Context) error
 }

@@ -6,8 +6,8 @@ import (
 	"unicode/utf8"
 )
 
-// sentences cuts text that comes in parts into sentences.
-type sentences struct{ text string }
+// Sentences cuts text that comes in parts into sentences, so that the first is spoken while the others come.
+type Sentences struct{ text string }
 
 const (
 	// longSentence is how many bytes are spoken at once where there is no full stop.
@@ -17,8 +17,8 @@ const (
 	sentenceClosed = "\"')]}»”’」』）" // may follow an end and belongs to it
 )
 
-// add takes a part and returns the sentences that are complete with it.
-func (s *sentences) add(part string) (complete []string) {
+// Add takes a part and returns the sentences that are complete with it.
+func (s *Sentences) Add(part string) (complete []string) {
 	s.text += part
 	for {
 		i := s.end()
@@ -40,7 +40,7 @@ func (s *sentences) add(part string) (complete []string) {
 
 // end returns where the first sentence ends, or -1 while nobody can tell: more marks may follow, and a
 // full stop may be a decimal point. Marks without words belong to the sentence that follows.
-func (s *sentences) end() int {
+func (s *Sentences) end() int {
 	for from := 0; ; {
 		i := strings.IndexAny(s.text[from:], sentenceEnds)
 		if i < 0 {
@@ -73,8 +73,8 @@ func (s *sentences) end() int {
 	}
 }
 
-// rest is what has no end yet.
-func (s *sentences) rest() string {
+// Rest is what has no end yet.
+func (s *Sentences) Rest() string {
 	if !hasWords(s.text) {
 		return ""
 	}

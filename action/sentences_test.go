@@ -10,14 +10,14 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// cut gives parts to a sentences and returns the lines, the rest as the last one.
+// cut gives parts to Sentences and returns the lines, the rest as the last one.
 func cut(parts ...string) []string {
-	var s sentences
+	var s Sentences
 	var lines []string
 	for _, p := range parts {
-		lines = append(lines, s.add(p)...)
+		lines = append(lines, s.Add(p)...)
 	}
-	if rest := s.rest(); rest != "" {
+	if rest := s.Rest(); rest != "" {
 		lines = append(lines, rest)
 	}
 	return lines
@@ -56,17 +56,17 @@ func TestSentences(t *testing.T) {
 
 // A sentence is spoken as soon as it is known to be one: what follows it has begun.
 func TestSentencesComeEarly(t *testing.T) {
-	var s sentences
-	if got := s.add("One. Two"); len(got) != 1 || got[0] != "One." {
+	var s Sentences
+	if got := s.Add("One. Two"); len(got) != 1 || got[0] != "One." {
 		t.Errorf("got %q", got)
 	}
-	if got := s.add("."); got != nil {
+	if got := s.Add("."); got != nil {
 		t.Errorf("got %q: it may be a decimal point", got)
 	}
-	if got := s.add(" T"); len(got) != 1 || got[0] != "Two." {
+	if got := s.Add(" T"); len(got) != 1 || got[0] != "Two." {
 		t.Errorf("got %q", got)
 	}
-	if got := s.rest(); got != "T" {
+	if got := s.Rest(); got != "T" {
 		t.Errorf("rest: got %q", got)
 	}
 }
@@ -74,10 +74,10 @@ func TestSentencesComeEarly(t *testing.T) {
 func TestSentencesWithoutAnEndAreCut(t *testing.T) {
 	words := strings.Repeat("word ", 300)
 	for what, text := range map[string]string{"words": words, "letters": strings.Repeat("ä", 900), "numbers": strings.Repeat("1.5", 400)} {
-		var s sentences
+		var s Sentences
 		var all []string
 		for part := range strings.SplitSeq(text, "") {
-			for _, line := range s.add(part) {
+			for _, line := range s.Add(part) {
 				if all = append(all, line); len(line) > longSentence || !utf8.ValidString(line) {
 					t.Errorf("%s: %q has %d bytes", what, line, len(line))
 				}

@@ -15,7 +15,7 @@ import (
 func (c *Config) Abilities() action.Abilities {
 	a := action.AbilitiesOf(action.CanAnswer, action.CanHangup, action.CanPlay, action.CanDigits, action.CanEcho,
 		action.CanBridge, action.CanConference, action.CanSendDigits, action.CanMute, action.CanPark, action.CanPickUp, action.CanListen, action.CanTellStatus,
-		action.CanDetect)
+		action.CanDetect, action.CanFork)
 	if c.Outbound.any() || c.Extensions != nil || c.Agents != nil {
 		a[action.CanConnect], a[action.CanDial] = true, true
 	}

@@ -69,6 +69,8 @@ type Call struct {
 	replies       map[int]chan string
 	recorder      *recording                        // guarded by mu; the one that runs
 	transcription *transcription                    // guarded by mu; the one that runs
+	streams       []*externalMedia                  // guarded by mu; those that run
+	opening       int                               // guarded by mu; streams that are being connected
 	closing       bool                              // guarded by mu; no recording is to run any more
 	hiding        bool                              // guarded by mu; digits are not to be kept
 	hidden        string                            // guarded by mu; those whose inputs wait for the loop
@@ -253,6 +255,9 @@ func (c *Call) perform(e *Effect) (in Input, ok bool) {
 		if e.Text == "call_media_timeout" {
 			c.log().Warn("the far end sends no sound")
 		}
+		if e.Digit != nil {
+			c.streamDigit(e.Digit)
+		}
 		c.engine.emit(c, e)
 	case DoReply:
 		c.answerCommand(e.Ref, e.Text)
@@ -282,6 +287,14 @@ func (c *Call) startTimer(e *Effect) {
 	c.timers = append(c.timers, time.AfterFunc(d, func() { c.post(Input{Kind: KindTimer, Timer: name}) }))
 }
 
+// StateError is returned for what the call cannot do as it stands: to record before it is answered.
+type StateError struct {
+	Command string // "hold"
+	Reason  string
+}
+
+func (e *StateError) Error() string { return fmt.Sprintf("call: %s: %s", e.Command, e.Reason) }
+
 // command posts cmd and waits for its reply.
 func (c *Call) command(ctx context.Context, cmd Command) error {
 	ch := make(chan string, 1)
@@ -296,7 +309,7 @@ func (c *Call) command(ctx context.Context, cmd Command) error {
 	c.post(Input{Kind: KindCommand, Command: &cmd})
 	replied := func(text string) error {
 		if text != "" {
-			return fmt.Errorf("call: %s: %s", cmd.Name, text)
+			return &StateError{Command: cmd.Name, Reason: text}
 		}
 		return nil
 	}

@@ -155,6 +155,8 @@ type Config struct {
 	Reliable sip.Reliable
 	// Answering are the times by which the amd action tells a human from a machine; its Rate is the call's.
 	Answering media.AnswerOptions
+	// Streams says how programs outside are reached that get the sound of calls. The zero value reaches public addresses.
+	Streams StreamConfig
 	// MediaTimeout is what happens to a call without sound. The zero value: a warning after 30 s.
 	MediaTimeout MediaTimeout
 

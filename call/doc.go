@@ -9,6 +9,7 @@
 // says;
 // an Extension is a phone number of ours, an Agent a person with several, a Mailbox where messages are left, a Registration a phone that is there; a Queue, made of
 // QueueOptions, is where callers wait for agents, and an AgentState how one of these stands;
+// FlowRunOptions are a flow that is to run on no call, an AccessToken is who may use the HTTP interface;
 // a Meter is what a call's loop knows of its price; an Event tells the program what happened, a Subscription and Webhooks bring it to who wants to know; a Journey is what became of one caller's way. Settings, Flags, ParseListen and NewDeps spare a server the
 // usual wiring. Machine, Input, Effect and Snapshot are what traces and restarts are made of.
 //
@@ -173,6 +174,11 @@
 //
 // Who asks to be called back (CallbackOptions) hangs up and keeps its place: its agent is rung first, then the caller, through Config.Outbound as
 // anybody. Where that lets numbers out, a caller chooses who is dialled: name the prefixes.
+//
+// # Flows of a store, and on no call
+//
+// Config.UseStoredFlows lets actions, and programs (Engine.FlowByID), find flows that a store.Flows has, beside those of Config.FlowByID. Engine.RunFlow runs a flow on no call: it places
+// calls, sends messages and looks things up, and its Activeflow is that of Engine.FlowRun until a thousand later ones have ended.
 //
 // # Money and limits
 //

@@ -67,6 +67,7 @@ type Effect struct {
 
 	// Of DoEmit: what the event is about, where that is not the call.
 	Transcription *TranscriptionInput `json:"transcription,omitempty"`
+	ExternalMedia *ExternalMediaInput `json:"external_media,omitempty"`
 	Recording     *RecordingInput     `json:"recording,omitempty"` // For is the flow that follows it
 	Activeflow    *Activeflow         `json:"activeflow,omitempty"`
 	Digit         *Digit              `json:"digit,omitempty"`
@@ -103,6 +104,9 @@ func Summary(effects []Effect) string {
 		}
 		if e.Transcription != nil {
 			text = append(text, asJSON(e.Transcription)...)
+		}
+		if e.ExternalMedia != nil {
+			text = append(text, asJSON(e.ExternalMedia)...)
 		}
 	}
 	sum := uint32(2166136261) // FNV-1a: package hash would put text on the heap

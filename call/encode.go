@@ -66,6 +66,8 @@ func (in *Input) payload() (key string, v any) {
 		return "recording", in.Recording
 	case in.Transcription != nil:
 		return "transcription", in.Transcription
+	case in.ExternalMedia != nil:
+		return "external_media", in.ExternalMedia
 	case in.Link != nil:
 		return "link", in.Link
 	case in.Meter != nil:
@@ -115,6 +117,8 @@ func (in *Input) whole() bool {
 		return in.Recording != nil
 	case KindTranscription:
 		return in.Transcription != nil
+	case KindExternalMedia:
+		return in.ExternalMedia != nil
 	case KindLink:
 		return in.Link != nil && in.Link.What != ""
 	case KindQuality:

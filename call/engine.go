@@ -22,6 +22,7 @@ import (
 	"github.com/callbin/callbin/media"
 	"github.com/callbin/callbin/media/codec"
 	"github.com/callbin/callbin/media/rtp"
+	"github.com/callbin/callbin/media/stream"
 	"github.com/callbin/callbin/sip"
 	"github.com/callbin/callbin/sip/verify"
 	"github.com/callbin/callbin/store"
@@ -47,6 +48,7 @@ type Engine struct {
 	self        map[string]bool  // our own addresses, see selfAddrs
 	recorders   media.Recorders  // writes twice a second
 	lines       map[string]*line // the trunks by name; never changed
+	streamDial  stream.DialFunc  // to programs that get the sound of calls
 	keys        keys
 	auth        *sip.Authenticator // nil: there are no extensions
 	registrar   *sip.Registrar     // nil: there are no extensions
@@ -71,6 +73,7 @@ type Engine struct {
 	mailroom mailroom
 	desk     desk
 	orbits   orbits
+	runs     flowRuns
 
 	tuneOnce sync.Once
 	ownTune  *media.Clip // made when the first one is on hold
@@ -129,6 +132,7 @@ func New(cfg Config) (*Engine, error) {
 		cfg: cfg, log: cfg.Logger, calls: map[string]*Call{}, groupcalls: map[string]*Groupcall{}, cut: make(chan struct{}),
 		maxDuration: cmp.Or(cfg.MaxCallDuration, DefaultMaxCallDuration),
 		recorders:   media.Recorders{Interval: recordInterval},
+		streamDial:  cfg.Streams.dial(),
 		lines:       newLines(cfg.Trunks),
 		overload:    newOverload(cfg.Overload),
 		events:      newEventLog(max(cmp.Or(cfg.EventHistory, DefaultEventHistory), minEventHistory)),

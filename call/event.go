@@ -16,7 +16,7 @@ import (
 //
 // The events of one resource come in the order of its Seq. Exactly one "call_hangup" ends those of a call, "groupcall_hangup"
 // those of a groupcall, "conference_deleted" those of a conference and of the stays in it. Nothing that names a call comes after its
-// "call_hangup": its recordings, transcriptions and stays in rooms have ended before.
+// "call_hangup": its recordings, transcriptions, external media and stays in rooms have ended before.
 type Event struct {
 	Type string `json:"type"` // VoIPBIN's: call_created, call_ringing, call_progressing, ...
 	ID   string `json:"id"`   // of this event alone; those of an engine grow
@@ -36,7 +36,7 @@ type Event struct {
 
 	// Data is the resource as it stood then, in the JSON form that the REST interface has for it, too: a store.Call (call_..., confbridge_...),
 	// store.Recording (recording_...), store.Conference (conference_...), Member (conference_talking_...), store.Conferencecall (conferencecall_...),
-	// store.Groupcall (groupcall_...), store.Voicemail (voicemail_...), store.Queue (queue_...), store.Queuecall (queuecall_...), AgentState (agent_...), TransferRecord (transfer_...), Supervision (supervision_...), store.Transcribe (transcribe_...), store.Transcript, Activeflow (activeflow_..., without the
+	// store.Groupcall (groupcall_...), store.Voicemail (voicemail_...), store.Queue (queue_...), store.Queuecall (queuecall_...), AgentState (agent_...), TransferRecord (transfer_...), Supervision (supervision_...), store.Transcribe (transcribe_...), store.Transcript, ExternalMedia (external_media_...), Activeflow (activeflow_..., without the
 	// actions that have ended), Digit (dtmf_received), Quality (call_quality), TrunkState (trunk_updated) or Registration
 	// (extension_registered, extension_unregistered). Of outbound_refused it is the call that was not let out, with verdict, code and sentence.
 	Data any `json:"data"`
@@ -137,6 +137,8 @@ func (e *Effect) data(r *store.Call, at store.Time) any {
 	switch {
 	case e.Transcription != nil:
 		return e.Transcription.data(r, at)
+	case e.ExternalMedia != nil:
+		return e.ExternalMedia.data(r, at)
 	case e.Recording != nil:
 		return e.Recording.data(r, e.For, at)
 	case e.Activeflow != nil:

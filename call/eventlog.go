@@ -1,6 +1,7 @@
 package call
 
 import (
+	"encoding/json"
 	"slices"
 	"sort"
 	"sync"
@@ -15,7 +16,7 @@ type eventLog struct {
 	readers atomic.Int32 // how many subscriptions there are
 
 	mu      sync.Mutex
-	ring    []*Event       // guarded by mu; the last ones: event i is ring[i%size]
+	ring    []*told        // guarded by mu; the last ones: event i is ring[i%size]
 	next    uint64         // guarded by mu; of the event that comes next
 	out     uint64         // guarded by mu; of the event that is handed out next
 	running bool           // guarded by mu; dispatch is
@@ -26,6 +27,19 @@ type eventLog struct {
 	subMu  sync.Mutex
 	subs   map[*Subscription]struct{} // guarded by subMu; those that do not want one call only
 	byCall map[string][]*Subscription // guarded by subMu; those that do
+}
+
+// told is an event that was told, and its JSON, which is made once however many send it on.
+type told struct {
+	Event
+	once sync.Once
+	text []byte
+	err  error
+}
+
+func (t *told) json() ([]byte, error) {
+	t.once.Do(func() { t.text, t.err = json.Marshal(&t.Event) })
+	return t.text, t.err
 }
 
 func newEventLog(size int) *eventLog {
@@ -46,11 +60,11 @@ func (l *eventLog) add(ev *Event) (mine bool) {
 	if !l.on.Load() || l.closed {
 		return false
 	}
-	kept := *ev // shared by all who read it
+	kept := &told{Event: *ev} // shared by all who read it
 	if len(l.ring) < l.size {
-		l.ring = append(l.ring, &kept)
+		l.ring = append(l.ring, kept)
 	} else {
-		l.ring[l.next%uint64(l.size)] = &kept
+		l.ring[l.next%uint64(l.size)] = kept
 	}
 	l.next++
 	mine = !l.running && l.readers.Load() > 0
@@ -63,7 +77,7 @@ func (l *eventLog) oldest() uint64 { return l.next - uint64(len(l.ring)) }
 
 // batch copies events that wait into b and returns the number of the first. None: dispatch is over. lost: more was told than is kept
 // before dispatch had its turn.
-func (l *eventLog) batch(b []*Event) (n int, first uint64, lost bool) {
+func (l *eventLog) batch(b []*told) (n int, first uint64, lost bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if lost = l.out < l.oldest(); lost {
@@ -83,13 +97,13 @@ func (l *eventLog) batch(b []*Event) (n int, first uint64, lost bool) {
 
 // dispatch hands out what waits.
 func (l *eventLog) dispatch() {
-	var b [16]*Event
+	var b [16]*told
 	for l.dispatchSome(b[:]) {
 	}
 }
 
 // dispatchSome tells whether there may be more. What it takes out of the ring is handed out when subMu is free again: see flush.
-func (l *eventLog) dispatchSome(b []*Event) bool {
+func (l *eventLog) dispatchSome(b []*told) bool {
 	l.subMu.Lock()
 	defer l.subMu.Unlock()
 	n, first, lost := l.batch(b)
@@ -104,16 +118,17 @@ func (l *eventLog) dispatchSome(b []*Event) bool {
 	return n > 0
 }
 
-// flush hands s, which is about to end, what was told before that. subMu is held.
-func (l *eventLog) flush(s *Subscription) {
+// flush hands s what was told so far, before it ends or wants something else, and returns the number of the event that comes next. subMu is held.
+func (l *eventLog) flush(s *Subscription) (next uint64) {
 	l.mu.Lock()
+	next = l.next
 	if !l.running {
 		l.mu.Unlock()
-		return
+		return next
 	}
 	first := max(l.out, l.oldest())
 	missed := s.from < first && first > l.out
-	left := make([]*Event, 0, l.next-first)
+	left := make([]*told, 0, l.next-first)
 	for n := first; n < l.next; n++ {
 		left = append(left, l.ring[n%uint64(l.size)])
 	}
@@ -123,10 +138,11 @@ func (l *eventLog) flush(s *Subscription) {
 	}
 	for i, ev := range left {
 		if s.err != nil {
-			return
+			break
 		}
 		l.offer(s, ev, first+uint64(i))
 	}
+	return next
 }
 
 // all yields the subscriptions, if want. subMu is held; dropping them meanwhile is allowed.
@@ -151,7 +167,7 @@ func (l *eventLog) all(want bool) func(yield func(*Subscription) bool) {
 }
 
 // hand gives ev, which has number n, to those who want it. subMu is held.
-func (l *eventLog) hand(ev *Event, n uint64) {
+func (l *eventLog) hand(ev *told, n uint64) {
 	for _, s := range slices.Clone(l.byCall[ev.CallID]) {
 		l.offer(s, ev, n)
 	}
@@ -160,8 +176,8 @@ func (l *eventLog) hand(ev *Event, n uint64) {
 	}
 }
 
-func (l *eventLog) offer(s *Subscription, ev *Event, n uint64) {
-	if n < s.from || !s.o.wants(ev) {
+func (l *eventLog) offer(s *Subscription, ev *told, n uint64) {
+	if n < s.from || !s.o.wants(&ev.Event) {
 		return
 	}
 	select {
@@ -196,7 +212,7 @@ func (l *eventLog) subscribe(o SubscribeOptions) (*Subscription, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Subscription{log: l, o: o, from: from, ch: make(chan *Event, o.Buffer+len(missed))}
+	s := &Subscription{log: l, o: o, from: from, ch: make(chan *told, o.Buffer+len(missed))}
 	for _, ev := range missed {
 		s.ch <- ev
 	}
@@ -209,21 +225,21 @@ func (l *eventLog) subscribe(o SubscribeOptions) (*Subscription, error) {
 }
 
 // begin finds what came after the event o.After, and the number of the first event that is to be handed out.
-func (l *eventLog) begin(o *SubscribeOptions) (missed []*Event, from uint64, err error) {
+func (l *eventLog) begin(o *SubscribeOptions) (missed []*told, from uint64, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
 		return nil, 0, ErrEngineEnded
 	}
 	if o.After != "" {
-		at := func(i int) *Event { return l.ring[(l.oldest()+uint64(i))%uint64(l.size)] }
+		at := func(i int) *told { return l.ring[(l.oldest()+uint64(i))%uint64(l.size)] }
 		kept := len(l.ring)
 		i := sort.Search(kept, func(i int) bool { return at(i).ID >= o.After })
 		if i == kept || at(i).ID != o.After {
 			return nil, 0, ErrEventsLost
 		}
 		for i++; i < kept; i++ {
-			if ev := at(i); o.wants(ev) {
+			if ev := at(i); o.wants(&ev.Event) {
 				missed = append(missed, ev)
 			}
 		}
@@ -233,6 +249,20 @@ func (l *eventLog) begin(o *SubscribeOptions) (missed []*Event, from uint64, err
 		l.out = l.next
 	}
 	return missed, l.next, nil
+}
+
+// recent returns at most n of the events that are kept and that o chooses, the last one first; before is the ID of an event that those
+// have to be older than.
+func (l *eventLog) recent(o *SubscribeOptions, before string, n int) (list []Event) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for i := l.next; i > l.oldest() && len(list) < n; i-- {
+		ev := l.ring[(i-1)%uint64(l.size)]
+		if (before == "" || ev.ID < before) && o.wants(&ev.Event) {
+			list = append(list, ev.Event)
+		}
+	}
+	return list
 }
 
 // close ends all subscriptions: no more events will come.

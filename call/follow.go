@@ -129,6 +129,7 @@ func (e *Engine) goFollow(flowID string, vars map[string]string) {
 // waitFollowing waits for the flows that follow the last calls, and ends them if they take too long.
 func (e *Engine) waitFollowing() {
 	defer e.cancelFollow()
+	e.runs.close()
 	t := time.NewTimer(followTime)
 	defer t.Stop()
 	over := make(chan struct{})

@@ -65,6 +65,7 @@ type Input struct {
 	Timer         string              `json:"timer,omitempty"`
 	Recording     *RecordingInput     `json:"recording,omitempty"`
 	Transcription *TranscriptionInput `json:"transcription,omitempty"`
+	ExternalMedia *ExternalMediaInput `json:"external_media,omitempty"`
 	Link          *LinkInput          `json:"link,omitempty"`
 	Meter         *Meter              `json:"meter,omitempty"`
 	Reserved      *ReservedInput      `json:"reserved,omitempty"`

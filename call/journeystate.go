@@ -26,7 +26,9 @@ type JourneyLegState struct {
 	Mute         string `json:"mute_direction,omitempty"`
 	RecordingID  string `json:"recording_id,omitempty"`
 	TranscribeID string `json:"transcribe_id,omitempty"`
-	Step         string `json:"step,omitempty"` // of its flow
+	// ExternalMediaIDs are those of the streams that run.
+	ExternalMediaIDs []string `json:"external_media_ids,omitempty"`
+	Step             string   `json:"step,omitempty"` // of its flow
 	Linked
 
 	created store.Time
@@ -79,7 +81,7 @@ func journeyState(all []State) JourneyState {
 		}
 		s.Legs = append(s.Legs, JourneyLegState{
 			CallID: r.ID, Direction: r.Direction, Status: r.Status, Seq: st.Seq, ConfbridgeID: r.ConfbridgeID, Mute: r.MuteDirection,
-			RecordingID: r.RecordingID, TranscribeID: st.Transcribing, Step: r.FlowPosition, Linked: st.Linked, created: r.TmCreate,
+			RecordingID: r.RecordingID, TranscribeID: st.Transcribing, ExternalMediaIDs: st.Streams, Step: r.FlowPosition, Linked: st.Linked, created: r.TmCreate,
 		})
 		if r.ConfbridgeID != "" {
 			members[r.ConfbridgeID] = append(members[r.ConfbridgeID], r.ID)

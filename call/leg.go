@@ -32,6 +32,8 @@ var (
 	_ action.Listener     = (*Call)(nil)
 	_ action.Transcribing = (*Call)(nil)
 	_ action.Recordings   = (*Call)(nil)
+
+	_ action.ExternalMedia = (*Call)(nil)
 )
 
 func (c *Call) answer(ctx context.Context) error {

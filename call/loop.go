@@ -98,6 +98,9 @@ func (c *Call) consume(line *traceLine, in *Input) []Effect {
 	in.Seq, in.At = c.seq, store.At(time.Now())
 	c.now = in.At
 	effects := c.machine.Step(in)
+	if in.Kind == KindOutgoing && c.out != nil {
+		close(c.out.began)
+	}
 	in.Did = Summary(effects)
 	c.remember(line, in)
 	return effects

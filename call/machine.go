@@ -52,8 +52,9 @@ type State struct {
 	Recording    string         `json:"recording,omitempty"` // id of the one that runs
 	RecordOnEnd  string         `json:"record_on_end,omitempty"`
 	RecordKey    string         `json:"record_key,omitempty"`
-	Transcribing string         `json:"transcribing,omitempty"` // id of the transcription that runs
-	Pressed      string         `json:"pressed,omitempty"`      // the key that the peer holds down
+	Transcribing string         `json:"transcribing,omitempty"`       // id of the transcription that runs
+	Streams      []string       `json:"external_media_ids,omitempty"` // those that run; never changed, only replaced
+	Pressed      string         `json:"pressed,omitempty"`            // the key that the peer holds down
 	Linked       Linked         `json:"linked,omitzero"`
 
 	// Of a call of ours.
@@ -153,6 +154,8 @@ func (m *Machine) Step(in *Input) []Effect {
 		m.recording(in)
 	case KindTranscription:
 		m.transcribed(in)
+	case KindExternalMedia:
+		m.streamed(in)
 	case KindLink:
 		m.st.Linked.take(in.Link)
 		m.linked(in)
@@ -474,7 +477,7 @@ func (m *Machine) mediaClosed(in *Input) {
 // finish ends the call for good once its signalling, its flow and its media are done.
 func (m *Machine) finish(at store.Time) {
 	r := &m.st.Record
-	if m.st.Finished || r.Status != store.StatusHangup || m.st.FlowRuns || !m.st.MediaClosed || m.st.Recording != "" || m.st.Transcribing != "" || m.st.Meter.Asking {
+	if m.st.Finished || r.Status != store.StatusHangup || m.st.FlowRuns || !m.st.MediaClosed || m.st.Recording != "" || m.st.Transcribing != "" || len(m.st.Streams) > 0 || m.st.Meter.Asking {
 		return
 	}
 	m.st.Finished = true

@@ -209,16 +209,17 @@ func (c *Call) negotiate(e *Effect) Input {
 	return Input{Kind: KindNegotiated, Negotiated: &n}
 }
 
-// closeMedia ends the recording and the transcription, then frees the ports. With one of them it takes a
+// closeMedia ends the recording, the transcription and the external media, then frees the ports. With one of them it takes a
 // while, so it has a goroutine of its own.
 func (c *Call) closeMedia() (Input, bool) {
 	c.music(false)
 	c.mu.Lock()
-	rec, text := c.recorder, c.transcription
+	rec, text, streams := c.recorder, c.transcription, len(c.streams) > 0
 	c.closing = true
 	c.mu.Unlock()
-	if rec != nil || text != nil {
+	if rec != nil || text != nil || streams {
 		c.engine.wg.Go(func() {
+			c.stopStreams()
 			c.endRecording("hangup")
 			if text != nil {
 				_ = c.stopTranscription(c.engine.callCtx, text) // the engine stops: nobody to tell

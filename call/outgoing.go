@@ -141,6 +141,9 @@ func (e *Engine) dial(ctx context.Context, id string, o DialOptions, over func(*
 		timeout: o.RingTimeout, longest: o.MaxDuration, codecs: o.Codecs, vars: o.Variables, metadata: o.Metadata, headers: o.Headers,
 		journey: o.JourneyID, master: o.MasterCallID, parent: parent, behalf: behalf, account: o.Account, fresh: true, over: over, asker: who, by: by,
 	})
+	if c != nil {
+		<-c.out.began // so that Record tells of it; its loop is on its way
+	}
 	switch {
 	case c == nil:
 		return nil, ErrNoRoom
@@ -191,6 +194,7 @@ type outgoing struct {
 	hunt                *hunt                   // that it is a leg of; nil: of none
 	connects            bool                    // it is a leg of a connect
 	joined              chan struct{}           // of such a one: closed when it is in the bridge
+	began               chan struct{}           // closed when its record has begun
 
 	over func(c *Call) // when the record is stored
 
@@ -215,7 +219,7 @@ func (e *Engine) place(o outgoing) (*Call, *Refusal) {
 	c := newCall(e, id, nil)
 	c.journey = o.journey
 	meter := c.meterOut(&o)
-	o.joined = make(chan struct{})
+	o.joined, o.began = make(chan struct{}), make(chan struct{})
 	c.out, c.program = &o, o.program
 	if r := o.refused; r != nil && byGate(r.Code) {
 		c.denied.Store(r)

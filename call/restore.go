@@ -91,7 +91,7 @@ func (m *Machine) restored(in *Input) {
 	if st.Recording != "" {
 		m.recording(&Input{At: in.At, Recording: &RecordingInput{ID: st.Recording, Event: "ended", Reason: "lost"}})
 	}
-	st.Transcribing = ""
+	st.Transcribing, st.Streams = "", nil
 	st.Redirect, st.NextFlow = nil, ""
 	m.restoreControls()
 	st.Silent, st.SilenceTold = false, false // the new media leg listens anew

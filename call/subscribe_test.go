@@ -2,6 +2,7 @@ package call_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"runtime"
@@ -191,6 +192,46 @@ func TestSubscribersChoose(t *testing.T) {
 		}
 		if last := told[slices.IndexFunc(told, func(e call.Event) bool { return e.Type == "conference_deleted" })]; last.Seq != seq {
 			t.Error("conference_deleted is not the last event of the room")
+		}
+	})
+}
+
+// TestSubscriptionChanges: a subscription wants something else from one moment on, and what was told before is not touched.
+func TestSubscriptionChanges(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := open(t, map[string]string{"100": `[{"type":"answer"},{"type":"beep"}]`})
+		h.KeepEvents()
+		s := subscribe(t, h, call.SubscribeOptions{Any: []call.EventFilter{}})
+		phone := calltest.NewPhone(t, h.net, calltest.PhoneConfig{})
+		dial := func() {
+			phone.Dial(t, "100").WaitEnd(t)
+			time.Sleep(time.Second) // all of it is told
+		}
+		dial() // of which nothing is wanted
+		s.Choose([]call.EventFilter{{Types: []string{"call_created"}}, {Types: []string{"call_hangup"}}})
+		dial()
+		s.Choose([]call.EventFilter{{Types: []string{"call_progressing"}}})
+		dial()
+		recent := h.RecentEvents(call.SubscribeOptions{Types: []string{"call_hangup"}}, "", 10)
+		older := h.RecentEvents(call.SubscribeOptions{}, recent[0].ID, 2)
+		h.stop()
+		var got []string
+		for {
+			ev, text, err := s.NextJSON(context.Background())
+			if err != nil {
+				break
+			}
+			var same call.Event
+			if err := json.Unmarshal(text, &same); err != nil || same.ID != ev.ID || same.Type != ev.Type || same.Seq != ev.Seq {
+				t.Errorf("%s: %v, %v", text, same, err)
+			}
+			got = append(got, ev.Type)
+		}
+		if want := []string{"call_created", "call_hangup", "call_progressing"}; !slices.Equal(got, want) {
+			t.Errorf("read %v, want %v", got, want)
+		}
+		if len(recent) != 3 || recent[0].ID < recent[1].ID || len(older) != 2 || older[0].ID >= recent[0].ID || older[1].ID >= older[0].ID {
+			t.Errorf("%d are recent, %d are older", len(recent), len(older))
 		}
 	})
 }

@@ -208,15 +208,21 @@
 //	  content              plain text, or HTML if it begins with <html or <!doctype html
 //	  attachments          recordings that go with it
 //	empty                  does nothing
-//	external_media_start   forks the sound of the call to another program; refused by Check until the engine can do it
-//	  external_host        (required) host:port
+//	external_media_start   gives the sound of the call to another program, and lets that be heard; five at once at most
+//	  external_host        host:port, or a ws: or wss: URL; this or url is required
+//	  +url                 the same; for audiosocket also tcp://host:port
+//	  +protocol            (twilio audiosocket pcm jambonz rtp; default what encapsulation and transport say) what is spoken, see package media/stream
 //	  encapsulation        (rtp audiosocket none; default rtp) how the sound is packed
 //	  transport            (udp tcp websocket; default udp) how it is carried
-//	  transport_data       for the transport
+//	  transport_data       for audiosocket: the UUID that the program gets, in place of the call's
 //	  connection_type      (default client) who connects
-//	  format               (default ulaw) of the sound
-//	  direction_listen     (in out both) what is sent
-//	  direction_speak      (in out both) where what comes back goes
+//	  format               (default ulaw) of the sound of rtp and none: ulaw, alaw; of none also slin, slin16, ...
+//	  +sample_rate         in Hz, where the protocol has several
+//	  direction_listen     (in out both) what the program hears; without both directions it is in
+//	  direction_speak      (in out both) who hears the program: out is the peer, in the others of its bridge; without both directions it is out
+//	  +parameters          an object of texts that the program is told at the start
+//	  +auth                name of credentials in the engine's configuration, for HTTP basic authentication
+//	  +wait                (false) goes on when the stream has ended, with the result reason: closed, stopped, lost or error
 //	  data                 means nothing
 //	external_media_stop    ends all forks
 //	fetch                  POSTs {"activeflow_id","reference_id"} and runs the actions of the answer (200; MaxFetch bytes), then goes on behind; a failure is fatal
@@ -347,8 +353,10 @@
 //
 //   - After a step that has dialled what the engine does not let out, ${verify.outbound} is "fail", and ${verify.outbound.code} and .evidence say why.
 //
-//   - external_media_* are read and checked, and refused by Check while the engine cannot do them;
-//     queue_join by one that has no agents.
+//   - queue_join is refused by Check while the engine has no agents.
+//
+//   - external_media_start reaches public addresses only, unless the configuration says otherwise; RTP goes
+//     to the address itself, without a proxy between them. Without directions it listens and speaks.
 //
 //   - Flows are checked when they are loaded. An unknown type, option or key, a wrong type, a
 //     missing option, a target that does not exist or an id that stands twice is an error

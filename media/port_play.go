@@ -10,6 +10,7 @@ import (
 //
 //	layerOver    PlayOver: what is said into whatever else there is
 //	layerMusic   PlayMusic: in place of the rest, for as long as it lasts
+//	layerStream  PlayStream: what a program says that hears the call
 //	layerPlay    Play
 //	             what the port hears of its bridge
 //
@@ -17,6 +18,7 @@ import (
 // begins or ends in the middle of its sound, it does so within a frame and not at a sample, which would be a click.
 const (
 	layerPlay = iota
+	layerStream
 	layerMusic
 	layerOver
 	layerCount
@@ -41,6 +43,12 @@ type playing struct {
 // the port's next slot, at most 20 ms away; before the line is set up Play waits. An Echo rests
 // while something is played. Play always closes a src that is an io.Closer.
 func (p *Port) Play(ctx context.Context, src Source) error { return p.playAt(ctx, src, layerPlay) }
+
+// PlayStream is Play for sound that comes piece by piece and takes the place of what Play plays: that waits until src ends, and goes
+// on then. While src has nothing there is silence. A second PlayStream replaces the first.
+func (p *Port) PlayStream(ctx context.Context, src Source) error {
+	return p.playAt(ctx, src, layerStream)
+}
 
 // PlayMusic is Play for sound that takes the place of all else that the port hears: what Play plays waits until
 // it is over, and goes on then. It fades out within a frame when ctx ends. A second PlayMusic replaces the first.

@@ -23,6 +23,7 @@ type CallFilter struct {
 	Destination  string // the target or target_name of the destination, exactly
 	JourneyID    string
 	Account      string
+	ActiveflowID string
 	Metadata     map[string]string // each pair has to be there
 	Since        Time              // TmCreate >= Since
 	Until        Time              // TmCreate < Until
@@ -55,6 +56,7 @@ func (f *CallFilter) Match(c *Call) bool {
 		f.Direction != "" && f.Direction != c.Direction ||
 		f.JourneyID != "" && f.JourneyID != c.JourneyID ||
 		f.Account != "" && f.Account != c.Account ||
+		f.ActiveflowID != "" && f.ActiveflowID != c.ActiveflowID ||
 		f.Source != "" && !names(f.Source, &c.Source) ||
 		f.Destination != "" && !names(f.Destination, &c.Destination) ||
 		!within(c.TmCreate, f.Since, f.Until) {

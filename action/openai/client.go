@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/callbin/callbin/action"
@@ -20,7 +21,10 @@ const (
 	MaxAnswer    = 1 << 20   // bytes of a JSON answer, or of the text of a streamed one
 	MaxStream    = 32 << 20  // bytes of a streamed answer with its wrapping
 	MaxRecording = 25 << 20  // bytes of a recording to be written down, OpenAI's own limit
+	MaxSpeech    = 4096      // bytes of a text to be spoken; OpenAI's limit is so many characters
 	maxMessage   = 200       // bytes of the server's message in an error
+
+	MaxSpeechAnswer = 64 << 20 // bytes of what is spoken
 )
 
 // Config of a Client.
@@ -31,6 +35,11 @@ type Config struct {
 	Model           string               // of assistants that name none, and of summaries
 	TranscribeModel string               // for recordings; empty: whisper-1
 	Assistants      map[string]Assistant // by id; "" is for requests without one
+
+	SpeechModel  string // for Speak; empty: tts-1
+	Voice        string // of utterances that name none; empty: alloy
+	SpeechFormat string // that is asked for, FormatPCM or FormatWAV; empty: FormatPCM
+	SpeechRate   int    // of FormatPCM, in Hz; 0: 24000, which is OpenAI's
 
 	HTTP    action.HTTPDoer // nil: a client of its own that follows no redirects
 	Timeout time.Duration   // for a whole answer with all tries, or each part of a streamed one; 0: 60 s
@@ -50,18 +59,34 @@ type Client struct {
 	cfg  Config
 	base *url.URL
 	own  *http.Transport // nil where Config.HTTP is set
+
+	speaking sync.WaitGroup // goroutines of Speak
 }
 
 var (
 	_ action.Assistant           = (*Client)(nil)
 	_ action.AssistantChecker    = (*Client)(nil)
 	_ media.RecordingTranscriber = (*Client)(nil)
+	_ media.Speaker              = (*Client)(nil)
+	_ media.SpeakChecker         = (*Client)(nil)
 )
 
 // New returns a Client. Close it after use.
 func New(cfg Config) (*Client, error) {
 	if cfg.TranscribeModel == "" {
 		cfg.TranscribeModel = "whisper-1"
+	}
+	if cfg.SpeechModel == "" {
+		cfg.SpeechModel = "tts-1"
+	}
+	if cfg.Voice == "" {
+		cfg.Voice = "alloy"
+	}
+	if cfg.SpeechFormat == "" {
+		cfg.SpeechFormat = FormatPCM
+	}
+	if cfg.SpeechRate == 0 {
+		cfg.SpeechRate = 24000
 	}
 	if cfg.Timeout <= 0 {
 		cfg.Timeout = 60 * time.Second
@@ -83,6 +108,12 @@ func New(cfg Config) (*Client, error) {
 	c.base = base
 	if strings.ContainsFunc(cfg.Key, func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
 		faults = append(faults, errors.New("openai: new client: the key has characters that no key has"))
+	}
+	if cfg.SpeechFormat != FormatPCM && cfg.SpeechFormat != FormatWAV {
+		faults = append(faults, fmt.Errorf("openai: new client: the speech format %q is not %s or %s", cfg.SpeechFormat, FormatPCM, FormatWAV))
+	}
+	if _, err := media.NewResampler(cfg.SpeechRate, 8000); err != nil {
+		faults = append(faults, fmt.Errorf("openai: new client: speech: %w", err))
 	}
 	for id, a := range cfg.Assistants {
 		if a.Model == "" && cfg.Model == "" {
@@ -108,8 +139,10 @@ func New(cfg Config) (*Client, error) {
 	return c, nil
 }
 
-// Close closes idle connections, where Config.HTTP was nil; requests under way go on.
+// Close waits until no sound comes any more for sources of Speak, which have to be closed or whose context has to end, and closes idle
+// connections where Config.HTTP was nil; other requests under way go on.
 func (c *Client) Close() error {
+	c.speaking.Wait()
 	if c.own != nil {
 		c.own.CloseIdleConnections()
 	}

@@ -1,8 +1,8 @@
 // Package openai lets calls use an AI behind an HTTP API of the kind that OpenAI began and
 // many servers speak: vLLM, Ollama, llama.cpp, LiteLLM and the hosted ones.
 //
-// There is one type. A [Client] is an [action.Assistant] by POST /chat/completions, and a
-// [media.RecordingTranscriber] by POST /audio/transcriptions:
+// There is one type. A [Client] is an [action.Assistant] by POST /chat/completions, a
+// [media.RecordingTranscriber] by POST /audio/transcriptions, and a [media.Speaker] by POST /audio/speech:
 //
 //	c, err := openai.New(openai.Config{
 //		BaseURL: "https://api.openai.com/v1", Key: key, Model: "gpt-4o-mini",
@@ -18,6 +18,9 @@
 // else as one JSON text. An assistant that talks is given a function, end_conversation, with
 // its last words: calling it makes AssistantReply.End true.
 //
+// Speech is asked for as PCM or WAV and played while it comes. A media/vad.Transcriber makes of the Client what
+// transcribes calls while they last, an utterance at a time.
+//
 // # Trust and limits
 //
 // The base URL is the operator's and trusted, which is why Config.HTTP may be left out; the
@@ -30,5 +33,5 @@
 // request is tried again after 429, 500, 502, 503, 504 and network errors, as long as no
 // answer has begun. The constants of this package say what is too large.
 //
-// Not covered: other functions, images, the Responses and Realtime APIs, streaming transcription.
+// Not covered: other functions, images, the Responses and Realtime APIs, compressed speech, streaming transcription.
 package openai

@@ -72,10 +72,7 @@ func newAccess(all []string, tokens []call.AccessToken) *access {
 func (a *access) admit(r *http.Request) (*holder, error) {
 	h := a.find(r.Header.Get("Authorization"))
 	if h == nil {
-		if wait := a.wrongBy(r.RemoteAddr); wait > 0 {
-			return nil, &failure{code: http.StatusTooManyRequests, status: "RESOURCE_EXHAUSTED", reason: "wrong_tokens", message: "too many requests without a right token", retry: wait}
-		}
-		return nil, &failure{code: http.StatusUnauthorized, status: "UNAUTHENTICATED", reason: "token", message: "a bearer token is needed"}
+		return nil, a.refuse(r)
 	}
 	if h.limit != nil {
 		if wait := h.limit.take(time.Now()); wait > 0 {
@@ -83,6 +80,14 @@ func (a *access) admit(r *http.Request) (*holder, error) {
 		}
 	}
 	return h, nil
+}
+
+// refuse counts a request without a right token, or ticket.
+func (a *access) refuse(r *http.Request) error {
+	if wait := a.wrongBy(r.RemoteAddr); wait > 0 {
+		return &failure{code: http.StatusTooManyRequests, status: "RESOURCE_EXHAUSTED", reason: "wrong_tokens", message: "too many requests without a right token", retry: wait}
+	}
+	return &failure{code: http.StatusUnauthorized, status: "UNAUTHENTICATED", reason: "token", message: "a bearer token is needed"}
 }
 
 // find compares hashes, and all of them, so that time tells nothing about a token, nor its length.
@@ -117,11 +122,10 @@ func (a *access) wrongBy(remote string) time.Duration {
 	defer a.mu.Unlock()
 	b := a.wrong[who]
 	if b == nil {
-		for old, is := range a.wrong { // those that have waited long enough first; else any one
+		for old := range a.wrong { // any one: who has so many addresses is not kept back by this
 			if len(a.wrong) < maxAddresses {
 				break
 			}
-			_ = is
 			delete(a.wrong, old)
 		}
 		b = &bucket{rate: wrongPerSecond, size: wrongTokens, left: wrongTokens}

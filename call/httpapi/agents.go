@@ -168,4 +168,3 @@ func agentOf(d *call.Directory, s call.AgentState) Agent {
 	}
 	return out
 }
-

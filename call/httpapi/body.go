@@ -2,7 +2,6 @@ package httpapi
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -73,8 +72,7 @@ func decode(text []byte, v any) (*action.Node, []Detail) {
 	c.value(tree, reflect.TypeOf(v).Elem(), "")
 	list := append(details(text, tree, problems), c.details(text)...)
 	if len(list) > 0 {
-		slices.SortStableFunc(list, func(a, b Detail) int { return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column)) })
-		return nil, list[:min(len(list), maxDetails)]
+		return nil, list
 	}
 	if err := json.Unmarshal(bytes.TrimPrefix(text, []byte("\xef\xbb\xbf")), v); err != nil {
 		at := 0

@@ -62,7 +62,21 @@ func (a *api) createCalls(r *request, e Dialer, b CallCreate) (CallsCreated, err
 	if n := len(b.Destinations); n > action.MaxDestinations {
 		return out, r.invalid("/destinations", "%d destinations are more than %d", n, action.MaxDestinations)
 	}
-	if wrong := r.undialable(b.Destinations); wrong != nil {
+	wrong := r.undialable(b.Destinations)
+	for i, d := range b.Destinations {
+		if d.Type != address.TypeExtension && d.Type != address.TypeAgent {
+			continue
+		}
+		for key, is := range map[string]bool{"account": b.Account != "", "max_duration": b.MaxDuration > 0} {
+			if is {
+				wrong = append(wrong, r.detail("/"+key, "key %q is for calls to tel and sip, and destination %d is an %s", key, i, d.Type))
+			}
+		}
+	}
+	if wrong = append(wrong, r.checkVariables(b.Variables)...); wrong == nil {
+		wrong = r.checkMetadata(b.Metadata)
+	}
+	if wrong != nil {
 		return out, invalidBody(wrong)
 	}
 	for i, d := range b.Destinations {
@@ -89,6 +103,33 @@ func (a *api) createCalls(r *request, e Dialer, b CallCreate) (CallsCreated, err
 		return out, &f
 	}
 	return out, nil
+}
+
+// checkVariables tells of limits that are passed: the engine would take none of them, and go on.
+func (r *request) checkVariables(vars map[string]string) (wrong []Detail) {
+	size := 0
+	for k, v := range vars {
+		if size += len(k) + len(v); len(v) > action.MaxVarValue {
+			wrong = append(wrong, r.detail("/variables/"+escape.Replace(k), "the value has %d bytes, more than %d", len(v), action.MaxVarValue))
+		}
+	}
+	if len(vars) > call.MaxInjected || size > call.MaxInjectedSize {
+		wrong = append(wrong, r.detail("/variables", "%d variables of %d bytes are more than %d of %d", len(vars), size, call.MaxInjected, call.MaxInjectedSize))
+	}
+	return wrong
+}
+
+// checkMetadata tells of limits that are passed.
+func (r *request) checkMetadata(values map[string]string) (wrong []Detail) {
+	for k, v := range values {
+		if k == "" || len(k) > call.MaxMetadataKey || len(v) > call.MaxMetadataValue {
+			wrong = append(wrong, r.detail("/metadata/"+escape.Replace(k), "a key has 1 to %d bytes, a value %d at most", call.MaxMetadataKey, call.MaxMetadataValue))
+		}
+	}
+	if len(values) > call.MaxMetadata {
+		wrong = append(wrong, r.detail("/metadata", "%d keys are more than %d", len(values), call.MaxMetadata))
+	}
+	return wrong
 }
 
 // undialable is what is wrong with the destinations of a body.

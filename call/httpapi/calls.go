@@ -32,6 +32,7 @@ type callParams struct {
 	Destination  string            `json:"destination,omitempty" doc:"the target or target_name of the destination, exactly"`
 	JourneyID    string            `json:"journey_id,omitempty"`
 	Account      string            `json:"account,omitempty" doc:"who pays"`
+	ActiveflowID string            `json:"activeflow_id,omitempty"`
 	Metadata     map[string]string `json:"metadata,omitempty" doc:"metadata[KEY]=VALUE, or metadata.KEY=VALUE: each pair has to be there"`
 	timeParams
 }
@@ -39,7 +40,7 @@ type callParams struct {
 func (a *api) listCalls(r *request, p callParams, _ none) (list[store.Call], error) {
 	f := store.CallFilter{
 		Status: p.Status, HangupReason: p.HangupReason, Direction: p.Direction, Source: p.Source, Destination: p.Destination, JourneyID: p.JourneyID,
-		Account: p.Account, Metadata: p.Metadata, Since: p.Since, Until: p.Until, PageSize: p.PageSize, PageToken: p.PageToken,
+		Account: p.Account, ActiveflowID: p.ActiveflowID, Metadata: p.Metadata, Since: p.Since, Until: p.Until, PageSize: p.PageSize, PageToken: p.PageToken,
 	}
 	var stored, up []store.Call
 	var next string
@@ -50,7 +51,7 @@ func (a *api) listCalls(r *request, p callParams, _ none) (list[store.Call], err
 		}
 	}
 	for c := range a.cfg.Engine.Calls() {
-		if rec := c.Record(); f.Match(&rec) {
+		if rec := c.Record(); rec.ID != "" && f.Match(&rec) { // else it begins in this moment
 			up = append(up, rec)
 		}
 	}
@@ -60,7 +61,9 @@ func (a *api) listCalls(r *request, p callParams, _ none) (list[store.Call], err
 
 func (a *api) getCall(r *request, p idParams, _ none) (store.Call, error) {
 	if c, ok := a.cfg.Engine.Call(p.ID); ok {
-		return c.Record(), nil
+		if rec := c.Record(); rec.ID != "" { // else it begins in this moment
+			return rec, nil
+		}
 	}
 	if a.cfg.Store == nil {
 		return store.Call{}, notFound("call", p.ID)

@@ -6,6 +6,7 @@ import (
 	"testing/synctest"
 
 	"github.com/callbin/callbin/call/calltest"
+	"github.com/callbin/callbin/call/httpapi"
 )
 
 var bobAddr = netip.MustParseAddr("10.0.0.3")
@@ -25,6 +26,12 @@ func TestCallIsPlacedOnce(t *testing.T) {
 		}
 		if l := h.ok(t, "GET", "/calls?metadata.team=a", ""); len(l["result"].([]any)) != 1 {
 			t.Errorf("%v", l)
+		}
+		// The engine remembers it, too: a handler that knows nothing of the request, as after a restart, places no second call.
+		h.api = httpapi.New(httpapi.Config{Engine: h.Engine, Store: h.store, Tokens: []string{token}})
+		id := first.body["calls"].([]any)[0].(map[string]any)["id"]
+		if anew := h.ok(t, "POST", "/calls", body, "Idempotency-Key: k1"); anew["calls"].([]any)[0].(map[string]any)["id"] != id {
+			t.Errorf("%v, and not %v", anew, id)
 		}
 		b := bob.WaitCall(t)
 		b.Answer()

@@ -1,10 +1,12 @@
 package httpapi
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -47,6 +49,8 @@ type failure struct {
 func (f *failure) Error() string { return f.message }
 
 func invalidBody(details []Detail) error {
+	slices.SortStableFunc(details, func(a, b Detail) int { return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column)) })
+	details = details[:min(len(details), maxDetails)]
 	message := "the body is not what is wanted"
 	if len(details) > 0 {
 		message = details[0].Message
@@ -108,6 +112,8 @@ func (r *request) flowFailure(err error, at string) error {
 func classify(err error) *failure {
 	var f *failure
 	var refusal *call.Refusal
+	var state *call.StateError
+	var broken *flow.Error
 	switch {
 	case errors.As(err, &f):
 		return f
@@ -117,8 +123,14 @@ func classify(err error) *failure {
 		return &failure{code: http.StatusConflict, status: "FAILED_PRECONDITION", reason: "read_only", message: call.ErrReadOnly.Error()}
 	case errors.Is(err, call.ErrNoAgent), errors.Is(err, call.ErrNotInConference), errors.Is(err, call.ErrNoQueuecall), errors.Is(err, action.ErrNoQueue):
 		return &failure{code: http.StatusNotFound, status: "NOT_FOUND", reason: "not_found", message: plain(err)}
+	case errors.As(err, &state):
+		return precondition("state", "%s", state.Reason).(*failure)
+	case errors.As(err, &broken): // one that is stored: what comes in a body is r.flowFailure's
+		return precondition("flow", "the flow cannot run: %s", broken.Findings[0].String()).(*failure)
 	case errors.Is(err, store.ErrNotFound):
 		return &failure{code: http.StatusNotFound, status: "NOT_FOUND", reason: "not_found", message: "there is no such thing"}
+	case errors.Is(err, call.ErrNoJourney):
+		return &failure{code: http.StatusNotFound, status: "NOT_FOUND", reason: "not_found", message: plain(err)}
 	case errors.Is(err, call.ErrNoFlow):
 		return &failure{code: http.StatusNotFound, status: "NOT_FOUND", reason: "no_flow", message: plain(err)}
 	case errors.Is(err, store.ErrInvalid):

@@ -27,7 +27,7 @@ type house struct {
 }
 
 // open makes a house whose flows are those of the table, by destination.
-func open(t *testing.T, flows map[string]string, change ...func(*call.Config, *httpapi.Config)) *house {
+func open(t testing.TB, flows map[string]string, change ...func(*call.Config, *httpapi.Config)) *house {
 	t.Helper()
 	h := &house{net: calltest.NewNet(), store: store.Memory()}
 	cfg := call.Config{Store: h.store, Deps: call.Noted(action.Deps{Beep: tone.Beep().Clip(8000).Source}),

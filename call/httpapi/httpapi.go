@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -11,6 +12,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -40,6 +42,8 @@ type Config struct {
 	Tokens       []string           // bearer tokens that may do all; neither these nor AccessTokens: every request but the open ones is refused
 	AccessTokens []call.AccessToken // bearer tokens with scopes
 	MaxBody      int64              // bytes of a body; 0: DefaultMaxBody
+	MaxStreams   int                // streams of events at a time; 0: DefaultMaxStreams
+	Origins      []string           // hosts whose pages may open WebSockets, beside the own one, such as "*.example.com"
 	Logger       *slog.Logger       // nil: slog.Default()
 }
 
@@ -50,6 +54,8 @@ type api struct {
 	replays replays
 	mux     *http.ServeMux
 	flows   flowWrites
+	streams *streams
+	tickets tickets
 }
 
 // New returns the handler; it is safe for concurrent use.
@@ -62,7 +68,7 @@ func newAPI(cfg Config) *api {
 	if cfg.MaxBody <= 0 {
 		cfg.MaxBody = DefaultMaxBody
 	}
-	a := &api{cfg: cfg, access: newAccess(cfg.Tokens, cfg.AccessTokens), mux: http.NewServeMux()}
+	a := &api{cfg: cfg, access: newAccess(cfg.Tokens, cfg.AccessTokens), mux: http.NewServeMux(), streams: newStreams(cmp.Or(max(cfg.MaxStreams, 0), DefaultMaxStreams))}
 	a.table = a.rows()
 	document, err := encodeDocument(a.table)
 	if err != nil {
@@ -76,6 +82,9 @@ func newAPI(cfg Config) *api {
 	for i := range a.table {
 		o := &a.table[i]
 		a.mux.HandleFunc(o.method+" "+prefix+o.path, func(w http.ResponseWriter, r *http.Request) { a.serve(w, r, o) })
+		if o.path == "/events/ws" { // VoIPBIN's place for it
+			a.mux.HandleFunc("GET /ws", func(w http.ResponseWriter, r *http.Request) { a.serve(w, r, o) })
+		}
 	}
 	a.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { a.serve(w, r, nil) })
 	return a
@@ -83,7 +92,7 @@ func newAPI(cfg Config) *api {
 
 // rows are the whole table: each resource has its own part of it.
 func (a *api) rows() []operation {
-	return slices.Concat(a.callRows(), a.flowRows())
+	return slices.Concat(a.callRows(), a.controlRows(), a.soundRows(), a.wayRows(), a.activeflowRows(), a.flowRows(), a.recordingRows(), a.eventRows(), a.journeyRows())
 }
 
 // ServeHTTP serves one request.
@@ -104,7 +113,7 @@ func (a *api) serve(w http.ResponseWriter, r *http.Request, o *operation) {
 	id := requestID(r)
 	w.Header().Set("X-Request-Id", id)
 	var ans answer
-	by, err := a.access.admit(r)
+	by, err := a.admit(r, o)
 	switch {
 	case err != nil:
 	case o == nil:
@@ -117,7 +126,21 @@ func (a *api) serve(w http.ResponseWriter, r *http.Request, o *operation) {
 	} else {
 		ans = a.answer(w, &request{ctx: r.Context(), op: o, http: r, id: id, by: by, max: a.cfg.MaxBody})
 	}
+	if by != nil && o != nil && o.method != http.MethodGet { // who has changed something
+		a.cfg.Logger.Info("http request", "method", o.method, "path", r.URL.Path, "status", ans.code, "token", by.name, "request", id)
+	}
 	ans.write(w, r)
+}
+
+// admit finds who makes a request: by a token, or where that is allowed by a ticket.
+func (a *api) admit(r *http.Request, o *operation) (*holder, error) {
+	if o != nil && o.ticket && r.URL.Query().Has("ticket") {
+		if by := a.tickets.redeem(r.URL.Query().Get("ticket"), time.Now()); by != nil {
+			return by, nil
+		}
+		return nil, a.access.refuse(r)
+	}
+	return a.access.admit(r)
 }
 
 // answer does what r asks for, or has done it before.

@@ -38,8 +38,8 @@ type replay struct {
 	sum    [sha256.Size]byte // of the body
 	at     time.Time
 	ready  chan struct{} // closed when it is done
-	kept   bool          // set before ready is closed: answer counts, else somebody has to do it anew
-	answer answer
+	answer answer        // set before ready is closed
+	kept   bool          // answer counts, else somebody has to do it anew; written under replays.mu, before ready is closed
 }
 
 // once answers a request with what do answers, unless it has come before.
@@ -76,8 +76,6 @@ func (p *replays) do(e *replay, do func() answer) answer {
 	defer close(e.ready)
 	defer p.settle(e)
 	e.answer = do()
-	// What is ours to mend, or only for the moment, is tried anew.
-	e.kept = e.answer.code < 500 && e.answer.code != http.StatusTooManyRequests && e.answer.direct == nil
 	return e.answer
 }
 
@@ -108,6 +106,8 @@ func (p *replays) claim(k replayKey, sum [sha256.Size]byte) (e *replay, mine boo
 func (p *replays) settle(e *replay) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	// What is ours to mend, or only for the moment, is tried anew.
+	e.kept = e.answer.code < 500 && e.answer.code != http.StatusTooManyRequests && e.answer.direct == nil
 	if !e.kept {
 		for i, o := range p.order {
 			if o == e {

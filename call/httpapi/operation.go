@@ -20,6 +20,7 @@ type operation struct {
 	success      int    // status
 	versioned    bool   // it has an ETag, and heeds If-Match and If-None-Match
 	media        string // Content-Type of an answer that is raw
+	ticket       bool   // a ticket does in place of a token: its parameters have one
 
 	params, body, answer reflect.Type
 	do                   func(r *request) (any, error)
@@ -77,6 +78,12 @@ func (o operation) tagged() operation {
 // gives raw bytes of a type.
 func (o operation) gives(media string) operation {
 	o.media = media
+	return o
+}
+
+// ticketed lets in who has a ticket, too.
+func (o operation) ticketed() operation {
+	o.ticket = true
 	return o
 }
 

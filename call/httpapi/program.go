@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"reflect"
 
 	"github.com/callbin/callbin/call"
 	"github.com/callbin/callbin/flow"
@@ -26,16 +27,20 @@ func (l actionList) MarshalJSON() ([]byte, error) {
 	return l, nil
 }
 
-func (actionList) schema() *schema {
+// schema refers to that of an action, by a name that generated clients have, too.
+func (actionList) schema(b *schemas) *schema {
+	const name = "Action"
 	text := func(doc string) *schema { return &schema{Type: "string", Description: doc} }
-	return &schema{Type: "array", Items: &schema{Type: "object", Required: []string{"type"}, Properties: map[string]*schema{
+	b.types[name] = reflect.TypeFor[actionList]()
+	b.defs[name] = &schema{Type: "object", Required: []string{"type"}, Properties: map[string]*schema{
 		"id":         text("what targets call the action"),
 		"type":       text("name of the action, such as talk"),
-		"option":     {Type: "object", Description: "what the action is to do: see the actions"},
+		"option":     {Type: "object", Description: "what the action is to do: see the actions", AdditionalProperties: &schema{}},
 		"next_id":    text("id of the action to go on with; without it, the next one in the list"),
 		"on_error":   text("id of the action to go on with if this one fails"),
 		"on_timeout": text("id of the action to go on with if what this one waits for does not come"),
-	}}}
+	}}
+	return &schema{Type: "array", Items: &schema{Ref: refPrefix + name}}
 }
 
 // programBody says which flow is to run: embed it.

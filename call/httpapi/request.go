@@ -7,8 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -60,6 +62,8 @@ func lists(header, tag string) bool {
 
 // load reads the body, within the limits of time and size.
 func (r *request) load(w http.ResponseWriter) error {
+	// Once it is there, what takes its time must not end by the deadline of a body, nor by that of the server.
+	defer func() { _ = http.NewResponseController(w).SetReadDeadline(time.Time{}) }() // not each connection has one
 	if !r.op.hasBody() {
 		return nil
 	}
@@ -118,51 +122,43 @@ func (r *request) detail(field, format string, args ...any) Detail {
 // readParams reads path and query into the struct that v points at.
 func (r *request) readParams(v any) error {
 	at := reflect.ValueOf(v).Elem()
-	known := map[string]reflect.Value{}
+	query := r.http.URL.Query()
+	inQuery := map[string]field{}
 	for _, f := range fieldsOf(at.Type()) {
-		known[f.Name] = at.FieldByIndex(f.index)
-		if r.op.inPath(f.Name) {
+		switch {
+		case r.op.inPath(f.Name):
 			if err := setParam(&f, at.FieldByIndex(f.index), r.http.PathValue(f.Name)); err != nil {
 				return invalidParam(f.Name, err)
 			}
+		case f.required && !query.Has(f.Name):
+			return invalidParam(f.Name, errors.New("it is required"))
+		default:
+			inQuery[f.Name] = f
 		}
 	}
-	query := r.http.URL.Query()
-	for k, all := range query {
+	for _, k := range slices.Sorted(maps.Keys(query)) {
 		name, key := k, ""
 		if i := strings.IndexAny(k, ".["); i > 0 { // metadata.KEY, or metadata[KEY] as generated clients have it
 			name, key = k[:i], strings.TrimSuffix(k[i+1:], "]")
 		}
-		to, ok := known[name]
-		switch {
-		case !ok || r.op.inPath(name) || (key != "") != (to.Kind() == reflect.Map):
-			names := make([]string, 0, len(known))
-			for n := range known {
-				if !r.op.inPath(n) {
-					names = append(names, n)
-				}
-			}
-			return invalidParam(k, errors.New("unknown parameter"+action.Suggest(k, names, "there are")))
-		case len(all) > 1:
-			return invalidParam(k, errors.New("it stands there twice"))
+		f, ok := inQuery[name]
+		var err error
+		switch to := query[k]; {
+		case !ok, (key != "") != (f.Type.Kind() == reflect.Map):
+			err = errors.New("unknown parameter" + action.Suggest(k, slices.Collect(maps.Keys(inQuery)), "there are"))
+		case len(to) > 1:
+			err = errors.New("it stands there twice")
 		case key != "":
-			if to.IsNil() {
-				to.Set(reflect.MakeMap(to.Type()))
+			m := at.FieldByIndex(f.index)
+			if m.IsNil() {
+				m.Set(reflect.MakeMap(m.Type()))
 			}
-			to.SetMapIndex(reflect.ValueOf(key), reflect.ValueOf(all[0]))
-			continue
+			m.SetMapIndex(reflect.ValueOf(key), reflect.ValueOf(to[0]))
+		default:
+			err = setParam(&f, at.FieldByIndex(f.index), to[0])
 		}
-		for _, f := range fieldsOf(at.Type()) {
-			if f.Name == name {
-				if err := setParam(&f, to, all[0]); err != nil {
-					return invalidParam(k, err)
-				}
-			}
-		}
-	}
-	for _, f := range fieldsOf(at.Type()) {
-		if f.required && !r.op.inPath(f.Name) && !query.Has(f.Name) {
-			return invalidParam(f.Name, errors.New("it is required"))
+		if err != nil {
+			return invalidParam(k, err)
 		}
 	}
 	return nil
@@ -172,7 +168,7 @@ func (r *request) readParams(v any) error {
 func (o *operation) inPath(name string) bool { return strings.Contains(o.path, "{"+name+"}") }
 
 func setParam(f *field, v reflect.Value, s string) error {
-	if f.Enum != nil && s != "" && !contains(f.Enum, s) {
+	if f.Enum != nil && s != "" && !slices.Contains(f.Enum, s) {
 		return fmt.Errorf("%.40q is none of %s", s, strings.Join(f.Enum, ", "))
 	}
 	if t, ok := v.Addr().Interface().(*store.Time); ok {
@@ -203,15 +199,6 @@ func setParam(f *field, v reflect.Value, s string) error {
 		return fmt.Errorf("httpapi: parameters of the type %s are not known", v.Type()) // the programmer's fault
 	}
 	return nil
-}
-
-func contains(list []string, s string) bool {
-	for _, x := range list {
-		if x == s {
-			return true
-		}
-	}
-	return false
 }
 
 // dialKey is the idempotency key of the n-th call of a request that has one: the engine remembers it over a restart. It is a hash, since the

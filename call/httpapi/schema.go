@@ -10,6 +10,7 @@ import (
 	"unicode"
 
 	"github.com/callbin/callbin/call/address"
+	"github.com/callbin/callbin/call/rating"
 	"github.com/callbin/callbin/store"
 )
 
@@ -41,7 +42,7 @@ type schemas struct {
 }
 
 // described is a type that has a schema other than that of its fields.
-type described interface{ schema() *schema }
+type described interface{ schema(b *schemas) *schema }
 
 // of is the schema of what a Go type is in JSON.
 func (b *schemas) of(t reflect.Type) (*schema, error) {
@@ -50,9 +51,11 @@ func (b *schemas) of(t reflect.Type) (*schema, error) {
 	}
 	switch {
 	case t.Implements(reflect.TypeFor[described]()):
-		return reflect.Zero(t).Interface().(described).schema(), nil
+		return reflect.Zero(t).Interface().(described).schema(b), nil
 	case t == reflect.TypeFor[store.Time]():
 		return &schema{Type: "string", Format: "date-time"}, nil
+	case t == reflect.TypeFor[rating.Amount]():
+		return &schema{Type: "number", Description: "in units of the currency, decimal"}, nil
 	case t == reflect.TypeFor[json.RawMessage]() || t.Kind() == reflect.Interface:
 		return &schema{}, nil // anything
 	case t == reflect.TypeFor[address.Type]():

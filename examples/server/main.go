@@ -56,12 +56,15 @@ func run(flags *call.Flags, web, flowDir, data string) error {
 		return err
 	}
 	cfg.UseFlows(flows, settings.Owned)
+	cfg.UseStoredFlows(db)
 	cfg.RegistrationFile = filepath.Join(data, "registrations.json")
 	engine, err := call.New(cfg)
 	if err != nil {
 		return err
 	}
-	api, err := httpapi.Open(web, filepath.Join(data, "token"), httpapi.Config{Engine: engine, Store: db, Traces: db, Tokens: settings.Tokens})
+	api, err := httpapi.Open(web, filepath.Join(data, "token"), httpapi.Config{
+		Engine: engine, Store: db, Traces: db, Flows: db, Recordings: db, Blobs: db, Tokens: settings.Tokens, AccessTokens: settings.AccessTokens,
+	})
 	if err != nil {
 		return err
 	}

@@ -319,16 +319,21 @@ func (l *Leg) JoinQueue(ctx context.Context, id string) (action.Queued, error) {
 	return got, l.stay(ctx)
 }
 
-// StartExternalMedia finds every host but those that begin with nobody.
-func (l *Leg) StartExternalMedia(_ context.Context, o action.ExternalMediaOptions) (string, error) {
+// StartExternalMedia finds every host but those that begin with nobody. A stream that is waited for ends when the peer leaves.
+func (l *Leg) StartExternalMedia(ctx context.Context, o action.ExternalMediaOptions) (action.Streamed, error) {
 	l.Log("external media", "%+v", o)
 	if strings.HasPrefix(o.Host, "nobody") {
-		return "", errors.New("nobody is there")
+		return action.Streamed{}, errors.New("nobody is there")
 	}
 	l.mu.Lock()
-	defer l.mu.Unlock()
 	l.forks++
-	return fmt.Sprintf("media-%d", l.forks), nil
+	got := action.Streamed{ID: fmt.Sprintf("media-%d", l.forks)}
+	l.mu.Unlock()
+	if !o.Wait {
+		return got, nil
+	}
+	got.Reason = "closed"
+	return got, l.stay(ctx)
 }
 
 // StopExternalMedia ends all.

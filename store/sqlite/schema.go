@@ -141,6 +141,10 @@ var migrations = [][]string{{
 	`ALTER TABLE calls ADD COLUMN account TEXT NOT NULL DEFAULT ''`,
 	`CREATE INDEX calls_account ON calls (account, tm_create, id) WHERE account <> ''`,
 }, {
+	`ALTER TABLE calls ADD COLUMN activeflow_id TEXT NOT NULL DEFAULT ''`,
+	`UPDATE calls SET activeflow_id = coalesce(json_extract(body, '$.activeflow_id'), '')`,
+	`CREATE INDEX calls_activeflow ON calls (activeflow_id, tm_create, id) WHERE activeflow_id <> ''`,
+}, {
 	`CREATE TABLE entries (
 		kind TEXT NOT NULL,
 		id TEXT NOT NULL,

@@ -148,21 +148,26 @@ func TestNewerSchemaIsRefused(t *testing.T) {
 	}
 }
 
-// A file of the version before accounts keeps its calls, and gets accounts, and entries.
+// A file of the version before accounts keeps its calls, and gets accounts, and entries; its calls are found by their activeflows.
 func TestVersion5IsBroughtForward(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "x.db")
 	s, err := sqlite.Open(path, sqlite.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.PutCall(t.Context(), call(1)); err != nil {
+	old := call(1)
+	old.ActiveflowID = "af"
+	if err := s.PutCall(t.Context(), old); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.PutCall(t.Context(), call(3)); err != nil { // without one
 		t.Fatal(err)
 	}
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
 	db := raw(t, path)
-	for _, q := range []string{"DROP INDEX calls_account", "ALTER TABLE calls DROP COLUMN account", "DROP TABLE entries", "UPDATE schema_version SET version = 5"} {
+	for _, q := range []string{"DROP INDEX calls_activeflow", "ALTER TABLE calls DROP COLUMN activeflow_id", "DROP INDEX calls_account", "ALTER TABLE calls DROP COLUMN account", "DROP TABLE entries", "UPDATE schema_version SET version = 5"} {
 		if _, err := db.Exec(q); err != nil {
 			t.Fatal(err)
 		}
@@ -184,8 +189,11 @@ func TestVersion5IsBroughtForward(t *testing.T) {
 	}
 	all, _, err := s.ListCalls(t.Context(), store.CallFilter{})
 	mine, _, err2 := s.ListCalls(t.Context(), store.CallFilter{Account: "acc"})
-	if err != nil || err2 != nil || len(all) != 2 || len(mine) != 1 || mine[0].ID != c.ID || mine[0].Cost != 5 {
+	if err != nil || err2 != nil || len(all) != 3 || len(mine) != 1 || mine[0].ID != c.ID || mine[0].Cost != 5 {
 		t.Errorf("%v %v: %v and of the account %v", err, err2, all, mine)
+	}
+	if found, _, err := s.ListCalls(t.Context(), store.CallFilter{ActiveflowID: "af"}); err != nil || len(found) != 1 || found[0].ID != old.ID {
+		t.Errorf("%v: of the activeflow %v", err, found)
 	}
 }
 

@@ -41,7 +41,7 @@ func (s *Store) PutCall(ctx context.Context, c store.Call) error {
 	w := &write{ctx: ctx, what: "put call", id: c.ID}
 	w.do = func(ctx context.Context) error {
 		row := []any{c.ID, c.TmCreate.Micro(), c.Status, c.HangupReason, c.Direction, indexed(c.JourneyID),
-			indexed(c.Source.Target), indexed(c.Source.TargetName), indexed(c.Destination.Target), indexed(c.Destination.TargetName), body, indexed(c.Account)}
+			indexed(c.Source.Target), indexed(c.Source.TargetName), indexed(c.Destination.Target), indexed(c.Destination.TargetName), body, indexed(c.Account), indexed(c.ActiveflowID)}
 		res, err := s.stmts.putCall.ExecContext(ctx, row...)
 		if err != nil {
 			return err
@@ -214,6 +214,7 @@ func (s *Store) ListCalls(ctx context.Context, f store.CallFilter) ([]store.Call
 	w.equal("direction", f.Direction)
 	w.equal("journey_id", f.JourneyID)
 	w.equal("account", f.Account)
+	w.equal("activeflow_id", f.ActiveflowID)
 	w.either("source", f.Source)
 	w.either("destination", f.Destination)
 	w.within(f.Since, f.Until)

@@ -37,11 +37,11 @@ func (p *statements) prepare(ctx context.Context, conn *sql.Conn) error {
 		stmt **sql.Stmt
 		text string
 	}{
-		{&p.putCall, `INSERT INTO calls (id, tm_create, status, hangup_reason, direction, journey_id, source, source_name, destination, destination_name, body, account)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+		{&p.putCall, `INSERT INTO calls (id, tm_create, status, hangup_reason, direction, journey_id, source, source_name, destination, destination_name, body, account, activeflow_id)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 			ON CONFLICT (id) DO NOTHING`},
 		{&p.changeCall, `UPDATE calls SET tm_create = ?2, status = ?3, hangup_reason = ?4, direction = ?5, journey_id = ?6, source = ?7, source_name = ?8,
-			destination = ?9, destination_name = ?10, body = ?11, account = ?12 WHERE id = ?1`},
+			destination = ?9, destination_name = ?10, body = ?11, account = ?12, activeflow_id = ?13 WHERE id = ?1`},
 		{&p.dropMeta, `DELETE FROM call_metadata WHERE call_id = ?`},
 		{&p.addMeta, `INSERT INTO call_metadata (call_id, tm, name, value) VALUES (?, ?, ?, ?)`},
 		{&p.dropCall, `DELETE FROM calls WHERE id = ?`},

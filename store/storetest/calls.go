@@ -198,7 +198,12 @@ func testCallFilters(t *testing.T, s store.Store) {
 	put(t, s,
 		mk(1, func(c *store.Call) { c.Status, c.HangupReason = store.StatusHangup, store.ReasonBusy }),
 		mk(2, func(c *store.Call) { c.Status, c.HangupReason = store.StatusHangup, store.ReasonNormal }),
-		mk(3, func(c *store.Call) { c.Direction = store.DirectionOutgoing; c.JourneyID = "j"; c.Account = "acc" }),
+		mk(3, func(c *store.Call) {
+			c.Direction = store.DirectionOutgoing
+			c.JourneyID = "j"
+			c.Account = "acc"
+			c.ActiveflowID = "af"
+		}),
 		mk(4, func(c *store.Call) { c.Direction = store.DirectionIncoming; c.JourneyID = "j" }),
 		mk(5, func(c *store.Call) { c.Source.Target = "+49301"; c.Destination.Target = "+49302" }),
 		mk(6, func(c *store.Call) { c.Source.Target = "+49302"; c.Destination.Target = "+49301" }),
@@ -220,6 +225,8 @@ func testCallFilters(t *testing.T, s store.Store) {
 		{store.CallFilter{JourneyID: "J"}, nil}, // exactly
 		{store.CallFilter{Account: "acc"}, []string{"3"}},
 		{store.CallFilter{Account: "ac"}, nil},
+		{store.CallFilter{ActiveflowID: "af"}, []string{"3"}},
+		{store.CallFilter{ActiveflowID: "a"}, nil},
 		{store.CallFilter{Source: "+49301"}, []string{"5"}},
 		{store.CallFilter{Destination: "+49301"}, []string{"6"}},
 		{store.CallFilter{Source: "+4930%"}, nil},

@@ -1,0 +1,87 @@
+package httpapi_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/http/httptest"
+	"regexp"
+	"testing"
+
+	"github.com/callbin/callbin/call"
+	"github.com/callbin/callbin/call/httpapi"
+)
+
+var pathID = regexp.MustCompile(`\{[a-z_]+\}`)
+
+// FuzzBody sends anything to each row of the table that reads a body: whatever comes, the answer is one of the table, and a fault has its place in the text.
+func FuzzBody(f *testing.F) {
+	// Nothing may be dialled, so that nothing rings longer than the test.
+	h := open(f, nil, func(c *call.Config, _ *httpapi.Config) { c.Outbound = call.Outbound{} })
+	var rows []httpapi.Row
+	for _, r := range httpapi.Rows(h.api) {
+		if r.HasBody {
+			rows = append(rows, r)
+		}
+	}
+	bodies := []string{
+		``, `{}`, `[]`, `null`, `{"a":`, "\xef\xbb\xbf{}", `{"a":1,"a":2}`, "{\"name\":\"\xff\"}", `{"name":null}`,
+		`{"destinations":[{"type":"sip","target":"bob@10.0.0.3"}],"actions":[{"type":"answer"}]}`,
+		`{"destinations":[{"type":"tel","target":"+1 (606) 206"},{"type":"agent","target":"x"}],"flow_id":"y","variables":{"a":"b"}}`,
+		`{"name":"n","detail":"d","actions":[{"id":"a","type":"goto","option":{"target_id":"a"}}],"on_complete_flow_id":"z"}`,
+		`{"direction":"in"}`, `{"text":"hello","language":"en-US","to":"all"}`, `{"stream_urls":["file:/etc/passwd"]}`, `{"digits":"123","duration":100}`,
+		`{"format":"wav","end_of_silence":1,"end_of_key":"#","duration":9223372036854775807}`, `{"metadata":{"":""}}`, `{"action_id":"x","execution":-1}`,
+		`{"transfer_type":"blind","transferer_call_id":"x","transferee_addresses":[{}]}`, `{"orbit":"701","timeout":1e3}`, `{"reason":"busy"}`,
+	}
+	for i := range rows {
+		for _, b := range bodies {
+			f.Add(uint8(i), []byte(b))
+		}
+	}
+	f.Fuzz(func(t *testing.T, row uint8, body []byte) {
+		r := rows[int(row)%len(rows)]
+		req := httptest.NewRequest(r.Method, pathID.ReplaceAllString(r.Path, "x"), bytes.NewReader(body))
+		req.Header.Set("Authorization", "Bearer "+token)
+		got := serve(h.api, req)
+		if got.code == 500 || got.code < 200 || got.text != "" && !json.Valid([]byte(got.text)) {
+			t.Fatalf("%s %s %q: %d %s", r.Method, r.Path, body, got.code, got.text)
+		}
+		if got.code/100 == 2 {
+			return
+		}
+		status, reason, details := got.fault()
+		if status == "" || reason == "" {
+			t.Errorf("%s %s %q: %s", r.Method, r.Path, body, got.text)
+		}
+		lines := bytes.Count(body, []byte("\n")) + 1
+		for _, d := range details {
+			if d.Line < 0 || d.Line > lines || d.Column < 0 || d.Column > len(body)+1 || d.Message == "" {
+				t.Errorf("%s %s %q: %+v", r.Method, r.Path, body, d)
+			}
+		}
+	})
+}
+
+// FuzzQuery sends any query to each row of the table that only reads.
+func FuzzQuery(f *testing.F) {
+	h := open(f, nil)
+	var rows []httpapi.Row
+	for _, r := range httpapi.Rows(h.api) {
+		if r.Method == "GET" {
+			rows = append(rows, r)
+		}
+	}
+	for i := range rows {
+		for _, q := range []string{"", "page_size=1&page_token=x", "since=2026-01-01T00:00:00Z&until=x", "metadata.a=b&metadata[c]=d", "metadata=x", "status=a&status=b", "%zz", "file=99", "direction=incoming&x[=1"} {
+			f.Add(uint8(i), "x", q)
+		}
+	}
+	f.Fuzz(func(t *testing.T, row uint8, id, query string) {
+		r := rows[int(row)%len(rows)]
+		req := httptest.NewRequest(r.Method, "/", nil)
+		req.URL.Path, req.URL.RawQuery = pathID.ReplaceAllLiteralString(r.Path, id), query
+		req.Header.Set("Authorization", "Bearer "+token)
+		if got := serve(h.api, req); got.code == 500 || got.code < 200 {
+			t.Fatalf("%s?%s: %d %s", req.URL.Path, query, got.code, got.text)
+		}
+	})
+}
