@@ -42,13 +42,7 @@ func (a *api) agentRows() []operation {
 			page, next, err := merge(nil, "", all, p.PageSize, p.PageToken)
 			return listOf(page, next), err
 		}),
-		op("getAgent", "GET /agents/{id}", "agents:read", "One agent as it stands", func(r *request, p idParams, _ none) (Agent, error) {
-			got, err := one(p.ID)
-			if err == nil && got.Rev > 0 {
-				err = r.version(tagOfRev(got.Rev))
-			}
-			return got, err
-		}).tagged(),
+		op("getAgent", "GET /agents/{id}", "agents:read", "One agent as it stands", func(_ *request, p idParams, _ none) (Agent, error) { return one(p.ID) }),
 		op("setAgentStatus", "PUT /agents/{id}/status", "agents:write", "Give an agent another status", func(r *request, p idParams, b AgentStatus) (Agent, error) {
 			if err := desk.SetAgentStatus(r.ctx, p.ID, b.Status); err != nil {
 				return Agent{}, err

@@ -25,7 +25,7 @@ func (a *api) directory() *call.Directory {
 // kept is what all answers about an entry of the directory have: embed it.
 type kept struct {
 	ReadOnly bool       `json:"read_only,omitempty" doc:"it stands in the settings, where alone it can be changed"`
-	Rev      int64      `json:"rev,omitempty" doc:"counts the changes, from 1; it is the ETag"`
+	Rev      int64      `json:"rev,omitempty" doc:"counts the changes, from 1; what If-Match takes, in quotes"`
 	TmCreate store.Time `json:"tm_create,omitzero"`
 	TmUpdate store.Time `json:"tm_update,omitzero"`
 }
@@ -84,9 +84,20 @@ func (r *request) placed(err error) error {
 	if err == nil || !errors.Is(err, store.ErrInvalid) || errors.Is(err, store.ErrNotFound) {
 		return err
 	}
+	return r.places(err)
+}
+
+// places is placed for an error that is about values of the body.
+func (r *request) places(err error) error {
 	var list []Detail
 	for _, e := range leaves(err) {
 		field, message, ok := strings.Cut(strings.TrimPrefix(e.Error(), "agents[0]: "), ": ")
+		switch name, _, _ := strings.Cut(e.Error(), " is "); { // those of conferences have no keys
+		case name == "PIN":
+			field, message, ok = "pin", "it is not 4 to 16 digits", true
+		case name == "ModeratorPIN":
+			field, message, ok = "moderator_pin", "it is not 4 to 16 digits", true
+		}
 		if !ok || !keyOf.MatchString(field) {
 			list = append(list, r.detail("", "%s", plain(e)))
 			continue

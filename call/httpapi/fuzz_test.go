@@ -2,10 +2,12 @@ package httpapi_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"net/http/httptest"
 	"regexp"
 	"testing"
+	"time"
 
 	"github.com/callbin/callbin/call"
 	"github.com/callbin/callbin/call/httpapi"
@@ -77,7 +79,9 @@ func FuzzQuery(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, row uint8, id, query string) {
 		r := rows[int(row)%len(rows)]
-		req := httptest.NewRequest(r.Method, "/", nil)
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond) // the answers of streams end with it alone
+		defer cancel()
+		req := httptest.NewRequestWithContext(ctx, r.Method, "/", nil)
 		req.URL.Path, req.URL.RawQuery = pathID.ReplaceAllLiteralString(r.Path, id), query
 		req.Header.Set("Authorization", "Bearer "+token)
 		if got := serve(h.api, req); got.code == 500 || got.code < 200 {

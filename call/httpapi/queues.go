@@ -40,13 +40,7 @@ func (a *api) queueRows() []operation {
 			page, next, err := merge(nil, "", all, p.PageSize, p.PageToken)
 			return listOf(page, next), err
 		}),
-		op("getQueue", "GET /queues/{id}", "queues:read", "One queue as it stands", func(r *request, p idParams, _ none) (Queue, error) {
-			q, err := one(p.ID)
-			if err == nil && q.Rev > 0 {
-				err = r.version(tagOfRev(q.Rev))
-			}
-			return q, err
-		}).tagged(),
+		op("getQueue", "GET /queues/{id}", "queues:read", "One queue as it stands", func(_ *request, p idParams, _ none) (Queue, error) { return one(p.ID) }),
 	}
 	if d == nil {
 		return rows
@@ -178,7 +172,7 @@ type RoutingMethod struct {
 type Queue struct {
 	store.Queue
 	ReadOnly bool  `json:"read_only,omitempty" doc:"it stands in the settings, or the program has made it: only there it can be changed"`
-	Rev      int64 `json:"rev,omitempty" doc:"counts the changes, from 1; it is the ETag"`
+	Rev      int64 `json:"rev,omitempty" doc:"counts the changes, from 1; what If-Match takes, in quotes"`
 }
 
 func queueOf(d *call.Directory, q *call.Queue) Queue {
