@@ -90,7 +90,7 @@ func (d *Directory) conferenceEntries() *Entries[ConferenceOptions] {
 	s.changed = func(_ context.Context, e *Engine, old, now *Entry[ConferenceOptions], change func(*ConferenceOptions)) error {
 		switch {
 		case old == nil:
-			_, err := e.CreateConference(now.Value)
+			_, err := e.createConference(now.Value, now.TmCreate)
 			return err
 		case now == nil:
 			if f, ok := e.Conference(old.ID); ok {
@@ -122,10 +122,10 @@ func (e *Engine) restoreConferences(all []*Entry[ConferenceOptions]) {
 		err := e.checkConference(&o)
 		if err == nil {
 			e.rooms.mu.Lock()
-			f := e.rooms.conference(e, o)
+			f := e.rooms.conference(e, o, entry.TmCreate)
 			e.rooms.mu.Unlock()
 			f.mu.Lock()
-			f.begun, f.record.TmCreate, f.record.TmUpdate = entry.TmCreate.Time, entry.TmCreate, entry.TmUpdate
+			f.record.TmUpdate = entry.TmUpdate
 			f.startTimer(o.Timeout)
 			f.mu.Unlock()
 			continue

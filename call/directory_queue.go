@@ -86,7 +86,7 @@ func (d *Directory) queueEntries() *Entries[QueueOptions] {
 	s.changed = func(_ context.Context, e *Engine, old, now *Entry[QueueOptions], _ func(*QueueOptions)) error {
 		switch {
 		case old == nil:
-			_, err := e.CreateQueue(now.Value)
+			_, err := e.createQueue(now.Value, now.TmCreate)
 			return err
 		case now == nil:
 			if _, ok := e.Queue(old.ID); !ok { // the program has deleted it
@@ -96,7 +96,7 @@ func (d *Directory) queueEntries() *Entries[QueueOptions] {
 		}
 		q, ok := e.Queue(now.ID)
 		if !ok { // so it has, but wants it to be there
-			_, err := e.CreateQueue(now.Value)
+			_, err := e.createQueue(now.Value, now.TmCreate)
 			return err
 		}
 		return q.Update(now.Value)
@@ -112,13 +112,13 @@ func (e *Engine) restoreQueues(all []*Entry[QueueOptions]) {
 		if entry.Rev == 0 {
 			continue
 		}
-		q, err := e.CreateQueue(entry.Value)
+		q, err := e.createQueue(entry.Value, entry.TmCreate)
 		if err != nil {
 			e.log.Error("queue of the directory not made", "queue", entry.ID, "err", err)
 			continue
 		}
 		e.desk.mu.Lock()
-		q.record.TmCreate, q.record.TmUpdate = entry.TmCreate, entry.TmUpdate
+		q.record.TmUpdate = entry.TmUpdate
 		e.desk.mu.Unlock()
 	}
 }

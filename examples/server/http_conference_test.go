@@ -2,6 +2,7 @@ package main_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -27,7 +28,7 @@ func TestVoIPBINsCurlExamplesOfConferences(t *testing.T) {
 		t.Errorf("changed: %v", got)
 	}
 
-	join := func() (*calltest.Call, string) {
+	join := func() (*calltest.PhoneCall, string) {
 		p, target := bob(t)
 		got := object(t, s, "--location", "--request", "POST", "https://api.voipbin.net/v1.0/calls", "--header", asJSON, "--data-raw", fmt.Sprintf(`{
     "source": {"type": "sip", "target": "alice@127.0.0.1"},
@@ -72,14 +73,14 @@ func TestVoIPBINsCurlExamplesOfConferences(t *testing.T) {
 		t.Fatalf("recorded: %v", got)
 	}
 	// hears tells whether to hears from, of some seconds of speech.
-	hears := func(from, to *calltest.Call) bool {
+	hears := func(from, to *calltest.PhoneCall) bool {
 		from.Say(calltest.Tone(440, 1500*time.Millisecond))
 		pauseFor(500 * time.Millisecond)
 		before := len(to.Heard())
 		pauseFor(800 * time.Millisecond)
 		heard := to.Heard()[before:]
 		pauseFor(500 * time.Millisecond)
-		return calltest.Level(heard, 440) > 0.02
+		return calltest.Hears(heard, 440)
 	}
 	if !hears(ann, ben) || !hears(ben, ann) {
 		t.Error("they do not hear each other")
@@ -110,7 +111,7 @@ func TestVoIPBINsCurlExamplesOfConferences(t *testing.T) {
 	}
 	until(t, "the conference is over", func() bool {
 		code, text := curl(t, s, "https://api.voipbin.net/v1.0/conferences/"+id)
-		return code == 200 && has(text, `"status":"terminated"`)
+		return code == 200 && strings.Contains(text, `"status":"terminated"`)
 	})
 	until(t, "who was in it is out", func() bool {
 		return object(t, s, "https://api.voipbin.net/v1.0/conferencecalls/"+annStay["id"].(string))["status"] == "leaved"
