@@ -68,6 +68,9 @@ func (a *api) agentRows() []operation {
 		op("createAgent", "POST /agents", "agents:write", "Make an agent", func(r *request, _ none, b AgentCreate) (Agent, error) {
 			v := call.Agent{Status: b.Status}
 			b.AgentBody.apply(&v)
+			if len(v.Addresses) == 0 {
+				return Agent{}, r.invalid("/addresses", "an agent has at least one address")
+			}
 			e, err := d.Agents.Create(r.ctx, someID(b.ID), v)
 			if e, err = created(r, e, err); err != nil {
 				return Agent{}, err
