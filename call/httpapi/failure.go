@@ -121,7 +121,8 @@ func classify(err error) *failure {
 		return refused(refusal)
 	case errors.Is(err, call.ErrReadOnly):
 		return &failure{code: http.StatusConflict, status: "FAILED_PRECONDITION", reason: "read_only", message: call.ErrReadOnly.Error()}
-	case errors.Is(err, call.ErrNoAgent), errors.Is(err, call.ErrNotInConference), errors.Is(err, call.ErrNoQueuecall), errors.Is(err, action.ErrNoQueue):
+	case errors.Is(err, call.ErrNoAgent), errors.Is(err, call.ErrNotInConference), errors.Is(err, call.ErrNoQueuecall), errors.Is(err, action.ErrNoQueue),
+		errors.Is(err, action.ErrNoMailbox):
 		return &failure{code: http.StatusNotFound, status: "NOT_FOUND", reason: "not_found", message: plain(err)}
 	case errors.As(err, &state):
 		return precondition("state", "%s", state.Reason).(*failure)
