@@ -18,7 +18,7 @@ import (
 )
 
 // inDirectory keeps in db what is made; the settings have an extension, an agent and a queue.
-func inDirectory(t *testing.T, db store.Directory) func(*call.Config, *httpapi.Config) {
+func inDirectory(t testing.TB, db store.Directory) func(*call.Config, *httpapi.Config) {
 	return func(c *call.Config, _ *httpapi.Config) {
 		t.Helper()
 		c.Registrar.KeepAlive = -1
