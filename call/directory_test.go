@@ -230,7 +230,7 @@ func TestQueuesAndConferencesComeBack(t *testing.T) {
 		if _, ok := h.Conference("team"); !ok {
 			t.Error("it ended too early")
 		}
-		time.Sleep(time.Minute)
+		time.Sleep(time.Minute + time.Second)
 		if _, ok := h.Conference("team"); ok {
 			t.Error("its time begins anew with the engine")
 		}

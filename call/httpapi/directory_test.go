@@ -18,7 +18,7 @@ import (
 )
 
 // inDirectory keeps in db what is made; the settings have an extension, an agent and a queue.
-func inDirectory(t *testing.T, db store.Directory) func(*call.Config, *httpapi.Config) {
+func inDirectory(t testing.TB, db store.Directory) func(*call.Config, *httpapi.Config) {
 	return func(c *call.Config, _ *httpapi.Config) {
 		t.Helper()
 		c.Registrar.KeepAlive = -1
@@ -296,6 +296,41 @@ func TestNumberGoesToAStoredFlow(t *testing.T) {
 		dials("after it")
 		if r := h.do(t, http.MethodGet, "/numbers/"+id, ""); r.code != 404 {
 			t.Errorf("%d %s", r.code, r.text)
+		}
+	})
+}
+
+// TestPagesOfWhatTheSettingsHave: they have no times, and come once each all the same.
+func TestPagesOfWhatTheSettingsHave(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := open(t, nil, func(c *call.Config, _ *httpapi.Config) {
+			var all []call.Agent
+			for i := range 5 {
+				all = append(all, call.Agent{ID: fmt.Sprint("a", i), Addresses: []address.Address{{Type: address.TypeExtension, Target: "200"}}})
+				c.Queues = append(c.Queues, call.QueueOptions{ID: fmt.Sprint("q", i)})
+			}
+			c.Agents = call.ListAgents(all...)
+			if _, err := c.UseDirectory(t.Context(), store.Memory()); err != nil {
+				t.Fatal(err)
+			}
+		})
+		time.Sleep(time.Second)
+		h.made(t, "/agents", `{"id":"new","addresses":[{"type":"extension","target":"200"}]}`)
+		h.made(t, "/queues", `{"id":"new"}`)
+		for path, want := range map[string]string{"/agents": "new a4 a3 a2 a1 a0", "/queues": "new q4 q3 q2 q1 q0"} {
+			var ids []string
+			for token := ""; len(ids) < 10; {
+				page := h.ok(t, "GET", path+"?page_size=2&page_token="+token, "")
+				for _, x := range page["result"].([]any) {
+					ids = append(ids, x.(map[string]any)["id"].(string))
+				}
+				if token, _ = page["next_page_token"].(string); token == "" {
+					break
+				}
+			}
+			if got := strings.Join(ids, " "); got != want {
+				t.Errorf("%s: %s, want %s", path, got, want)
+			}
 		}
 	})
 }
