@@ -38,7 +38,8 @@ type Document struct {
 type FlowReader interface {
 	// Recognize tells which format text, an answer to a request of ours, unmistakably has; "": none but our own.
 	Recognize(contentType string, text []byte) (format string)
-	// ReadFlow makes actions of a document. notes is what of it cannot be expressed and was left out.
+	// ReadFlow makes actions of a document; nil without an error: it is no flow, and the one that runs goes on. notes is what of it cannot be
+	// expressed and was left out.
 	ReadFlow(d Document) (actions json.RawMessage, notes []error, err error)
 }
 
