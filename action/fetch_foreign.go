@@ -24,6 +24,12 @@ type WebApp struct {
 	Recordings string // URL in front of a recording's id, under which the application finds it; "": it is told the id only
 }
 
+// String leaves the token out.
+func (w WebApp) String() string { return "web application" }
+
+// GoString leaves the token out.
+func (w WebApp) GoString() string { return "action.WebApp{}" }
+
 // Document is a flow of another system.
 type Document struct {
 	Format      string // FormatTwilio or FormatVonage
