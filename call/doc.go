@@ -129,7 +129,7 @@
 // A program outside gets a call's sound, and is heard, by Call.StartExternalMedia (the
 // external_media_start action), or by Call.ServeExternalMedia where it has connected to us; package
 // media/stream has the protocols. Config.Streams says what may be reached, and has the passwords,
-// which flows only name. Events are "external_media_started", "_lost", "_reconnected" and "_stopped",
+// which flows only name. Events are "external_media_started", "_updated" (lost, there again) and "_stopped",
 // with what was carried and what was lost. A program within the process takes a tap: Call.Listen.
 //
 // # Phones of ours
