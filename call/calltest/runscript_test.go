@@ -20,7 +20,8 @@ const within = 60 * time.Millisecond
 // that RunScript refuses.
 var only = map[string]string{
 	"amd_async_timeout": "the engine detects no machines", "amd_hangup": "so", "amd_timeout": "so",
-	"external_media": "the engine has no external media", "external_media_start_fails": "so",
+	"external_media": "there is no program to connect to", "external_media_start_fails": "so",
+	"fetch_twiml": "its requests hold the id of the call and the caller: package foreign compares applications", "fetch_ncco": "so",
 	"confbridge": "the engine opens no bridge by itself", "confbridge_hangup": "so",
 	"connect_screening": "the steps of a screening are in the trace of the leg", "connect_screening_flow": "so", "connect_screening_nobody": "so",
 	"connect_screening_unknown": "every flow that is run on another leg is known",
