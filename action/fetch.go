@@ -135,7 +135,7 @@ func (a *fetch) read(ctx context.Context, leg Leg, res *http.Response, uri strin
 	for _, note := range notes {
 		report(leg, FlowInfo(ctx), note)
 	}
-	if err != nil {
+	if err != nil || actions == nil {
 		return nil, err
 	}
 	return &Push{Actions: actions, Replace: a.Replace}, nil

@@ -24,6 +24,12 @@ type WebApp struct {
 	Recordings string // URL in front of a recording's id, under which the application finds it; "": it is told the id only
 }
 
+// String leaves the token out.
+func (w WebApp) String() string { return "web application" }
+
+// GoString leaves the token out.
+func (w WebApp) GoString() string { return "action.WebApp{}" }
+
 // Document is a flow of another system.
 type Document struct {
 	Format      string // FormatTwilio or FormatVonage
@@ -38,7 +44,8 @@ type Document struct {
 type FlowReader interface {
 	// Recognize tells which format text, an answer to a request of ours, unmistakably has; "": none but our own.
 	Recognize(contentType string, text []byte) (format string)
-	// ReadFlow makes actions of a document. notes is what of it cannot be expressed and was left out.
+	// ReadFlow makes actions of a document; nil without an error: it is no flow, and the one that runs goes on. notes is what of it cannot be
+	// expressed and was left out.
 	ReadFlow(d Document) (actions json.RawMessage, notes []error, err error)
 }
 

@@ -116,7 +116,11 @@ func (a *fetch) twilioResult(leg Leg, form url.Values) {
 			form.Set("Digits", result("digits"))
 		}
 	case "Dial":
-		form.Set("DialCallStatus", dialCallStatus(result("status")))
+		status := dialCallStatus(result("status"))
+		if result("conferencecall_id") != "" && result("status") == "ok" {
+			status = "answered" // what Twilio says of a room
+		}
+		form.Set("DialCallStatus", status)
 		form.Set("DialBridged", strconv.FormatBool(result("call_id") != ""))
 		if id := result("call_id"); id != "" {
 			form.Set("DialCallSid", twilioSID("CA", id))

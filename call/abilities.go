@@ -54,11 +54,7 @@ func (e *Engine) Abilities() action.Abilities { return e.cfg.Abilities() }
 // what Owned guards, in the national form of their countries, too.
 func (c *Config) UseFlows(d *flow.Dir, own func(address.Address) bool) {
 	c.Route = func(_ context.Context, in *Incoming) (flow.Program, error) {
-		user := in.Request.User
-		if in.Destination.Type == address.TypeTel {
-			user = in.Destination.Target
-		}
-		if f, ok := d.Lookup(user); ok {
+		if f, ok := d.Lookup(in.dialled()); ok {
 			return f, nil
 		}
 		return nil, ErrNoFlow

@@ -56,6 +56,11 @@ var (
 
 // CreateConference makes a conference, which lives until Terminate or its timeout.
 func (e *Engine) CreateConference(o ConferenceOptions) (*Conference, error) {
+	return e.createConference(o, store.At(time.Now()))
+}
+
+// createConference makes one that is there since a time.
+func (e *Engine) createConference(o ConferenceOptions, since store.Time) (*Conference, error) {
 	if o.ID == "" {
 		o.ID = newID()
 	}
@@ -67,20 +72,19 @@ func (e *Engine) CreateConference(o ConferenceOptions) (*Conference, error) {
 		e.rooms.mu.Unlock()
 		return nil, fmt.Errorf("%w: %q", ErrConferenceExists, o.ID)
 	}
-	f := e.rooms.conference(e, o)
+	f := e.rooms.conference(e, o, since)
 	e.rooms.mu.Unlock()
 	f.begin()
 	return f, nil
 }
 
 // conference makes one. r.mu is held.
-func (r *rooms) conference(e *Engine, o ConferenceOptions) *Conference {
-	now := store.At(time.Now())
+func (r *rooms) conference(e *Engine, o ConferenceOptions, since store.Time) *Conference {
 	o = o.clone()
 	f := &Conference{
-		engine: e, bridge: e.newConfbridge(o.ID, cmp.Or(o.Type, store.TypeConference)), begun: now.Time, o: o,
+		engine: e, bridge: e.newConfbridge(o.ID, cmp.Or(o.Type, store.TypeConference)), begun: since.Time, o: o,
 		stays: map[*Call]*roomStay{}, ended: make(chan struct{}),
-		record: store.Conference{ID: o.ID, Type: cmp.Or(o.Type, store.TypeConference), Status: store.ConferenceProgressing, TmCreate: now, TmUpdate: now},
+		record: store.Conference{ID: o.ID, Type: cmp.Or(o.Type, store.TypeConference), Status: store.ConferenceProgressing, TmCreate: since, TmUpdate: since},
 	}
 	f.ctx, f.cancel = context.WithCancel(e.callCtx)
 	o.fill(&f.record)
@@ -177,6 +181,7 @@ func (f *Conference) over() {
 		f.record.Status, f.record.TmEnd, f.record.TmUpdate = store.ConferenceTerminated, now, now
 		f.mu.Unlock()
 		f.engine.keepConference(f.Record())
+		f.engine.endedConference(f.ID())
 		f.tell("conference_deleted")
 		close(f.ended)
 	})
@@ -213,7 +218,7 @@ func (e *Engine) room(id string) (*Conference, error) {
 	if b == nil && e.cfg.OpenRooms {
 		o := e.cfg.RoomOptions
 		o.ID = id
-		f := e.rooms.conference(e, o)
+		f := e.rooms.conference(e, o, store.At(time.Now()))
 		f.bridge.auto = true
 		e.rooms.mu.Unlock()
 		f.begin()

@@ -43,12 +43,17 @@ func (s *Sound) check(e *Engine) error {
 	return nil
 }
 
-func (e *Engine) checkSounds(s *ConferenceSounds) error {
-	var errs []error
-	for name, sound := range map[string]*Sound{
+// all are the sounds by their names.
+func (s *ConferenceSounds) all() map[string]*Sound {
+	return map[string]*Sound{
 		"AskPIN": &s.AskPIN, "WrongPIN": &s.WrongPIN, "Refused": &s.Refused, "AskName": &s.AskName, "Entry": &s.Entry, "Exit": &s.Exit,
 		"Music": &s.Music, "Muted": &s.Muted, "Unmuted": &s.Unmuted, "Done": &s.Done,
-	} {
+	}
+}
+
+func (e *Engine) checkSounds(s *ConferenceSounds) error {
+	var errs []error
+	for name, sound := range s.all() {
 		if err := sound.check(e); err != nil {
 			errs = append(errs, fmt.Errorf("sound %s: %w", name, err))
 		}

@@ -79,6 +79,8 @@ type Config struct {
 	// Agents are people and teams, who have several addresses: who stands behind a destination of type agent, and who serves
 	// Queues. Nil: none.
 	Agents Agents
+	// Directory is what UseDirectory made. Nil: nothing can be configured while the engine runs.
+	Directory *Directory
 	// Mailboxes are where messages are left, and who may hear them, where the Store is also a store.Voicemails. Nil: each of the Extensions has
 	// one, without a PIN.
 	Mailboxes Mailboxes

@@ -15,7 +15,7 @@ import (
 // route chooses the flow of a call that may come in.
 func (c *Config) route(ctx context.Context, in *Incoming) (flow.Program, error) {
 	if in.Request.Authenticated == "" || c.Extensions == nil {
-		return c.Route(ctx, in)
+		return c.answered(ctx, in)
 	}
 	return c.dialled(ctx, in)
 }
@@ -33,7 +33,7 @@ func (c *Config) dialled(ctx context.Context, in *Incoming) (flow.Program, error
 			return c.connectTo(dest)
 		}
 	}
-	p, err := c.Route(ctx, in)
+	p, err := c.answered(ctx, in)
 	if found := err == nil && p != nil; found || err != nil && !errors.Is(err, ErrNoFlow) && !errors.Is(err, store.ErrNotFound) {
 		return p, err
 	}

@@ -124,6 +124,14 @@
 // Call.Park (the park action) waits in an orbit of Config.Parking, with music, for a Call.Pickup (pickup): the two talk then. Pickup
 // also answers a call in place of an extension that rings for a connect; its phones are told that the call was answered elsewhere.
 //
+// # Sound for programs
+//
+// A program outside gets a call's sound, and is heard, by Call.StartExternalMedia (the
+// external_media_start action), or by Call.ServeExternalMedia where it has connected to us; package
+// media/stream has the protocols. Config.Streams says what may be reached, and has the passwords,
+// which flows only name. Events are "external_media_started", "_updated" (lost, there again) and "_stopped",
+// with what was carried and what was lost. A program within the process takes a tap: Call.Listen.
+//
 // # Phones of ours
 //
 // Config.Extensions has the phones that may register, with digest, at the engine's own addresses; Engine.Registrations shows those that are

@@ -1,8 +1,10 @@
 package call
 
 import (
+	"context"
 	"fmt"
 
+	"github.com/callbin/callbin/action"
 	"github.com/callbin/callbin/store"
 )
 
@@ -151,4 +153,41 @@ func negotiationEnd(n *NegotiatedInput) End {
 		end.Status, end.Cause = 503, causeOf(503)
 	}
 	return end
+}
+
+// ending turns what a flow says into how the call ends.
+func (e *Engine) ending(a action.Ending) (End, error) {
+	reason := a.Reason
+	if reason == "" {
+		reason = store.ReasonNormal
+	}
+	r, ok := reasonCauses[reason]
+	if !ok {
+		return End{}, fmt.Errorf("call: hangup: reason %q is unknown", a.Reason)
+	}
+	end := End{By: "local", Reason: reason, Status: r.status, Cause: r.cause, Code: CodeHungUp, Sentence: "the call was hung up"}
+	if a.ReferenceID == "" {
+		return end, nil
+	}
+	// The cause of another call, if that one has ended; else a normal end.
+	end.Reason, end.Cause, end.Status = store.ReasonNormal, 16, statusOf(16)
+	if ref, ok := e.endOf(a.ReferenceID); ok {
+		end.Reason, end.Cause, end.Status = ref.HangupReason, ref.Cause, statusOf(ref.Cause)
+	}
+	return end, nil
+}
+
+// endOf finds how another call has ended.
+func (e *Engine) endOf(id string) (store.Call, bool) {
+	if c, ok := e.Call(id); ok {
+		rec := c.Record()
+		return rec, rec.Status == store.StatusHangup
+	}
+	if e.cfg.Store == nil {
+		return store.Call{}, false
+	}
+	ctx, cancel := context.WithTimeout(e.callCtx, storeTimeout)
+	defer cancel()
+	rec, err := e.cfg.Store.Call(ctx, id)
+	return rec, err == nil
 }

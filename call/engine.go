@@ -18,14 +18,12 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/callbin/callbin/action"
 	"github.com/callbin/callbin/media"
 	"github.com/callbin/callbin/media/codec"
 	"github.com/callbin/callbin/media/rtp"
 	"github.com/callbin/callbin/media/stream"
 	"github.com/callbin/callbin/sip"
 	"github.com/callbin/callbin/sip/verify"
-	"github.com/callbin/callbin/store"
 )
 
 const (
@@ -169,6 +167,9 @@ func New(cfg Config) (*Engine, error) {
 	e.hosts, e.self = e.ownHosts(), e.selfAddrs()
 	if e.verifier, err = e.cfg.verifier(e.hosts); err != nil { // cannot fail: it was checked above
 		return nil, err
+	}
+	if err := cfg.Directory.bind(e); err != nil {
+		return nil, errors.Join(err, e.sip.Close())
 	}
 	return e, nil
 }
@@ -460,41 +461,4 @@ func (e *Engine) keep(c *Call) {
 	if err := e.cfg.Store.PutTrace(ctx, c.id, c.wholeTrace(w)); err != nil {
 		c.log().Error("trace not stored", "err", err)
 	}
-}
-
-// ending turns what a flow says into how the call ends.
-func (e *Engine) ending(a action.Ending) (End, error) {
-	reason := a.Reason
-	if reason == "" {
-		reason = store.ReasonNormal
-	}
-	r, ok := reasonCauses[reason]
-	if !ok {
-		return End{}, fmt.Errorf("call: hangup: reason %q is unknown", a.Reason)
-	}
-	end := End{By: "local", Reason: reason, Status: r.status, Cause: r.cause, Code: CodeHungUp, Sentence: "the call was hung up"}
-	if a.ReferenceID == "" {
-		return end, nil
-	}
-	// The cause of another call, if that one has ended; else a normal end.
-	end.Reason, end.Cause, end.Status = store.ReasonNormal, 16, statusOf(16)
-	if ref, ok := e.endOf(a.ReferenceID); ok {
-		end.Reason, end.Cause, end.Status = ref.HangupReason, ref.Cause, statusOf(ref.Cause)
-	}
-	return end, nil
-}
-
-// endOf finds how another call has ended.
-func (e *Engine) endOf(id string) (store.Call, bool) {
-	if c, ok := e.Call(id); ok {
-		rec := c.Record()
-		return rec, rec.Status == store.StatusHangup
-	}
-	if e.cfg.Store == nil {
-		return store.Call{}, false
-	}
-	ctx, cancel := context.WithTimeout(e.callCtx, storeTimeout)
-	defer cancel()
-	rec, err := e.cfg.Store.Call(ctx, id)
-	return rec, err == nil
 }

@@ -15,8 +15,10 @@ import (
 // Extension is a phone number of our own: its phones register with its password, ring together, and may dial. It does not show
 // its password when it is printed or logged.
 type Extension struct {
-	Name        string `json:"name"`     // what is dialled, and the user name of its phones
-	Password    string `json:"password"` // for digest authentication
+	Name        string `json:"name"`            // what is dialled, and the user name of its phones
+	Password    string `json:"password"`        // for digest authentication
+	Label       string `json:"label,omitempty"` // for people, as Detail
+	Detail      string `json:"detail,omitempty"`
 	ContactsMax int    `json:"contacts_max,omitempty"`
 	Account     string `json:"account,omitempty"` // who pays for its calls
 	// HA1 stands for the password where the host keeps none: see sip.Secret.
@@ -99,7 +101,7 @@ func (e *Engine) openRegistrar() error {
 		return nil
 	}
 	auth := e.cfg.Auth
-	auth.Realm, auth.Secrets, auth.Logger = cmp.Or(e.cfg.Realm, DefaultRealm), secrets{e.cfg.Extensions}, e.log
+	auth.Realm, auth.Secrets, auth.Logger = e.cfg.realm(), secrets{e.cfg.Extensions}, e.log
 	var err error
 	if e.auth, err = sip.NewAuthenticator(auth); err != nil {
 		return err
@@ -138,7 +140,7 @@ func (e *Engine) mayCall(ctx context.Context, r *sip.Request) sip.Admission {
 // shownExtension is the extension of ours that the From of r names, "" for none: its host is one of our own.
 func (c *Config) shownExtension(ctx context.Context, r *sip.Request, hosts map[string]bool) (string, error) {
 	host := verify.Host(r.From.Host)
-	if c.Extensions == nil || !hosts[host] && host != verify.Host(cmp.Or(c.Realm, DefaultRealm)) {
+	if c.Extensions == nil || !hosts[host] && host != verify.Host(c.realm()) {
 		return "", nil
 	}
 	_, ok, err := c.Extensions.Extension(ctx, r.From.User)

@@ -40,7 +40,7 @@ var allowed = map[string][]string{
 	"flow/flowtest":         {"action", "call/address", "flow", "flow/expr", "flow/foreign", "media"},
 	"store":                 {"call/address"},
 	"store/storetest":       {"store", "call/address"},
-	"call/httpapi":          {"action", "call", "call/address", "call/rating", "flow", "media", "store"},
+	"call/httpapi":          {"action", "call", "call/address", "call/rating", "flow", "media", "media/stream", "store"},
 	"call":                  {"action", "call/address", "call/rating", "call/safehttp", "flow", "flow/foreign", "media", "media/codec", "media/rtp", "media/sdp", "media/speech", "media/stream", "media/tone", "media/wav", "sip", "sip/verify", "store"},
 	"call/calltest":         {"action", "call", "call/address", "flow", "flow/expr", "flow/flowtest", "media", "media/codec", "media/rtp", "media/sdp", "media/tone", "media/wav", "sip", "store"},
 }

@@ -216,19 +216,6 @@ func (m *Machine) incoming(in *Input) {
 	m.do(Effect{Do: DoVerify})
 }
 
-func (m *Machine) routed(in *Input) {
-	if m.st.Phase == PhaseEnded { // cancelled while it was being routed
-		return
-	}
-	m.st.Record.FlowID = in.Flow.ID
-	m.st.Phase = PhaseRinging
-	m.status(store.StatusRinging, in.At)
-	m.do(Effect{Do: DoRing, Text: m.st.Reason})
-	m.emit("call_ringing")
-	m.startFlow(in)
-	m.do(Effect{Do: DoTimer, Text: "max_duration"})
-}
-
 func (m *Machine) signal(in *Input) {
 	switch e := in.SIP; e.Kind {
 	case sip.EventAck:

@@ -1,6 +1,8 @@
 package call_test
 
 import (
+	"context"
+	"net"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -9,6 +11,7 @@ import (
 	"github.com/callbin/callbin/action"
 	"github.com/callbin/callbin/call"
 	"github.com/callbin/callbin/call/calltest"
+	"github.com/callbin/callbin/media/tone"
 )
 
 // TestMustHave20Activeflow: what a flow does now and has done, with the times, while the call is up and after; and the flow that follows the call.
@@ -78,4 +81,43 @@ func TestMustHave20RunawayFlows(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestMustHave20ExternalMedia: a program gets the caller's sound and is heard, in VoIPBIN's own words, until the flow stops that and goes on.
+func TestMustHave20ExternalMedia(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := &echoes{}
+		h := open(t, map[string]string{"100": `[{"type":"answer"},{"id":"m","type":"external_media_start","option":{"external_host":"program:9092","encapsulation":"audiosocket","transport":"tcp",
+			"transport_data":"40325ec2-5efd-4bd3-805f-53576e581d13","connection_type":"client","format":"slin","direction_listen":"in","direction_speak":"out"}},
+			{"type":"sleep","option":{"duration":3000}},{"type":"external_media_stop"},{"type":"sleep","option":{"duration":3000}}]`}, func(cfg *call.Config) {
+			cfg.Streams.Dial = func(context.Context, string, string) (net.Conn, error) {
+				ours, theirs := net.Pipe()
+				e.conns.Go(func() { e.audioSocket(theirs) })
+				return ours, nil
+			}
+		})
+		c := calltest.NewPhone(t, h.net, calltest.PhoneConfig{}).Dial(t, "100")
+		c.Say(tone.Sine(1000, 10*time.Second).Clip(8000).PCM())
+		time.Sleep(2500 * time.Millisecond)
+		if !calltest.Hears(c.Heard(), 1000) {
+			t.Error("the program is not heard")
+		}
+		time.Sleep(1500 * time.Millisecond)
+		n := len(c.Heard())
+		e.conns.Wait() // it was told of the end
+		c.WaitEnd(t)
+		if calltest.Hears(c.Heard()[n:], 1000) {
+			t.Error("the program is heard after external_media_stop")
+		}
+		if r := h.records(t)[0]; r.Code != call.CodeFlowEnded {
+			t.Errorf("the call ends by %s", r.Code)
+		}
+		var told []string
+		for _, m := range h.streamed() {
+			told = append(told, m.Reason)
+		}
+		if len(told) != 2 || told[1] != "stopped" {
+			t.Errorf("events of external media: %q", told)
+		}
+	})
 }

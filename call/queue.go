@@ -172,6 +172,11 @@ var (
 
 // CreateQueue makes a queue, which lives until DeleteQueue.
 func (e *Engine) CreateQueue(o QueueOptions) (*Queue, error) {
+	return e.createQueue(o, store.At(time.Now()))
+}
+
+// createQueue makes one that is there since a time.
+func (e *Engine) createQueue(o QueueOptions, since store.Time) (*Queue, error) {
 	if err := o.check("call: queue"); err != nil {
 		return nil, err
 	}
@@ -182,11 +187,10 @@ func (e *Engine) CreateQueue(o QueueOptions) (*Queue, error) {
 	if d.queues[o.ID] != nil {
 		return nil, fmt.Errorf("%w: %q", ErrQueueExists, o.ID)
 	}
-	now := store.At(time.Now())
-	q := &Queue{desk: d, id: o.ID, seats: map[*deskAgent]*seat{}, stays: map[*stay]bool{}, record: store.Queue{TmCreate: now, TmUpdate: now}}
+	q := &Queue{desk: d, id: o.ID, seats: map[*deskAgent]*seat{}, stays: map[*stay]bool{}, record: store.Queue{TmCreate: since, TmUpdate: since}}
 	d.queues[q.id] = q
 	q.become(o)
-	d.tell(Event{Type: "queue_created", Time: now.Time, Data: q.state()})
+	d.tell(Event{Type: "queue_created", Time: since.Time, Data: q.state()})
 	return q, nil
 }
 

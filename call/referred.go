@@ -146,7 +146,7 @@ func (e *Engine) mayDial(ctx context.Context, in *Incoming) *Refusal {
 			return nil
 		}
 	}
-	p, err := e.cfg.Route(ctx, in)
+	p, err := e.cfg.answered(ctx, in)
 	switch {
 	case err == nil && p != nil:
 		return &Refusal{Status: 501, Code: CodeNotDialable, Sentence: fmt.Sprintf("%q is answered by a flow, to which nobody can be transferred", dest.Target)}

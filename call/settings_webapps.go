@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"net/url"
 	"slices"
@@ -26,15 +27,30 @@ type WebApp struct {
 	Recordings string `json:"recordings"`
 }
 
+// String leaves the token and passwords out.
+func (w WebApp) String() string {
+	u, err := url.Parse(w.URL)
+	if err != nil {
+		return "web application"
+	}
+	return "web application of " + u.Host
+}
+
+// GoString leaves the token and passwords out.
+func (w WebApp) GoString() string { return fmt.Sprintf("call.WebApp{%q}", w.String()) }
+
+// LogValue leaves the token and passwords out.
+func (w WebApp) LogValue() slog.Value { return slog.StringValue(w.String()) }
+
 func checkWebApps(what string, apps map[string]WebApp) error {
 	var errs []error
 	for _, name := range slices.Sorted(maps.Keys(apps)) {
 		a, at := apps[name], fmt.Sprintf("%s[%q]", what, name)
-		if name == "" {
+		if name == "" || action.HasVar(name) {
 			errs = append(errs, fmt.Errorf("%s: names no destination", at))
 		}
 		for _, u := range [][2]string{{"url", a.URL}, {"fallback_url", a.FallbackURL}, {"recordings", a.Recordings}} {
-			if p, err := url.Parse(u[1]); (u[1] != "" || u[0] == "url") && (err != nil || p.Host == "" || p.Scheme != "http" && p.Scheme != "https") {
+			if p, err := url.Parse(u[1]); (u[1] != "" || u[0] == "url") && (err != nil || p.Host == "" || p.Scheme != "http" && p.Scheme != "https" || action.HasVar(u[1])) {
 				errs = append(errs, fmt.Errorf("%s.%s: must be an http: or https: URL", at, u[0]))
 			}
 		}
@@ -66,7 +82,10 @@ func (c *Config) UseWebApps(apps map[string]WebApp) error {
 	if len(apps) == 0 {
 		return nil
 	}
-	registry := action.Builtin(c.Deps)
+	if c.Deps.HTTP == nil {
+		return errors.New("call: web_apps: Deps.HTTP is needed to ask them")
+	}
+	registry := c.registry()
 	programs := make(map[string]flow.Program, len(apps))
 	for name, a := range apps {
 		text, err := json.Marshal([]any{map[string]any{"id": "web-app", "type": "fetch", "option": map[string]any{
@@ -85,7 +104,11 @@ func (c *Config) UseWebApps(apps map[string]WebApp) error {
 		owned = func(address.Address) bool { return false }
 	}
 	c.Route = func(ctx context.Context, in *Incoming) (flow.Program, error) {
-		if p, ok := programs[in.Destination.Target]; ok {
+		user := in.Request.User
+		if in.Destination.Type == address.TypeTel {
+			user = in.Destination.Target
+		}
+		if p, ok := programs[user]; ok {
 			return p, nil
 		}
 		if next == nil {

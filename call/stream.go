@@ -73,7 +73,7 @@ type streamSession interface {
 // StartExternalMedia gives the sound of the call to a program outside, and lets the program be heard, until the program ends that, StopExternalMedia,
 // or the end of the call. It returns when the program is connected; with o.Wait, at the end. At most MaxStreams at once.
 func (c *Call) StartExternalMedia(ctx context.Context, o action.ExternalMediaOptions) (action.Streamed, error) {
-	m, err := c.openStream(ctx, o)
+	m, err := c.openStream(ctx, nil, o)
 	if err != nil {
 		return action.Streamed{}, fmt.Errorf("call: external media: %w", err)
 	}
@@ -81,18 +81,34 @@ func (c *Call) StartExternalMedia(ctx context.Context, o action.ExternalMediaOpt
 	if !o.Wait {
 		return got, nil
 	}
+	got.Reason, err = m.wait(ctx)
+	return got, err
+}
+
+// ServeExternalMedia is StartExternalMedia for a program that has connected to us, and returns at its end: why it has ended is the reason. It
+// closes conn, unless there is an error and no reason: then there was no stream. o.Host is what events and traces have for its name; nobody connects to it, so that a connection that is lost is not made again.
+func (c *Call) ServeExternalMedia(ctx context.Context, conn stream.Conn, o action.ExternalMediaOptions) (reason string, err error) {
+	m, err := c.openStream(ctx, conn, o)
+	if err != nil {
+		return "", fmt.Errorf("call: external media: %w", err)
+	}
+	return m.wait(ctx)
+}
+
+// wait returns at the end of the stream, which that of ctx is, too.
+func (m *externalMedia) wait(ctx context.Context) (reason string, err error) {
 	select {
 	case <-m.done:
+		return m.result.Reason, nil
 	case <-ctx.Done():
 		m.session.Stop()
 		<-m.done
-		return got, context.Cause(ctx)
+		return m.result.Reason, context.Cause(ctx)
 	}
-	got.Reason = m.result.Reason
-	return got, nil
 }
 
-func (c *Call) openStream(ctx context.Context, o action.ExternalMediaOptions) (*externalMedia, error) {
+// openStream begins a stream over conn; nil: one to o.Host is made.
+func (c *Call) openStream(ctx context.Context, conn stream.Conn, o action.ExternalMediaOptions) (*externalMedia, error) {
 	size := 0
 	for k, v := range o.Parameters {
 		size += len(k) + len(v)
@@ -115,7 +131,7 @@ func (c *Call) openStream(ctx context.Context, o action.ExternalMediaOptions) (*
 	}
 	m := &externalMedia{id: newID(), done: make(chan struct{})}
 	m.what = ExternalMediaInput{ID: m.id, Protocol: o.Protocol, Host: withoutQuery(o.Host), Listen: string(o.Listen), Speak: string(o.Speak)}
-	m.session, err = c.newStream(ctx, m, p, o)
+	m.session, err = c.newStream(ctx, m, p, conn, o)
 	return m, c.addStream(m, p, err)
 }
 
@@ -211,8 +227,8 @@ func (c *Call) streamDigit(d *Digit) {
 	}
 }
 
-// newStream connects.
-func (c *Call) newStream(ctx context.Context, m *externalMedia, p *media.Port, o action.ExternalMediaOptions) (streamSession, error) {
+// newStream connects, unless there is conn.
+func (c *Call) newStream(ctx context.Context, m *externalMedia, p *media.Port, conn stream.Conn, o action.ExternalMediaOptions) (streamSession, error) {
 	proto, err := stream.ByName(o.Protocol, o.SampleRate)
 	if err != nil {
 		return nil, err
@@ -227,9 +243,11 @@ func (c *Call) newStream(ctx context.Context, m *externalMedia, p *media.Port, o
 		d.Username, d.Password = auth.Username, auth.Password
 	}
 	cfg := stream.Config{
-		Protocol: proto, ReconnectFor: e.cfg.Streams.Reconnect, Info: c.streamInfo(m, o),
-		Open:     func(ctx context.Context) (stream.Conn, error) { return dialProgram(ctx, o, d) },
+		Protocol: proto, ReconnectFor: e.cfg.Streams.Reconnect, Info: c.streamInfo(m, o), Conn: conn,
 		OnChange: func(err error) { c.streamChanged(m, err) },
+	}
+	if conn == nil {
+		cfg.Open = func(ctx context.Context) (stream.Conn, error) { return dialProgram(ctx, o, d) }
 	}
 	if o.Protocol == "audiosocket" && o.TransportData != "" {
 		if _, err := stream.ParseUUID(o.TransportData); err != nil {

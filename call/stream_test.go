@@ -1,8 +1,10 @@
 package call_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
+	"net/http/httptest"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -14,8 +16,10 @@ import (
 
 	"github.com/zaf/g711"
 
+	"github.com/callbin/callbin/action"
 	"github.com/callbin/callbin/call"
 	"github.com/callbin/callbin/call/calltest"
+	"github.com/callbin/callbin/flow"
 	"github.com/callbin/callbin/media"
 	"github.com/callbin/callbin/media/stream"
 	"github.com/callbin/callbin/media/tone"
@@ -169,7 +173,7 @@ func TestStreamEchoLatency(t *testing.T) {
 			_, useWires := serveWires(t, echoProgram())
 			h := open(t, map[string]string{"100": twilioFlow}, useWires)
 			time.Sleep(phase * time.Millisecond)
-			took = append(took, echoTimes(t, h.net, "100", 40)...)
+			took = append(took, echoTimes(t, h.net, calltest.PhoneConfig{}, "100", 40)...)
 		})
 	}
 	p50, p99 := quantiles(took)
@@ -177,6 +181,25 @@ func TestStreamEchoLatency(t *testing.T) {
 	if p99 >= 60*time.Millisecond {
 		t.Errorf("p99 is %v, want less than 60 ms", p99)
 	}
+}
+
+// BenchmarkStreamEcho is the same over real sockets of this machine, a burst each time. -benchtime=200x takes a minute.
+func BenchmarkStreamEcho(b *testing.B) {
+	server := httptest.NewServer(echoProgram())
+	defer server.Close()
+	f, err := flow.Parse([]byte(strings.Replace(twilioFlow, "ws://program.example.com", "ws"+strings.TrimPrefix(server.URL, "http"), 1)), flow.ParseOptions{Registry: action.Builtin(action.Deps{})})
+	if err != nil {
+		b.Fatal(err)
+	}
+	e, stop := calltest.Run(b, calltest.Loopback{}, call.Config{
+		Route:   func(context.Context, *call.Incoming) (flow.Program, error) { return f, nil },
+		Streams: call.StreamConfig{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}},
+	})
+	defer stop()
+	took := echoTimes(b, calltest.Loopback{}, calltest.PhoneConfig{Addr: netip.MustParseAddr("127.0.0.1"), Server: e.Addrs()[0].Addr}, "100", b.N)
+	p50, p99 := quantiles(took)
+	b.ReportMetric(float64(p50.Microseconds())/1000, "p50-ms")
+	b.ReportMetric(float64(p99.Microseconds())/1000, "p99-ms")
 }
 
 // echoProgram sends back each frame that comes.
@@ -194,10 +217,10 @@ func quantiles(took []time.Duration) (p50, p99 time.Duration) {
 }
 
 // echoTimes says bursts and returns how long after each one is heard again.
-func echoTimes(t *testing.T, network calltest.Network, user string, bursts int) (took []time.Duration) {
+func echoTimes(t testing.TB, network calltest.Network, phone calltest.PhoneConfig, user string, bursts int) (took []time.Duration) {
 	t.Helper()
 	spy := &spyNetwork{Network: network}
-	c := calltest.NewPhone(t, spy, calltest.PhoneConfig{}).Dial(t, user)
+	c := calltest.NewPhone(t, spy, phone).Dial(t, user)
 	time.Sleep(time.Second)
 	for range bursts {
 		c.Say(tone.Sine(1000, 40*time.Millisecond).Clip(8000).PCM())

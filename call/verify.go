@@ -111,11 +111,14 @@ func refusedBy(v *Verdict, challenge bool) *Refusal {
 // verifier makes that of an engine whose own hosts are hosts, in the form of verify.Host.
 func (c *Config) verifier(hosts map[string]bool) (*verify.Verifier, error) {
 	cfg := c.Verification
+	if c.Directory != nil && cfg.MoreRegions == nil {
+		cfg.MoreRegions = c.Directory.regions.all
+	}
 	if cfg.Owned == nil && (c.Owned != nil || c.Extensions != nil) {
 		cfg.Owned = c.owned
 	}
 	if cfg.Host == nil {
-		realm := verify.Host(cmp.Or(c.Realm, DefaultRealm))
+		realm := verify.Host(c.realm())
 		cfg.Host = func(host string) bool { return hosts[host] || c.Extensions != nil && host == realm }
 	}
 	return verify.New(cfg)
@@ -150,7 +153,7 @@ func exceptionTrunks(all []verify.Exception) (names []string) {
 
 // owned tells whether a is ours.
 func (c *Config) owned(ctx context.Context, a address.Address) (bool, error) {
-	if c.Owned != nil && c.Owned(a) {
+	if c.Owned != nil && c.Owned(a) || c.Directory.owns(a) {
 		return true, nil
 	}
 	if a.Type != address.TypeExtension || c.Extensions == nil {

@@ -44,6 +44,15 @@ func (Secret) GoString() string { return "sip.Secret{...}" }
 // LogValue shows nothing.
 func (Secret) LogValue() slog.Value { return slog.StringValue("...") }
 
+// Hashed is a Secret by which user can log in at realm with password, and which does not hold the password.
+func Hashed(user, realm, password string) Secret {
+	s := Secret{HA1: map[string]string{}}
+	for _, algorithm := range []string{"MD5", "SHA-256", "SHA-512-256"} {
+		s.HA1[algorithm] = sum(hashOf(algorithm), user, realm, password)
+	}
+	return s
+}
+
 // AuthConfig of an Authenticator. Realm and Secrets are needed.
 type AuthConfig struct {
 	Realm   string

@@ -6,7 +6,7 @@
 // [Calls] or [Flows], and give the big one, [Store]. Two drivers live here:
 // [Memory], for tests and small servers, and [Files], blobs in a directory. Others
 // are modules of their own, such as store/sqlite. [Keys] is for drivers that remember
-// idempotency keys, too, [Conferences], [Queuecalls] and [Voicemails] for those that keep conferences and the stays in them, stays in queues, and voice
+// idempotency keys, too, [Directory] for those that keep what is configured at run time, [Conferences], [Queuecalls] and [Voicemails] for those that keep conferences and the stays in them, stays in queues, and voice
 // messages, as memory and SQLite do.
 //
 //	db := store.Memory()
@@ -23,7 +23,7 @@
 //  2. Records are values: a driver keeps nothing of what it was given and hands out
 //     nothing that it keeps. It stores what Clean of the record returns.
 //  3. PutCall and PutRecording are idempotent by ID: the last one wins, whole.
-//     PutFlow alone compares revisions.
+//     PutFlow and PutEntry alone compare revisions.
 //  4. Lists are newest first by (TmCreate, ID). A page has at most PageSize records; the
 //     token names the last one, so that rows with equal times are neither lost nor
 //     repeated, and rows added meanwhile do not move a page. The token is empty after

@@ -41,6 +41,8 @@ type MemoryStore struct {
 	queuecalls  shelf[Queuecall]
 	conferences shelf[Conference]
 	stays       shelf[Conferencecall]
+	entries     map[string]*shelf[Entry] // by kind
+	entryNames  map[[2]string]string     // ids by kind and name
 	flows       map[string]*Flow
 	flowOrder   ordered
 	traces      map[string][]byte
@@ -72,6 +74,8 @@ func NewMemory(cfg MemoryConfig) *MemoryStore {
 		conferences: shelf[Conference]{rows: map[string]*Conference{}},
 		stays:       shelf[Conferencecall]{rows: map[string]*Conferencecall{}},
 		queuecalls:  shelf[Queuecall]{rows: map[string]*Queuecall{}},
+		entries:     map[string]*shelf[Entry]{},
+		entryNames:  map[[2]string]string{},
 		flows:       map[string]*Flow{},
 		traces:      map[string][]byte{},
 	}

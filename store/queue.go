@@ -31,3 +31,6 @@ type Queue struct {
 	AgentsAvailable int `json:"agents_available"` // who could be rung now
 	AgentsStaffed   int `json:"agents_staffed"`   // who is available, rings, talks or wraps up
 }
+
+// At is the queue's place in lists.
+func (q *Queue) At() Cursor { return Cursor{q.TmCreate, q.ID} }

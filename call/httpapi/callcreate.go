@@ -62,14 +62,7 @@ func (a *api) createCalls(r *request, e Dialer, b CallCreate) (CallsCreated, err
 	if n := len(b.Destinations); n > action.MaxDestinations {
 		return out, r.invalid("/destinations", "%d destinations are more than %d", n, action.MaxDestinations)
 	}
-	var wrong []Detail
-	for i, d := range b.Destinations {
-		if at := fmt.Sprintf("/destinations/%d", i); !d.Type.Dialable() {
-			wrong = append(wrong, r.detail(at+"/type", "the type %.40q cannot be called: tel, sip, extension and agent can", d.Type))
-		} else if d.Target == "" && d.TargetName == "" {
-			wrong = append(wrong, r.detail(at, "key %q is required", "target"))
-		}
-	}
+	wrong := r.undialable(b.Destinations)
 	for i, d := range b.Destinations {
 		if d.Type != address.TypeExtension && d.Type != address.TypeAgent {
 			continue
@@ -135,6 +128,18 @@ func (r *request) checkMetadata(values map[string]string) (wrong []Detail) {
 	}
 	if len(values) > call.MaxMetadata {
 		wrong = append(wrong, r.detail("/metadata", "%d keys are more than %d", len(values), call.MaxMetadata))
+	}
+	return wrong
+}
+
+// undialable is what is wrong with the destinations of a body.
+func (r *request) undialable(all []address.Address) (wrong []Detail) {
+	for i, d := range all {
+		if at := fmt.Sprintf("/destinations/%d", i); !d.Type.Dialable() {
+			wrong = append(wrong, r.detail(at+"/type", "the type %.40q cannot be called: tel, sip, extension and agent can", d.Type))
+		} else if d.Target == "" && d.TargetName == "" {
+			wrong = append(wrong, r.detail(at, "key %q is required", "target"))
+		}
 	}
 	return wrong
 }

@@ -1,5 +1,5 @@
 // Package httpapi serves an engine over HTTP, in the shapes of VoIPBIN's REST interface: calls are placed, listed, and changed while they are up, flows are
-// stored.
+// stored. Where the engine has a call.Directory, so are extensions, numbers, agents, queues and conferences.
 //
 //	GET /healthz          open: 200 while calls are taken
 //	GET /openapi.json     open: all the rest, as an OpenAPI 3.1 document, of which clients can be generated

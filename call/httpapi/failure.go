@@ -119,6 +119,11 @@ func classify(err error) *failure {
 		return f
 	case errors.As(err, &refusal):
 		return refused(refusal)
+	case errors.Is(err, call.ErrReadOnly):
+		return &failure{code: http.StatusConflict, status: "FAILED_PRECONDITION", reason: "read_only", message: call.ErrReadOnly.Error()}
+	case errors.Is(err, call.ErrNoAgent), errors.Is(err, call.ErrNotInConference), errors.Is(err, call.ErrNoQueuecall), errors.Is(err, action.ErrNoQueue),
+		errors.Is(err, action.ErrNoMailbox):
+		return &failure{code: http.StatusNotFound, status: "NOT_FOUND", reason: "not_found", message: plain(err)}
 	case errors.As(err, &state):
 		return precondition("state", "%s", state.Reason).(*failure)
 	case errors.As(err, &broken): // one that is stored: what comes in a body is r.flowFailure's
@@ -142,7 +147,7 @@ func classify(err error) *failure {
 	case errors.Is(err, call.ErrMasterEnding), errors.Is(err, action.ErrHangup):
 		return &failure{code: http.StatusConflict, status: "FAILED_PRECONDITION", reason: "call_ended", message: "the call has ended, or is about to"}
 	case errors.Is(err, call.ErrStaleStep), errors.Is(err, call.ErrTransferring), errors.Is(err, call.ErrTransferOver),
-		errors.Is(err, call.ErrNobodyAnswered), errors.Is(err, call.ErrNotInBridge), errors.Is(err, action.ErrNoOrbit):
+		errors.Is(err, call.ErrNobodyAnswered), errors.Is(err, call.ErrBridgeEnded), errors.Is(err, call.ErrNotInBridge), errors.Is(err, action.ErrNoOrbit):
 		return &failure{code: http.StatusConflict, status: "FAILED_PRECONDITION", reason: "state", message: plain(err)}
 	case errors.Is(err, errors.ErrUnsupported):
 		return unsupported(errors.New(plain(err))).(*failure)

@@ -10,9 +10,11 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/callbin/callbin/call"
 	"github.com/callbin/callbin/call/httpapi"
+	"github.com/callbin/callbin/store"
 )
 
 const streamPath = "/v1.0/events/stream"
@@ -22,7 +24,7 @@ var pathID = regexp.MustCompile(`\{[a-z_]+\}`)
 // FuzzBody sends anything to each row of the table that reads a body: whatever comes, the answer is one of the table, and a fault has its place in the text.
 func FuzzBody(f *testing.F) {
 	// Nothing may be dialled, so that nothing rings longer than the test.
-	h := open(f, nil, func(c *call.Config, _ *httpapi.Config) { c.Outbound = call.Outbound{} })
+	h := open(f, nil, inDirectory(f, store.Memory()), func(c *call.Config, _ *httpapi.Config) { c.Outbound = call.Outbound{} })
 	var rows []httpapi.Row
 	for _, r := range httpapi.Rows(h.api) {
 		if r.HasBody {
@@ -36,6 +38,8 @@ func FuzzBody(f *testing.F) {
 		`{"name":"n","detail":"d","actions":[{"id":"a","type":"goto","option":{"target_id":"a"}}],"on_complete_flow_id":"z"}`,
 		`{"direction":"in"}`, `{"text":"hello","language":"en-US","to":"all"}`, `{"stream_urls":["file:/etc/passwd"]}`, `{"digits":"123","duration":100}`,
 		`{"format":"wav","end_of_silence":1,"end_of_key":"#","duration":9223372036854775807}`, `{"metadata":{"":""}}`, `{"action_id":"x","execution":-1}`,
+		`{"extension":"300","password":"long enough","contacts_max":1}`, `{"number":"+16062067563","call_flow_id":""}`, `{"id":"a","pin":"1234","timeout":60,"data":{"a":"b"}}`,
+		`{"addresses":[{"type":"extension","target":"200"}],"tag_ids":["a"],"ring_timeout":1}`, `{"status":"saved"}`, `{"role":"listener"}`, `{"priority":-9223372036854775808}`,
 		`{"transfer_type":"blind","transferer_call_id":"x","transferee_addresses":[{}]}`, `{"orbit":"701","timeout":1e3}`, `{"reason":"busy"}`,
 	}
 	for i := range rows {
@@ -52,6 +56,12 @@ func FuzzBody(f *testing.F) {
 			t.Fatalf("%s %s %q: %d %s", r.Method, r.Path, body, got.code, got.text)
 		}
 		if got.code/100 == 2 {
+			if id, ok := got.body["id"].(string); ok && r.Method == "POST" { // so that they do not become more and more
+				again := httptest.NewRequest("DELETE", "/", nil)
+				again.URL.Path = r.Path + "/" + id
+				again.Header.Set("Authorization", "Bearer "+token)
+				serve(h.api, again)
+			}
 			return
 		}
 		status, reason, details := got.fault()
@@ -69,7 +79,7 @@ func FuzzBody(f *testing.F) {
 
 // FuzzQuery sends any query to each row of the table that only reads.
 func FuzzQuery(f *testing.F) {
-	h := open(f, nil)
+	h := open(f, nil, inDirectory(f, store.Memory()))
 	var rows []httpapi.Row
 	for _, r := range httpapi.Rows(h.api) {
 		if r.Method == "GET" {
@@ -83,12 +93,8 @@ func FuzzQuery(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, row uint8, id, query string) {
 		r := rows[int(row)%len(rows)]
-		ctx := t.Context()
-		if r.Path == streamPath { // it ends by itself only with its reader
-			var gone context.CancelFunc
-			ctx, gone = context.WithCancel(ctx)
-			gone()
-		}
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond) // the answers of streams end with it alone
+		defer cancel()
 		req := httptest.NewRequestWithContext(ctx, r.Method, "/", nil)
 		req.URL.Path, req.URL.RawQuery = pathID.ReplaceAllLiteralString(r.Path, id), query
 		req.Header.Set("Authorization", "Bearer "+token)

@@ -77,17 +77,22 @@ func (a *api) recordingFile(r *request, p fileParams, _ none) (raw, error) {
 	if err != nil {
 		return nil, err
 	}
-	if p.File >= len(rec.Files) {
-		return nil, notFound("file "+strconv.Itoa(p.File)+" of recording", p.ID)
+	return a.soundOf(r, rec, p.File)
+}
+
+// soundOf is the n-th file of a recording.
+func (a *api) soundOf(r *request, rec store.Recording, n int) (raw, error) {
+	if n >= len(rec.Files) {
+		return nil, notFound("file "+strconv.Itoa(n)+" of recording", rec.ID)
 	}
-	name := rec.Files[p.File].Name
+	name := rec.Files[n].Name
 	blob, err := a.cfg.Blobs.OpenBlob(r.ctx, name)
 	if err != nil {
 		return nil, err
 	}
 	size, err := blob.Seek(0, io.SeekEnd)
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("httpapi: recording %s: %w", p.ID, err), blob.Close())
+		return nil, errors.Join(fmt.Errorf("httpapi: recording %s: %w", rec.ID, err), blob.Close())
 	}
 	if err := r.version(fmt.Sprintf("%s-%d", rec.TmUpdate.UTC().Format("20060102150405.000000"), size)); err != nil {
 		return nil, errors.Join(err, blob.Close())

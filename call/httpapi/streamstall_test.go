@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"runtime"
 	"strings"
 	"sync"
@@ -68,13 +69,13 @@ func (d *dropLog) Handle(_ context.Context, r slog.Record) error {
 	return nil
 }
 
-// TestStreamsStallNobody has 500 calls (100 with -short), 200 readers of their events, and 20 that open a stream and never read; half of both are SSE, half
+// TestStreamsStallNobody has 100 calls (500 with CALLBIN_LONG), 200 readers of their events, and 20 that open a stream and never read; half of both are SSE, half
 // WebSockets. All calls end at the moment at which they end without them, each reader gets every event once and in order, and those that do not read
 // are dropped with the reason.
 func TestStreamsStallNobody(t *testing.T) {
-	calls := 500
-	if testing.Short() {
-		calls = 100
+	calls := 100
+	if os.Getenv("CALLBIN_LONG") != "" {
+		calls = 500
 	}
 	run := func(t *testing.T, readers, stalled int) (ends []time.Duration, kept int) {
 		synctest.Test(t, func(t *testing.T) {

@@ -51,6 +51,9 @@ func run(flags *call.Flags, web, flowDir, data string) error {
 	}
 	cfg.Store, cfg.Deps, cfg.OpenRooms = db, call.NewDeps(settings, voice, client), true
 	cfg.Deps.Expressions = expr.Expressions{}
+	if _, err := cfg.UseDirectory(context.Background(), db); err != nil {
+		return err
+	}
 	flows, err := flows.Open(flowDir, filepath.Join(data, "recordings"), &cfg, cfg.CheckInDir)
 	if err != nil {
 		return err

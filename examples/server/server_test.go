@@ -67,6 +67,7 @@ type serverOptions struct {
 	flows  map[string]string // files; nil: the built-in flows
 	config string            // text of the settings file
 	env    []string
+	data   string // folder that another server has left; empty: a new one
 }
 
 type server struct {
@@ -115,6 +116,9 @@ func start(t testing.TB, o serverOptions) *server {
 func launch(t testing.TB, o serverOptions) *server {
 	t.Helper()
 	s := &server{port: freePort(t, "127.0.0.1"), http: freePort(t, "127.0.0.1"), data: filepath.Join(t.TempDir(), "data"), log: &logBuffer{}, done: make(chan error, 1)}
+	if o.data != "" {
+		s.data = o.data
+	}
 	if o.sip == "" {
 		o.sip = "udp://127.0.0.1:%[1]d,tcp://127.0.0.1:%[1]d"
 	}
@@ -155,6 +159,23 @@ func launch(t testing.TB, o serverOptions) *server {
 		}
 	})
 	return s
+}
+
+// stop ends the server, as its operator does.
+func (s *server) stop(t testing.TB) {
+	t.Helper()
+	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case err := <-s.done:
+		s.done <- err // the cleanup wants it, too
+		if err != nil {
+			t.Errorf("the server ended: %v", err)
+		}
+	case <-time.After(20 * time.Second):
+		t.Fatalf("the server did not end\n%s", s.log)
+	}
 }
 
 func write(t testing.TB, file, text string) {

@@ -59,7 +59,9 @@ func isNCCO(text []byte) bool {
 func (Reader) ReadFlow(d action.Document) (actions json.RawMessage, notes []error, err error) {
 	o := Options{URL: d.URL, Method: d.Method, Account: d.Account, FallbackURL: d.FallbackURL, FallbackMethod: d.FallbackMethod}
 	var findings []flow.Finding
-	switch {
+	switch text := bytes.TrimSpace(d.Text); {
+	case d.Format == action.FormatVonage && (len(text) == 0 || text[0] == '{' || bytes.Equal(text, []byte("[]"))):
+		return nil, nil, nil // an event was taken, and the NCCO goes on
 	case d.Format == action.FormatVonage:
 		actions, findings = ReadNCCO(d.Text, o)
 	case strings.HasPrefix(d.ContentType, "audio/"):

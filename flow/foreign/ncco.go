@@ -36,9 +36,7 @@ func ReadNCCO(data []byte, o Options) (actions json.RawMessage, findings []flow.
 			n.left(x, "action", "action %.40q cannot be expressed", name)
 			continue
 		}
-		if read(n, x) {
-			break
-		}
+		read(n, x)
 	}
 	return n.done()
 }
@@ -93,7 +91,7 @@ func (n *ncco) keys(x *nccoAction, known ...string) {
 	}
 }
 
-// goOn asks the event URL, whose answer takes the place of the document.
+// goOn asks the event URL, whose answer takes the place of the document; an event that is only taken lets it go on.
 func (n *ncco) goOn(x *nccoAction, id string) {
 	uri, err := n.url(x.first("eventUrl"))
 	if err != nil {
@@ -103,8 +101,8 @@ func (n *ncco) goOn(x *nccoAction, id string) {
 	n.add("fetch", n.fetch(uri, x.text("eventMethod"), x.text("action"), id))
 }
 
-// nccoActions do what an action says; over: nothing behind it is reached.
-var nccoActions = map[string]func(n *ncco, x *nccoAction) (over bool){
+// nccoActions do what an action says.
+var nccoActions = map[string]func(n *ncco, x *nccoAction){
 	"talk": (*ncco).talk, "stream": (*ncco).stream, "input": (*ncco).input, "connect": (*ncco).connect,
 	"conversation": (*ncco).conversation, "record": (*ncco).record, "notify": (*ncco).notify,
 }
@@ -124,7 +122,7 @@ func (n *ncco) again(x *nccoAction, typ string, o opts) {
 	}
 }
 
-func (n *ncco) talk(x *nccoAction) bool {
+func (n *ncco) talk(x *nccoAction) {
 	n.keys(x, "text", "language", "loop", "bargeIn")
 	o := opts{"text": x.text("text")}
 	if l := x.text("language"); l != "" {
@@ -135,22 +133,20 @@ func (n *ncco) talk(x *nccoAction) bool {
 	}
 	n.again(x, "talk", o)
 	n.answered = true
-	return false
 }
 
-func (n *ncco) stream(x *nccoAction) bool {
+func (n *ncco) stream(x *nccoAction) {
 	n.keys(x, "streamUrl", "loop")
 	uri, err := n.url(x.first("streamUrl"))
 	if err != nil {
 		n.left(x, "streamUrl", "streamUrl of stream cannot be used: %v", err)
-		return false
+		return
 	}
 	n.answer()
 	n.again(x, "play", opts{"stream_urls": []any{uri}})
-	return false
 }
 
-func (n *ncco) input(x *nccoAction) bool {
+func (n *ncco) input(x *nccoAction) {
 	n.keys(x, "type", "dtmf", "eventUrl", "eventMethod", "mode")
 	if m := x.Member("type"); m != nil && slices.ContainsFunc(m.Elems, func(e *action.Node) bool { return e.Text == "speech" }) {
 		n.left(x, "type", "input of speech cannot be expressed: digits are listened for")
@@ -176,12 +172,10 @@ func (n *ncco) input(x *nccoAction) bool {
 	n.put(step{ID: id, Type: "digits_receive", Option: o})
 	if x.Member("eventUrl") != nil {
 		n.goOn(x, id)
-		return true
 	}
-	return false
 }
 
-func (n *ncco) connect(x *nccoAction) bool {
+func (n *ncco) connect(x *nccoAction) {
 	n.keys(x, "endpoint", "from", "timeout", "limit", "eventUrl", "eventMethod", "eventType")
 	var to []any
 	if m := x.Member("endpoint"); m != nil {
@@ -205,7 +199,7 @@ func (n *ncco) connect(x *nccoAction) bool {
 				}
 				n.answer()
 				n.put(step{ID: n.id("stream"), Type: "external_media_start", Option: n.socket(p, parameters)})
-				return false
+				return
 			default:
 				n.left(p, "type", "an endpoint of type %.40q cannot be called", p.text("type"))
 			}
@@ -213,7 +207,7 @@ func (n *ncco) connect(x *nccoAction) bool {
 	}
 	if len(to) == 0 {
 		n.left(x, "endpoint", "connect calls nobody")
-		return false
+		return
 	}
 	o := opts{"destinations": to, "timeout": 1000 * x.number("timeout", 60)}
 	if limit := x.number("limit", 0); limit > 0 {
@@ -226,27 +220,25 @@ func (n *ncco) connect(x *nccoAction) bool {
 	n.put(step{ID: id, Type: "connect", Option: o})
 	if x.text("eventType") == "synchronous" && x.Member("eventUrl") != nil {
 		n.goOn(x, id)
-		return true
+		return
 	}
 	if x.Member("eventUrl") != nil {
 		n.left(x, "eventUrl", "eventUrl of connect is asked where eventType is synchronous only")
 	}
-	return false
 }
 
-func (n *ncco) conversation(x *nccoAction) bool {
+func (n *ncco) conversation(x *nccoAction) {
 	n.keys(x, "name")
 	name := x.text("name")
 	if name == "" {
 		n.left(x, "", "conversation has no name")
-		return false
+		return
 	}
 	n.add("conference_join", opts{"conference_id": name})
 	n.answered = true
-	return false
 }
 
-func (n *ncco) record(x *nccoAction) bool {
+func (n *ncco) record(x *nccoAction) {
 	n.keys(x, "endOnSilence", "endOnKey", "timeOut", "beepStart", "format", "split", "channels", "eventUrl", "eventMethod")
 	o := opts{"beep_start": x.text("beepStart") == "true"}
 	ends := false
@@ -273,18 +265,16 @@ func (n *ncco) record(x *nccoAction) bool {
 	if x.Member("eventUrl") != nil {
 		if ends {
 			n.goOn(x, id)
-			return true
+			return
 		}
 		n.left(x, "eventUrl", "eventUrl of a record that does not end by itself cannot be expressed")
 	}
-	return false
 }
 
 // notify tells, and goes on with what is answered.
-func (n *ncco) notify(x *nccoAction) bool {
+func (n *ncco) notify(x *nccoAction) {
 	n.keys(x, "eventUrl", "eventMethod")
 	n.goOn(x, "")
-	return true
 }
 
 // socket are the options of a WebSocket of Vonage's, which is protocol pcm.

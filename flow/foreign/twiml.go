@@ -83,11 +83,17 @@ func (t *twiml) warn(e *element, attr, rule, format string, args ...any) {
 	t.find(flow.SeverityWarning, rule, offset, pointer, format, args...)
 }
 
+// defaults are values of attributes that change nothing.
+var defaults = map[string]string{
+	"startConferenceOnEnter": "true", "endConferenceOnExit": "false", "record": "do-not-record", "trim": "trim-silence", "jitterBufferSize": "medium",
+}
+
 // attributes tells of those of e that are neither known nor expressible; not says why some of TwiML's are not.
 func (t *twiml) attributes(e *element, known []string, not map[string]string) {
 	for _, a := range e.attrs {
 		name := a.Name.Local
 		switch why, is := not[name]; {
+		case is && defaults[name] != "" && defaults[name] == a.Value:
 		case a.Name.Space != "" || name == "xmlns" || slices.Contains(known, name):
 		case is:
 			t.left(e, name, "%s of <%s> cannot be expressed: %s", name, e.name, why)

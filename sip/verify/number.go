@@ -74,6 +74,9 @@ func (l *look) gather() {
 func (l *look) places() []string {
 	if !l.placed {
 		l.placed, l.regions = true, slices.Clone(l.v.cfg.Regions)
+		if more := l.v.cfg.MoreRegions; more != nil {
+			l.regions = append(l.regions, more()...)
+		}
 		if l.c.Destination.Type == address.TypeTel {
 			if region := l.parse(l.c.Destination.Target, "").Region(); region != "" && !slices.Contains(l.regions, region) {
 				l.regions = append(l.regions, region)

@@ -35,6 +35,8 @@ type Config struct {
 	Scanners Scanners `json:"scanners"`
 	// Regions are the countries (ISO 3166, "US") in whose national form our numbers are known, beside that of the called number.
 	Regions []string `json:"regions"`
+	// MoreRegions are such, too, asked for when they are needed: for numbers that come and go. Nil: none.
+	MoreRegions func() []string `json:"-"`
 
 	// Identity looks at PASSporTs, before the own-number rule, which believes what it puts into Verdict.Attest and Div. Nil: none. An engine
 	// closes it at the end of its Run where it is an io.Closer.

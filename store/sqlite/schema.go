@@ -144,6 +144,18 @@ var migrations = [][]string{{
 	`ALTER TABLE calls ADD COLUMN activeflow_id TEXT NOT NULL DEFAULT ''`,
 	`UPDATE calls SET activeflow_id = coalesce(json_extract(body, '$.activeflow_id'), '')`,
 	`CREATE INDEX calls_activeflow ON calls (activeflow_id, tm_create, id) WHERE activeflow_id <> ''`,
+}, {
+	`CREATE TABLE entries (
+		kind TEXT NOT NULL,
+		id TEXT NOT NULL,
+		name TEXT NOT NULL,
+		tm_create BIGINT NOT NULL,
+		rev BIGINT NOT NULL,
+		body TEXT NOT NULL,
+		PRIMARY KEY (kind, id)
+	)`,
+	`CREATE UNIQUE INDEX entries_name ON entries (kind, name) WHERE name <> ''`,
+	`CREATE INDEX entries_tm ON entries (kind, tm_create, id)`,
 }}
 
 // migrate brings the file to the newest version, in one transaction.

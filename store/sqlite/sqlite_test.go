@@ -148,7 +148,7 @@ func TestNewerSchemaIsRefused(t *testing.T) {
 	}
 }
 
-// A file of the version before accounts keeps its calls, and gets accounts; its calls are found by their activeflows.
+// A file of the version before accounts keeps its calls, and gets accounts, and entries; its calls are found by their activeflows.
 func TestVersion5IsBroughtForward(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "x.db")
 	s, err := sqlite.Open(path, sqlite.Options{})
@@ -167,7 +167,7 @@ func TestVersion5IsBroughtForward(t *testing.T) {
 		t.Fatal(err)
 	}
 	db := raw(t, path)
-	for _, q := range []string{"DROP INDEX calls_activeflow", "ALTER TABLE calls DROP COLUMN activeflow_id", "DROP INDEX calls_account", "ALTER TABLE calls DROP COLUMN account", "UPDATE schema_version SET version = 5"} {
+	for _, q := range []string{"DROP INDEX calls_activeflow", "ALTER TABLE calls DROP COLUMN activeflow_id", "DROP INDEX calls_account", "ALTER TABLE calls DROP COLUMN account", "DROP TABLE entries", "UPDATE schema_version SET version = 5"} {
 		if _, err := db.Exec(q); err != nil {
 			t.Fatal(err)
 		}
@@ -183,6 +183,9 @@ func TestVersion5IsBroughtForward(t *testing.T) {
 	c.Account, c.Cost, c.Currency = "acc", 5, "USD"
 	if err := s.PutCall(t.Context(), c); err != nil {
 		t.Fatal(err)
+	}
+	if e, err := s.PutEntry(t.Context(), store.Entry{Kind: "phone", ID: "a"}); err != nil || e.Rev != 1 {
+		t.Errorf("PutEntry: %+v, %v", e, err)
 	}
 	all, _, err := s.ListCalls(t.Context(), store.CallFilter{})
 	mine, _, err2 := s.ListCalls(t.Context(), store.CallFilter{Account: "acc"})

@@ -28,6 +28,7 @@ type statements struct {
 	getFlow, putFlow, dropFlow, putTrace                        *sql.Stmt
 	getKey, putKey, dropKey, dropKeys                           *sql.Stmt
 	putVoicemail, dropVoicemail, putMailbox                     *sql.Stmt
+	getEntry, entryNamed, putEntry, dropEntry                   *sql.Stmt
 	all                                                         []*sql.Stmt
 }
 
@@ -68,6 +69,11 @@ func (p *statements) prepare(ctx context.Context, conn *sql.Conn) error {
 			ON CONFLICT (id) DO UPDATE SET tm_create = excluded.tm_create, conference_id = excluded.conference_id,
 			reference_id = excluded.reference_id, journey_id = excluded.journey_id, body = excluded.body`},
 		{&p.dropStay, `DELETE FROM conferencecalls WHERE id = ?`},
+		{&p.getEntry, `SELECT rev, tm_create FROM entries WHERE kind = ? AND id = ?`},
+		{&p.entryNamed, `SELECT COUNT(*) FROM entries WHERE kind = ? AND name = ? AND name <> '' AND id <> ?`},
+		{&p.putEntry, `INSERT INTO entries (kind, id, name, tm_create, rev, body) VALUES (?, ?, ?, ?, ?, ?)
+			ON CONFLICT (kind, id) DO UPDATE SET name = excluded.name, rev = excluded.rev, body = excluded.body`},
+		{&p.dropEntry, `DELETE FROM entries WHERE kind = ? AND id = ?`},
 		{&p.getFlow, `SELECT rev, tm_create FROM flows WHERE id = ?`},
 		{&p.putFlow, `INSERT INTO flows (id, tm_create, tm_update, rev, name, detail, body) VALUES (?, ?, ?, ?, ?, ?, ?)
 			ON CONFLICT (id) DO UPDATE SET tm_update = excluded.tm_update, rev = excluded.rev, name = excluded.name,

@@ -47,6 +47,9 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"Flows", testFlows},
 		{"FlowRevisions", testFlowRevisions},
 		{"FlowWritersRace", testFlowWritersRace},
+		{"Entries", testEntries},
+		{"EntryRevisions", testEntryRevisions},
+		{"EntryWritersRace", testEntryWritersRace},
 		{"Traces", testTraces},
 		{"Keys", testKeys},
 		{"BlobRoundTrip", testBlobRoundTrip},
@@ -227,6 +230,7 @@ func testEndedContext(t *testing.T, s store.Store) {
 	cancel(cause)
 	wantAllErr(t, ctx, s, cause)
 	wantVoicemailErr(t, ctx, s, cause)
+	wantEntryErr(t, ctx, s, cause)
 	// Nothing of it happened.
 	_, err := s.Call(t.Context(), "new")
 	wantErr(t, err, store.ErrNotFound, "Call after PutCall with an ended context")
@@ -243,6 +247,7 @@ func testClose(t *testing.T, s store.Store) {
 	}
 	wantAllErr(t, t.Context(), s, store.ErrClosed)
 	wantVoicemailErr(t, t.Context(), s, store.ErrClosed)
+	wantEntryErr(t, t.Context(), s, store.ErrClosed)
 }
 
 // RunReopen checks that what was stored is there after Close and a second open of dir.
@@ -278,6 +283,7 @@ func RunReopen(t *testing.T, open func(t *testing.T, dir string) store.Store) {
 		}
 		writeBlob(t, s, "a/b.wav", "RIFF")
 		leaveVoicemail(t, s)
+		wantEntry := leaveEntry(t, s)
 		if err := s.Close(); err != nil {
 			t.Fatalf("Close: %v", err)
 		}
@@ -290,6 +296,7 @@ func RunReopen(t *testing.T, open func(t *testing.T, dir string) store.Store) {
 		}()
 		wantCall(t, s, fullCall("kept"))
 		wantVoicemail(t, s)
+		wantEntry(t, s)
 		if got := len(list(t, s, store.CallFilter{})); got != 21 {
 			t.Errorf("%d calls after the second open, want 21", got)
 		}
