@@ -39,6 +39,7 @@ func (f *Flags) Config() (Config, Settings, error) {
 	cfg.Signing.Signer = s.Identity.signer
 	s.Registrar.apply(&cfg)
 	s.Calls.apply(&cfg)
+	s.applyStreams(&cfg)
 	cfg.Realm, cfg.Extensions, cfg.Agents = s.Realm, ListExtensions(s.Extensions...), ListAgents(s.Agents...)
 	s.Verify.apply(&cfg)
 	identity, err := s.newIdentity()

@@ -36,6 +36,9 @@ type Settings struct {
 	AccessTokens []AccessToken     `json:"access_tokens"` // bearer tokens of the HTTP interface that may do what their scopes say
 	WebApps      map[string]WebApp `json:"web_apps"`      // applications that were written for Twilio or Vonage, by the number or extension that is called
 
+	// StreamAuth are credentials, by the name that the option auth of external_media_start gives.
+	StreamAuth map[string]StreamAuth `json:"stream_auth"`
+
 	Identity        IdentitySettings      `json:"identity"`         // STIR/SHAKEN
 	Verify          VerifySettings        `json:"verify"`           // who may call, and what becomes of those who are not who they say
 	JourneyHeader   string                `json:"journey_header"`   // see Config.JourneyHeader
@@ -140,7 +143,7 @@ func (s *Settings) check() error {
 	}
 	errs = append(errs, checkTrunks("trunks", s.Trunks), checkRoutes("routes", s.Routes, s.Trunks), s.Outbound.check("outbound"), s.Outbound.Emergency.checkTrunks("outbound.emergency", s.Trunks), s.Calls.check("calls"), s.Verify.check("verify.", s), s.checkBudgets())
 	errs = append(errs, checkAccessTokens("access_tokens", s.AccessTokens))
-	errs = append(errs, checkWebApps("web_apps", s.WebApps))
+	errs = append(errs, checkWebApps("web_apps", s.WebApps), checkStreamAuth("stream_auth", s.StreamAuth))
 	for i := range s.Webhooks {
 		errs = append(errs, s.Webhooks[i].check(fmt.Sprintf("webhooks[%d]", i)))
 	}

@@ -27,7 +27,7 @@ func TestReadSettings(t *testing.T) {
 	s, err := readSettings(t, `{"realm":"pbx","extensions":[{"name":"100","password":"x"}],
 		"trunks":[{"name":"a","address":"192.0.2.1","transport":"tcp","user":"u","password":"p","prefixes":["+1"]}],
 		"outbound":{"sip":["127.0.0.0/8"],"tel":["+49"]},"files":["prompts","/srv"],"urls":["10.0.0.0/8"],
-		"tokens":["0123456789abcdef"],"local_nets":["192.168.0.0/16"],
+		"tokens":["0123456789abcdef"],"stream_auth":{"bot":{"username":"bot","password":"geheim"}},"local_nets":["192.168.0.0/16"],
 		"webhooks":[{"url":"http://10.1.2.3/hook?key=geheim","secret":"s3cret","types":["call_*"]}],"journey_header":"X-Journey","quality_interval":10}`)
 	if err != nil {
 		t.Fatal(err)
@@ -53,6 +53,8 @@ func TestReadSettingsRefuses(t *testing.T) {
 		"syntax":             {"{\"realm\": \"x\",\n}", "line 2, column"},
 		"webhook's url":      {`{"webhooks":[{"url":"ftp://x"}]}`, "webhooks[0]"},
 		"two values":         {`{} {}`, "more than one"},
+		"stream's password":  {`{"stream_auth":{"bot":{}}}`, "stream_auth.bot: neither username nor password"},
+		"stream's user":      {`{"stream_auth":{"bot":{"username":"a:b","password":"x"}}}`, "stream_auth.bot.username"},
 		"bad network":        {`{"urls":["10.0.0.0"]}`, "10.0.0.0"},
 		"country":            {`{"outbound":{"countries":["de"]}}`, `outbound.countries[0]: "de" is no country`},
 		"risk":               {`{"outbound":{"max_risk":"high"}}`, "outbound.max_risk"},

@@ -71,7 +71,8 @@ type streamSession interface {
 }
 
 // StartExternalMedia gives the sound of the call to a program outside, and lets the program be heard, until the program ends that, StopExternalMedia,
-// or the end of the call. It returns when the program is connected; with o.Wait, at the end. At most MaxStreams at once.
+// or the end of the call. It returns when the program is connected; with o.Wait, at the end. At most MaxStreams at once; one of
+// them is heard: a program that begins to speak takes the place of another one that does, whose sound that waits is dropped as by a clear.
 func (c *Call) StartExternalMedia(ctx context.Context, o action.ExternalMediaOptions) (action.Streamed, error) {
 	m, err := c.openStream(ctx, nil, o)
 	if err != nil {
