@@ -25,7 +25,7 @@ type externalMediaStart struct {
 	Format          string            `json:"format" opt:"default=ulaw" doc:"of the sound, for rtp and for none: ulaw, alaw, slin, slin16, ..."`
 	SampleRate      int               `json:"sample_rate" opt:"min=8000,max=192000" doc:"in Hz, where the protocol has several; 0: its usual one"`
 	DirectionListen string            `json:"direction_listen" opt:"enum=in|out|both" doc:"what the program hears; with direction_speak empty, too: in"`
-	DirectionSpeak  string            `json:"direction_speak" opt:"enum=in|out|both" doc:"who hears the program: out is the peer, in the others of its bridge; with direction_listen empty, too: out"`
+	DirectionSpeak  string            `json:"direction_speak" opt:"enum=in|out|both" doc:"who hears the program: out and both are the peer, in (the others of its bridge) is refused; with direction_listen empty, too: out"`
 	Parameters      map[string]string `json:"parameters" doc:"told to the program at the start"`
 	Auth            string            `json:"auth" doc:"name of credentials in the configuration, for HTTP basic authentication"`
 	Wait            bool              `json:"wait" doc:"goes on only when the stream has ended"`

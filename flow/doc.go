@@ -220,7 +220,7 @@
 //	  format               (default ulaw) of the sound of rtp and none: ulaw, alaw; of none also slin, slin16, ...
 //	  +sample_rate         in Hz, where the protocol has several
 //	  direction_listen     (in out both) what the program hears; without both directions it is in
-//	  direction_speak      (in out both) who hears the program: out is the peer, in the others of its bridge; without both directions it is out
+//	  direction_speak      (in out both) who hears the program: out and both are the peer, in (the others of its bridge) is refused; without both directions it is out
 //	  +parameters          an object of texts that the program is told at the start
 //	  +auth                name of credentials in the engine's configuration, for HTTP basic authentication
 //	  +wait                (false) goes on when the stream has ended, with the result reason: closed, stopped, lost or error
