@@ -46,6 +46,7 @@ func TestRecord(t *testing.T) {
 		time.Sleep(1500 * time.Millisecond)
 		a.Press("1")
 		a.WaitEnd(t)
+		time.Sleep(time.Second) // the provider's phone has the answer to its BYE by then
 		stop()
 		calls, _, err := db.ListCalls(t.Context(), store.CallFilter{Direction: store.DirectionIncoming})
 		if err != nil || len(calls) != 1 {
