@@ -77,6 +77,9 @@ type OutboundRule struct {
 // lets tells whether anything at all may be dialled.
 func (r *OutboundRule) lets() bool { return len(r.SIP)+len(r.Tel)+len(r.Countries) > 0 }
 
+// OutboundPolicy is Config.Outbound. What it holds may not be changed.
+func (e *Engine) OutboundPolicy() Outbound { return e.cfg.Outbound }
+
 // any tells whether anything at all may be dialled by anybody.
 func (o *Outbound) any() bool {
 	rest := o.rest()

@@ -93,7 +93,7 @@ func newAPI(cfg Config) *api {
 // rows are the whole table: each resource has its own part of it.
 func (a *api) rows() []operation {
 	return slices.Concat(a.callRows(), a.controlRows(), a.soundRows(), a.wayRows(), a.activeflowRows(), a.flowRows(), a.recordingRows(), a.eventRows(), a.streamRows(), a.journeyRows(),
-		a.extensionRows(), a.numberRows(), a.agentRows(), a.queueRows(), a.queuecallRows(), a.groupcallRows(), a.conferenceRows(), a.conferencecallRows(), a.trunkRows(),
+		a.extensionRows(), a.numberRows(), a.agentRows(), a.queueRows(), a.queuecallRows(), a.groupcallRows(), a.conferenceRows(), a.conferencecallRows(), a.trunkRows(), a.outboundRows(),
 		a.voicemailRows(), a.reportRows())
 }
 

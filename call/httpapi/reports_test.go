@@ -91,6 +91,31 @@ func TestTrunksAreTold(t *testing.T) {
 	})
 }
 
+// TestOutboundConfigIsTold as it holds, without the file and the numbers of the fraud list.
+func TestOutboundConfigIsTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := open(t, nil, func(c *call.Config, _ *httpapi.Config) {
+			c.Outbound = call.Outbound{
+				Countries: []string{"DE"}, Tel: []string{"+1"}, IRSF: []string{"+37190", "+8821"}, IRSFFile: "/etc/secret/irsf.txt", Caller: "+4930100200",
+				Rules: []call.OutboundRule{{Source: "extension:200", Countries: []string{"US"}, MaxRisk: call.RiskSpecial}},
+			}
+		})
+		r := h.do(t, "GET", "/outbound_config", "")
+		for want, held := range map[string]bool{
+			`"destination_whitelist":["DE"]`: true, `"tel":["+1"]`: true, `"sip":[]`: true, `"irsf_count":2`: true, `"max_risk":"low"`: true, `"max_diversions":5`: true,
+			`{"source":"extension:200","sip":[],"tel":[],"countries":["US"],"max_risk":"special","risky":[],"verified":[]}`: true, `"caller":"+4930100200"`: true,
+			"irsf.txt": false, "37190": false, `"emergency"`: false,
+		} {
+			if strings.Contains(r.text, want) != held {
+				t.Errorf("%d %s: has %s: %v, want %v", r.code, r.text, want, !held, held)
+			}
+		}
+		if r := h.do(t, "PUT", "/outbound_config", `{}`); r.code != 405 || r.header.Get("Allow") != "GET" {
+			t.Errorf("PUT: %d %s", r.code, r.text)
+		}
+	})
+}
+
 // TestVoicemailsAreHeardMarkedAndDeleted: a caller leaves a message, whose sound is read, also in part.
 func TestVoicemailsAreHeardMarkedAndDeleted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
