@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/callbin/callbin/action"
 	"github.com/callbin/callbin/call/address"
 	"github.com/callbin/callbin/flow"
 	"github.com/callbin/callbin/store"
@@ -85,9 +84,5 @@ func (c *Config) temporary(actions ...map[string]any) (flow.Program, error) {
 	if err != nil {
 		return nil, fmt.Errorf("call: temporary flow: %w", err)
 	}
-	reg := c.Actions
-	if reg == nil {
-		reg = action.Builtin(c.Deps)
-	}
-	return flow.Parse(text, flow.ParseOptions{Registry: reg, Name: "dialled"})
+	return flow.Parse(text, flow.ParseOptions{Registry: c.registry(), Name: "dialled"})
 }

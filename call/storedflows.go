@@ -29,7 +29,7 @@ func (c *Config) UseStoredFlows(db store.Flows) {
 	}
 }
 
-// registry is what inline flows, and those of a store, are made of.
+// registry is what flows of the moment, inline ones, and those of a store are made of.
 func (c *Config) registry() *action.Registry {
 	if c.Actions != nil {
 		return c.Actions

@@ -111,9 +111,9 @@ func (f *feed) take(fr *frame) bool {
 }
 
 // sized is s with n elements, in new memory where it is too small.
-func sized(s []int16, n int) []int16 {
+func sized[T int16 | byte](s []T, n int) []T {
 	if cap(s) < n {
-		return make([]int16, n)
+		return make([]T, n)
 	}
 	return s[:n]
 }

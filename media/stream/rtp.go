@@ -56,24 +56,17 @@ func (w *rtpWire) media(send sender, n uint64, in, out []int16) error {
 		w.first = n
 	}
 	w.out.Timestamp = w.base + uint32(n-w.first)*uint32(len(in)) // G.711 counts samples at 8000 Hz
-	w.out.Payload = sizedBytes(w.out.Payload, len(in))
+	w.out.Payload = sized(w.out.Payload, len(in))
 	if _, err := w.enc.Encode(w.out.Payload, in); err != nil {
 		return fmt.Errorf("%w: %w", errFinal, err)
 	}
-	w.b = sizedBytes(w.b, w.out.MarshalSize())
+	w.b = sized(w.b, w.out.MarshalSize())
 	if _, err := w.out.MarshalTo(w.b); err != nil {
 		return fmt.Errorf("%w: %w", errFinal, err)
 	}
 	w.out.Marker = false
 	w.out.SequenceNumber++
 	return send(Message{BinaryMessage, w.b})
-}
-
-func sizedBytes(b []byte, n int) []byte {
-	if cap(b) < n {
-		return make([]byte, n)
-	}
-	return b[:n]
 }
 
 func (w *rtpWire) digit(sender, string, time.Duration) error { return nil }
